@@ -1,0 +1,69 @@
+import { assertNever } from '../event/errors.ts';
+import type { ClientTable } from '../messages/client-table.ts';
+import type { CollectorCommand } from '../messages/collector.ts';
+import type { Counters } from '../messages/counters.ts';
+import type { FanoutCommand } from '../messages/fanout.ts';
+import { CLIENT } from '../messages/layout.ts';
+import type { LogState } from '../messages/log-state.ts';
+import type { ClientsCheckerCommand } from '../messages/clients-checker.ts';
+import type { Clock, Outbox } from './actor.ts';
+
+/**
+ * `clients-checker`: walks the shared client table. It tells a shard to end a client that cancelled or that is further behind
+ * than its policy allows, and has the collector give a time mark once a client's `until` has passed; the shard then ends the
+ * client when it has got everything, never before.
+ */
+export class ClientsChecker {
+  readonly #clients: ClientTable;
+  readonly #logState: LogState;
+  readonly #clock: Clock;
+  readonly #counters: Counters;
+  readonly #collector: Outbox<CollectorCommand>;
+  readonly #shards: readonly Outbox<FanoutCommand>[];
+
+  constructor(env: {
+    readonly clients: ClientTable;
+    readonly logState: LogState;
+    readonly clock: Clock;
+    readonly counters: Counters;
+    readonly collector: Outbox<CollectorCommand>;
+    readonly shards: readonly Outbox<FanoutCommand>[];
+  }) {
+    this.#clients = env.clients;
+    this.#logState = env.logState;
+    this.#clock = env.clock;
+    this.#counters = env.counters;
+    this.#collector = env.collector;
+    this.#shards = env.shards;
+  }
+
+  receive(command: ClientsCheckerCommand): void {
+    switch (command.type) {
+      case 'check-now':
+        return this.tick();
+      default:
+        return assertNever(command.type);
+    }
+  }
+
+  /** Four times a second. */
+  tick(): void {
+    const now = this.#clock.now();
+    const head = this.#logState.headSeq;
+    let isMarkDue = false;
+    for (let row = 0; row < this.#clients.rows; row += 1) {
+      if (!this.#clients.isActive(row)) continue;
+      if (this.#clients.isCancelled(row)) this.#end(row, 'cancelled');
+      const lagLimit = this.#clients.lagLimit(row);
+      if (lagLimit > 0 && head + 1 - this.#clients.nextSeq(row) > lagLimit) this.#end(row, 'lagged');
+      if (this.#clients.untilPassed(row, now)) isMarkDue = true;
+    }
+    if (isMarkDue) this.#collector.post({ type: 'prompt-time-mark' });
+  }
+
+  #end(row: number, reason: 'cancelled' | 'lagged'): void {
+    this.#counters.add(reason === 'cancelled' ? 'cancelsSeen' : 'lagBreaches');
+    const shard = this.#shards[Math.floor(row / CLIENT.ROWS_PER_SHARD)];
+    shard?.post({ type: 'end-client', row, generation: this.#clients.generation(row), reason });
+  }
+}

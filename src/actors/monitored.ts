@@ -1,0 +1,194 @@
+import { isMonitorRecord } from '../codec/monitor-record.ts';
+import { assertNever } from '../event/errors.ts';
+import type { CollectorCommand } from '../messages/collector.ts';
+import type { Counters } from '../messages/counters.ts';
+import type { IntakeRing } from '../messages/intake-ring.ts';
+import { MONITOR } from '../messages/layout.ts';
+import type { MonitoredCommand, MonitoredNotice } from '../messages/monitored.ts';
+import type { Outbox } from './actor.ts';
+
+/** The FIFO, as the actor sees it. */
+export interface RecordSource {
+  /** Reads at most `target.length` bytes without waiting. @returns 0 when there is nothing to read */
+  read(target: Uint8Array): number;
+}
+
+/** How a pump ended: nothing left to read, no free slot, or its budget used up. */
+export type PumpOutcome = { readonly records: number; readonly state: 'empty' | 'full' | 'more' };
+
+/** One pump reads at most this many times, so that commands get their turn. */
+const READS_PER_PUMP = 16;
+/** The largest pipe that Linux gives an ordinary process: what may be in it when intake stops. */
+const PIPE_BYTES = 1 << 20;
+/** Bytes looked through at once after junk: any record and the next one fit many times. */
+const RESYNC_BYTES = 64 * 1024;
+
+/**
+ * `monitored`: reads monitor records straight into the intake ring, checks their framing, and finds the next record after
+ * junk. It stops reading when the ring is full: then the pipe fills, and the sender waits.
+ */
+export class Monitored {
+  readonly #source: RecordSource;
+  readonly #ring: IntakeRing;
+  readonly #collector: Outbox<CollectorCommand>;
+  readonly #main: Outbox<MonitoredNotice>;
+  readonly #counters: Counters;
+  /** Bytes of an incomplete record at the start of the next free slot. */
+  #partial = 0;
+  /** Bytes set aside while the next valid record is searched; empty in normal operation. */
+  #resync: Uint8Array = new Uint8Array(0);
+  /** Records still to be read before intake ends; finite once it was told to stop. */
+  #stopBudget = Infinity;
+  #stopped = false;
+
+  constructor(env: {
+    readonly source: RecordSource;
+    readonly ring: IntakeRing;
+    readonly collector: Outbox<CollectorCommand>;
+    readonly main: Outbox<MonitoredNotice>;
+    readonly counters: Counters;
+  }) {
+    this.#source = env.source;
+    this.#ring = env.ring;
+    this.#collector = env.collector;
+    this.#main = env.main;
+    this.#counters = env.counters;
+  }
+
+  receive(command: MonitoredCommand): void {
+    switch (command.type) {
+      case 'slots-freed':
+        return;
+      case 'stop-intake':
+        // What senders have written successfully is still read, at most one pipe full: one that goes on cannot hold us.
+        this.#stopBudget = Math.min(this.#stopBudget, PIPE_BYTES / MONITOR.BYTES);
+        return;
+      default:
+        return assertNever(command);
+    }
+  }
+
+  /** Reads what is there. The driver calls it when the FIFO may have data or slots were freed, and while it says `more`. */
+  pump(): PumpOutcome {
+    if (this.#stopped) return { records: 0, state: 'empty' };
+    const outcome = this.#read();
+    this.#stopBudget -= outcome.records;
+    if (this.#stopBudget <= 0 || (this.#stopBudget < Infinity && outcome.state === 'empty')) {
+      this.#stopped = true;
+      this.#main.post({ type: 'intake-stopped' });
+    }
+    return outcome;
+  }
+
+  #read(): PumpOutcome {
+    let records = 0;
+    for (let reads = 0; reads < READS_PER_PUMP; reads += 1) {
+      if (this.#ring.contiguousFree === 0) {
+        if (this.#ring.sleepUntilFree()) {
+          this.#counters.add('intakeWaits');
+          return { records, state: 'full' };
+        }
+        continue;
+      }
+      const step = this.#resync.length > 0 ? this.#readResync() : this.#readRing();
+      records += step.records;
+      if (step.bytes === 0) return { records, state: 'empty' };
+    }
+    return { records, state: 'more' };
+  }
+
+  /** The normal case: whole valid records, read into the ring where they stay. */
+  #readRing(): { readonly bytes: number; readonly records: number } {
+    const { bytes: ring, writeOffset, contiguousFree } = this.#ring;
+    const read = this.#source.read(ring.subarray(writeOffset + this.#partial, writeOffset + contiguousFree * MONITOR.BYTES));
+    if (read === 0) {
+      // Records arrive whole: what is still incomplete in an empty pipe never will be one.
+      this.#discard(this.#partial);
+      if (this.#partial > 0) this.#ring.resetFree(this.#partial);
+      this.#partial = 0;
+      return { bytes: 0, records: 0 };
+    }
+    const end = this.#partial + read;
+    let records = 0;
+    while ((records + 1) * MONITOR.BYTES <= end && isMonitorRecord(ring, writeOffset + records * MONITOR.BYTES)) records += 1;
+    const good = records * MONITOR.BYTES;
+    if (end - good >= MONITOR.BYTES) {
+      this.#resync = ring.slice(writeOffset + good, writeOffset + end);
+      this.#counters.add('resyncs');
+      this.#partial = 0;
+    } else {
+      this.#partial = end - good;
+    }
+    this.#commit(records);
+    if (this.#resync.length > 0) this.#ring.resetFree(end - good);
+    return { bytes: read, records };
+  }
+
+  /** After junk: gathers what the pipe holds, takes the valid records out of it and drops the bytes between them. */
+  #readResync(): { readonly bytes: number; readonly records: number } {
+    const room = new Uint8Array(RESYNC_BYTES);
+    let length = this.#resync.length;
+    room.set(this.#resync);
+    let isEmpty = false;
+    while (!isEmpty && length < RESYNC_BYTES) {
+      const read = this.#source.read(room.subarray(length));
+      isEmpty = read === 0;
+      length += read;
+    }
+    const data = room.subarray(0, length);
+    let at = 0;
+    let records = 0;
+    const { contiguousFree } = this.#ring;
+    while (records < contiguousFree && at + MONITOR.BYTES <= length) {
+      if (isMonitorRecord(data, at) && (records > 0 || this.#isFollowed(data, at, isEmpty))) {
+        this.#ring.bytes.set(data.subarray(at, at + MONITOR.BYTES), this.#ring.writeOffset + records * MONITOR.BYTES);
+        records += 1;
+        at += MONITOR.BYTES;
+      } else if (records > 0) {
+        break;
+      } else {
+        const next = this.#findRecord(data, at + 1, isEmpty);
+        this.#discard(next - at);
+        at = next;
+      }
+    }
+    this.#commit(records);
+    let rest = data.slice(at);
+    if (isEmpty && rest.length < MONITOR.BYTES) {
+      this.#discard(rest.length);
+      rest = new Uint8Array(0);
+    }
+    if (rest.length > 0 && rest.length < MONITOR.BYTES && this.#ring.contiguousFree > 0) {
+      // Aligned again: the beginning of the next record goes where the normal case expects it.
+      this.#ring.bytes.set(rest, this.#ring.writeOffset);
+      this.#partial = rest.length;
+      rest = new Uint8Array(0);
+    }
+    this.#resync = rest;
+    return { bytes: isEmpty && rest.length === 0 ? 0 : Math.max(1, length), records };
+  }
+
+  /** The first offset from `from` on where a record is followed by another one or by the end of the data. */
+  #findRecord(data: Uint8Array, from: number, isEmpty: boolean): number {
+    let at = from;
+    while (at + MONITOR.BYTES <= data.length && !(isMonitorRecord(data, at) && this.#isFollowed(data, at, isEmpty))) at += 1;
+    return at;
+  }
+
+  #isFollowed(data: Uint8Array, at: number, isEmpty: boolean): boolean {
+    const next = at + MONITOR.BYTES;
+    if (next + MONITOR.BYTES <= data.length) return isMonitorRecord(data, next);
+    // Less than a record follows: the end of the data, or what the next read will complete.
+    return next === data.length || isEmpty || data.length === RESYNC_BYTES;
+  }
+
+  #commit(records: number): void {
+    if (records === 0) return;
+    this.#counters.add('recordsRead', records);
+    if (this.#ring.commit(records)) this.#collector.post({ type: 'records-available' });
+  }
+
+  #discard(bytes: number): void {
+    if (bytes > 0) this.#counters.add('junkBytes', bytes);
+  }
+}

@@ -1,0 +1,194 @@
+import type { Epoch } from '../event/cursor.ts';
+import type { Heartbeat, Lagged } from '../event/event.ts';
+import { EVENT, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
+import { utf8, writeBytes, writeInt, writeNanos, writeUint } from './bytes.ts';
+import type { Encoder } from './encoder.ts';
+import { type EventView, readUint16 } from './event-record.ts';
+
+const HEX = utf8('0123456789abcdef');
+const SEQ = utf8('{"seq":');
+const TIME = utf8('","time":"');
+const TIME_NANO = utf8('","timeNano":"');
+const TYPE = utf8('","type":"');
+const ACTION = utf8('","action":"');
+const ARGS = utf8('","args":"');
+const ID = utf8('","id":"');
+const ATTRIBUTES = utf8('","attributes":{');
+const PID = utf8(',"pid":');
+const EXIT_CODE = utf8(',"exitCode":');
+const SCOPE = utf8(',"scope":"');
+const SOURCE = utf8(',"source":"');
+const NAMESPACE = utf8(',"namespace":"');
+/** Everything that is not text of the event: keys, punctuation, numbers, cursor, time, framing. */
+const OVERHEAD_BYTES = 400;
+/** `\u001f`: the longest escape of one byte. */
+const MAX_ESCAPE = 6;
+
+/**
+ * A native event line (docs/protocol.md): JSON and LF. With `framing: 'chunked'` each line is one HTTP/1.1 chunk, header
+ * and trailer included, so that many of them can go out in one write.
+ */
+export class NativeJsonEncoder implements Encoder {
+  readonly #framed: boolean;
+  readonly #cursorPrefix: Uint8Array;
+  /** The text of the newest second, `2026-05-10T09:20:34.`: formatting a date once a second is enough. */
+  #second = -1;
+  #secondText: Uint8Array = new Uint8Array(0);
+
+  constructor(epoch: Epoch, framing: 'chunked' | 'plain') {
+    this.#framed = framing === 'chunked';
+    this.#cursorPrefix = utf8(`,"cursor":"${epoch}-`);
+  }
+
+  maxBytes(recordBytes: number): number {
+    return OVERHEAD_BYTES + recordBytes * MAX_ESCAPE;
+  }
+
+  encode(event: EventView, out: Uint8Array, pos: number): number {
+    if (!this.#framed) return this.#line(event, out, pos);
+    // Nearly every line has 256..4095 bytes, three hexadecimal digits; the others are moved to where they belong.
+    const end = this.#line(event, out, pos + 5);
+    return frameChunk(out, pos, end);
+  }
+
+  #line(event: EventView, out: Uint8Array, start: number): number {
+    const { bytes, at } = event;
+    const { seq } = event;
+    let pos = writeBytes(out, start, SEQ);
+    pos = writeUint(out, pos, seq);
+    pos = writeBytes(out, pos, this.#cursorPrefix);
+    pos = writeUint(out, pos, seq);
+    const sec = event.timeSec;
+    const nanos = event.timeNanos;
+    pos = writeBytes(out, pos, TIME);
+    if (sec !== this.#second) {
+      this.#second = sec;
+      this.#secondText = utf8(new Date(sec * 1000).toISOString().slice(0, 20));
+    }
+    pos = writeNanos(out, writeBytes(out, pos, this.#secondText), nanos);
+    out[pos] = 0x5a;
+    pos = writeBytes(out, pos + 1, TIME_NANO);
+    if (sec === 0) pos = writeUint(out, pos, nanos);
+    else pos = writeNanos(out, writeUint(out, pos, sec), nanos);
+
+    let from = at + EVENT.FIXED_BYTES;
+    let to = from + event.half(EVENT.TYPE_BYTES);
+    pos = writeEscaped(bytes, from, to, out, writeBytes(out, pos, TYPE));
+    from = to;
+    to += event.half(EVENT.ACTION_BYTES);
+    pos = writeEscaped(bytes, from, to, out, writeBytes(out, pos, ACTION));
+    const argsBytes = event.half(EVENT.ARGS_BYTES);
+    if (argsBytes > 0) {
+      from = to;
+      to += argsBytes;
+      pos = writeEscaped(bytes, from, to, out, writeBytes(out, pos, ARGS));
+    }
+    from = to;
+    to += event.half(EVENT.ID_BYTES);
+    pos = writeEscaped(bytes, from, to, out, writeBytes(out, pos, ID));
+    pos = writeBytes(out, pos, ATTRIBUTES);
+    const scopeFrom = to;
+    const sourceFrom = scopeFrom + event.half(EVENT.SCOPE_BYTES);
+    const namespaceFrom = sourceFrom + event.half(EVENT.SOURCE_BYTES);
+    const attributesFrom = namespaceFrom + event.half(EVENT.NAMESPACE_BYTES);
+    pos = writeAttributes(event, attributesFrom, out, pos);
+    const { pid, exitCode } = event;
+    if (pid !== NO_PID) pos = writeInt(out, writeBytes(out, pos, PID), pid);
+    if (exitCode !== NO_EXIT_CODE) pos = writeInt(out, writeBytes(out, pos, EXIT_CODE), exitCode);
+    pos = writeOptional(bytes, scopeFrom, sourceFrom, SCOPE, out, pos);
+    pos = writeOptional(bytes, sourceFrom, namespaceFrom, SOURCE, out, pos);
+    pos = writeOptional(bytes, namespaceFrom, attributesFrom, NAMESPACE, out, pos);
+    out[pos] = 0x7d;
+    out[pos + 1] = 0x0a;
+    return pos + 2;
+  }
+}
+
+/** A gap or heartbeat line with the same framing as the events beside it. */
+export function encodeNotice(notice: Lagged | Heartbeat, framing: 'chunked' | 'plain'): Uint8Array {
+  const line = utf8(`${JSON.stringify(notice)}\n`);
+  if (framing === 'plain') return line;
+  const out = new Uint8Array(line.length + 16);
+  out.set(line, 5);
+  return out.subarray(0, frameChunk(out, 0, 5 + line.length));
+}
+
+/** Turns the line at `start + 5 .. end` into a chunk that begins at `start`; needs 6 bytes of room behind `end`. */
+function frameChunk(out: Uint8Array, start: number, end: number): number {
+  const size = end - start - 5;
+  let digits = 3;
+  if (size > 0xfff || size < 0x100) {
+    digits = size.toString(16).length;
+    out.copyWithin(start + digits + 2, start + 5, end);
+  }
+  let rest = size;
+  for (let at = start + digits - 1; at >= start; at -= 1) {
+    out[at] = HEX[rest & 15]!;
+    rest >>= 4;
+  }
+  out[start + digits] = 0x0d;
+  out[start + digits + 1] = 0x0a;
+  const body = start + digits + 2 + size;
+  out[body] = 0x0d;
+  out[body + 1] = 0x0a;
+  return body + 2;
+}
+
+function writeAttributes(event: EventView, from: number, out: Uint8Array, start: number): number {
+  const { bytes } = event;
+  let pos = start;
+  let at = from;
+  for (let index = event.attributeCount; index > 0; index -= 1) {
+    const keyAt = at + 4;
+    const valueAt = keyAt + readUint16(bytes, at);
+    at = valueAt + readUint16(bytes, keyAt - 2);
+    out[pos] = 0x22;
+    pos = writeEscaped(bytes, keyAt, valueAt, out, pos + 1);
+    out[pos] = 0x22;
+    out[pos + 1] = 0x3a;
+    out[pos + 2] = 0x22;
+    pos = writeEscaped(bytes, valueAt, at, out, pos + 3);
+    out[pos] = 0x22;
+    out[pos + 1] = 0x2c;
+    pos += 2;
+  }
+  if (pos !== start) pos -= 1;
+  out[pos] = 0x7d;
+  return pos + 1;
+}
+
+function writeOptional(bytes: Uint8Array, from: number, to: number, key: Uint8Array, out: Uint8Array, pos: number): number {
+  if (from === to) return pos;
+  const end = writeEscaped(bytes, from, to, out, writeBytes(out, pos, key));
+  out[end] = 0x22;
+  return end + 1;
+}
+
+/** JSON text without the quotes. The log holds valid UTF-8 only, so bytes from 0x80 on are copied as they are. */
+function writeEscaped(bytes: Uint8Array, from: number, to: number, out: Uint8Array, start: number): number {
+  let pos = start;
+  for (let at = from; at < to; at += 1) {
+    const byte = bytes[at]!;
+    if (byte >= 0x20 && byte !== 0x22 && byte !== 0x5c) {
+      out[pos] = byte;
+      pos += 1;
+    } else {
+      pos = writeEscape(byte, out, pos);
+    }
+  }
+  return pos;
+}
+
+function writeEscape(byte: number, out: Uint8Array, pos: number): number {
+  out[pos] = 0x5c;
+  if (byte === 0x22 || byte === 0x5c) {
+    out[pos + 1] = byte;
+    return pos + 2;
+  }
+  out[pos + 1] = 0x75;
+  out[pos + 2] = 0x30;
+  out[pos + 3] = 0x30;
+  out[pos + 4] = HEX[byte >> 4]!;
+  out[pos + 5] = HEX[byte & 15]!;
+  return pos + 6;
+}

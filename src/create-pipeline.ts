@@ -1,0 +1,57 @@
+import { doorHooks } from './doors/door-hooks.ts';
+import { openAdminDoor } from './doors/admin-door.ts';
+import { openFifo } from './doors/fifo.ts';
+import { bindListener, type Listener } from './doors/listener.ts';
+import { makeOptions, type Options } from './event/options.ts';
+import { hostActor } from './runtime/actor-host.ts';
+import { Pipeline } from './runtime/pipeline.ts';
+
+/** Options of an embedded pipeline: those of the daemon (docs/options.md) in camel case, numbers in bytes and milliseconds. */
+export type PipelineOptions = Partial<Omit<Options, 'root'>>;
+
+const EVENT_SOCKET_MODE = 0o660;
+const ADMIN_SOCKET_MODE = 0o600;
+
+/**
+ * Starts a pipeline: all actors, and whichever of FIFO, event socket and admin socket have a path. Resolves when every actor
+ * is ready. It touches nothing of the process: no signals, no exit, no global handlers.
+ * @throws ERR_OPTION_INVALID, ERR_FIFO_*, ERR_SOCKET_UNUSABLE, ERR_POSIX_UNAVAILABLE, ERR_ACTOR_START; nothing is left behind
+ */
+export async function createPipeline(given: PipelineOptions = {}): Promise<Pipeline> {
+  const options = makeOptions(given as Record<string, unknown>);
+  const closers: (() => void | Promise<void>)[] = [];
+  const release = async (): Promise<void> => {
+    for (const close of closers.reverse()) await close();
+    closers.length = 0;
+  };
+  try {
+    // The FIFO first: its lock decides which of two daemons may touch the sockets.
+    const fifo = options.fifo ? await openFifo(options.fifo) : undefined;
+    if (fifo) closers.push(() => fifo.close());
+    const events = await listener(options.listen, EVENT_SOCKET_MODE, closers);
+    const admin = await listener(options.admin, ADMIN_SOCKET_MODE, closers);
+    const pipeline = await Pipeline.start({
+      options,
+      workerUrl: new URL('./worker.js', import.meta.url),
+      host: (init) => hostActor(init, doorHooks),
+      release,
+      ...(fifo ? { fifoFd: fifo.fd } : {}),
+      ...(events ? { listenFds: Array.from({ length: options.fanouts }, () => events.duplicate()) } : {}),
+    });
+    if (admin) {
+      const door = await openAdminDoor(pipeline, admin.duplicate());
+      closers.push(() => door.close());
+    }
+    return pipeline;
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function listener(path: string, mode: number, closers: (() => void)[]): Promise<Listener | undefined> {
+  if (!path) return undefined;
+  const bound = await bindListener(path, mode);
+  closers.push(() => bound.close());
+  return bound;
+}

@@ -1,0 +1,90 @@
+import fs from 'node:fs';
+import type { Monitored, RecordSource } from '../actors/monitored.ts';
+import type { IntakeDriver } from '../runtime/actor-host.ts';
+
+/** Reads the FIFO through main's descriptor, without waiting. */
+export function openSource(fifoFd: number): RecordSource {
+  return {
+    read(target) {
+      // An empty pipe is the normal case and must not cost a stack trace.
+      const limit = Error.stackTraceLimit;
+      Error.stackTraceLimit = 0;
+      try {
+        return fs.readSync(fifoFd, target, 0, target.length, null);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
+        throw error;
+      } finally {
+        Error.stackTraceLimit = limit;
+      }
+    },
+  };
+}
+
+/** A wake-up that finds this many records means load: from then on the FIFO is polled. */
+const BUSY_RECORDS = 64;
+const POLL_MS = 1;
+/** Polls in a row that found nothing before the FIFO is watched again. */
+const QUIET_POLLS = 16;
+
+/**
+ * Decides when to look at the FIFO. Idle, the kernel tells (inotify, one wake-up per burst of writes, no cost without
+ * writes); under load every write would tell, which costs sender and reader more than looking once a millisecond.
+ */
+export function driveIntake(monitored: Monitored, fifoFd: number): IntakeDriver {
+  let watcher: fs.FSWatcher | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let immediate: NodeJS.Immediate | undefined;
+  let quietPolls = 0;
+  let isClosed = false;
+
+  // Through the descriptor, so that it is this FIFO even if the path has been replaced.
+  const watch = (): void => {
+    watcher ??= fs.watch(`/proc/self/fd/${fifoFd}`, look).on('error', () => unwatch());
+  };
+  const unwatch = (): void => {
+    watcher?.close();
+    watcher = undefined;
+  };
+
+  function look(): void {
+    if (isClosed || timer || immediate) return;
+    const { records, state } = monitored.pump();
+    if (state === 'full') return;
+    if (state === 'more') {
+      immediate = setImmediate(() => {
+        immediate = undefined;
+        look();
+      });
+      return;
+    }
+    if (records >= BUSY_RECORDS) {
+      quietPolls = 0;
+      unwatch();
+    }
+    if (watcher) return;
+    quietPolls = records > 0 ? 0 : quietPolls + 1;
+    if (quietPolls > QUIET_POLLS) {
+      watch();
+      // What was written before the watch began would not be told.
+      quietPolls = 0;
+      return look();
+    }
+    timer = setTimeout(() => {
+      timer = undefined;
+      look();
+    }, POLL_MS);
+  }
+
+  watch();
+  look();
+  return {
+    wake: look,
+    close() {
+      isClosed = true;
+      clearTimeout(timer);
+      clearImmediate(immediate);
+      unwatch();
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import type http from 'node:http';
+import { asTocsinError, TocsinError } from '../event/errors.ts';
+
+/** A JSON answer, ended. */
+export function replyJson(response: http.ServerResponse, status: number, body: unknown): void {
+  const text = `${JSON.stringify(body)}\n`;
+  response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) });
+  response.end(response.req.method === 'HEAD' ? undefined : text);
+}
+
+export function replyText(response: http.ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': Buffer.byteLength(text) });
+  response.end(response.req.method === 'HEAD' ? undefined : text);
+}
+
+/** `{"message","code"}` with exactly `application/json`: Docker's clients compare the content type for equality. */
+export function replyError(response: http.ServerResponse, thrown: unknown): void {
+  const error = asTocsinError(thrown);
+  replyJson(response, error.status, { message: error.message, code: error.code });
+}
+
+export function requireMethod(request: http.IncomingMessage, ...methods: readonly string[]): void {
+  if (methods.includes(request.method ?? '')) return;
+  throw new TocsinError('ERR_METHOD_NOT_ALLOWED', `${request.method} is not allowed here; use ${methods.join(' or ')}`);
+}
+
+/** The request's path and query. @throws ERR_ROUTE_UNKNOWN for what is no path */
+export function targetOf(request: http.IncomingMessage): URL {
+  const target = request.url ?? '';
+  if (!target.startsWith('/') || !URL.canParse(target, 'http://tocsin')) {
+    throw new TocsinError('ERR_ROUTE_UNKNOWN', 'page not found');
+  }
+  return new URL(target, 'http://tocsin');
+}
+
+/** What every server of ours has in common: limits for slow and broken clients, and an answer for the latter. */
+export const SERVER_LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 10_000,
+  connectionsCheckingInterval: 1_000,
+} as const;

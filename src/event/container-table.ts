@@ -1,0 +1,192 @@
+import { TocsinError } from './errors.ts';
+import type { ContainerInfo, ContainerSpec } from './event.ts';
+
+/** A container as the collector keeps it. Mutable inside the collector only. */
+export interface Container {
+  readonly id: string;
+  spec: ContainerSpec;
+  /** 0 = none. */
+  pid: number;
+  exitCode: number;
+  /** An engine described it; otherwise only events named it. */
+  known: boolean;
+  removed: boolean;
+  /** Newest event that names it: it is kept while that is retained. */
+  lastSeq: number;
+  /** When it was removed, as a running number; the latest removal of a name is the one that is meant. */
+  removal: number;
+}
+
+const MAX_SPEC_BYTES = 32 * 1024;
+const MAX_ID_BYTES = 255;
+
+/**
+ * The containers that events can name. Ids are exact; names and unique prefixes lead to ids. Removed containers and those that
+ * only events named stay as long as retained history names them.
+ */
+export class ContainerTable {
+  readonly #containers = new Map<string, Container>();
+  #removals = 0;
+  /** Ids of present, known containers in order, for prefix look-ups; rebuilt after a change. */
+  #sortedIds: string[] | undefined;
+  #names: Map<string, Container> | undefined;
+  /** Grows with every change that may alter what a name leads to or what an event shows. */
+  generation = 0;
+
+  /** Adds or replaces what an engine says about a container. @throws ERR_CONTAINER_INVALID */
+  put(id: string, spec: ContainerSpec): Container {
+    checkSpec(id, spec);
+    const before = this.#containers.get(id);
+    const container: Container = before ?? blank(id);
+    container.spec = spec;
+    container.pid = spec.pid ?? 0;
+    container.known = true;
+    container.removed = false;
+    this.#containers.set(id, container);
+    this.#changed();
+    return container;
+  }
+
+  /** @returns whether the container was there */
+  remove(id: string): boolean {
+    const container = this.#containers.get(id);
+    if (!container || container.removed || !container.known) return false;
+    container.removed = true;
+    container.pid = 0;
+    this.#removals += 1;
+    container.removal = this.#removals;
+    this.#changed();
+    return true;
+  }
+
+  /** STOPPED of the container's current process. @returns false when `pid` is not that process: nothing changes then */
+  stopped(container: Container, pid: number, exitCode: number): boolean {
+    if (container.known && container.pid !== pid) return false;
+    container.exitCode = container.known ? exitCode : 0;
+    container.pid = 0;
+    this.generation += 1;
+    return true;
+  }
+
+  started(container: Container): void {
+    if (container.exitCode === 0) return;
+    container.exitCode = 0;
+    this.generation += 1;
+  }
+
+  /** The container that a record names by id, name or unique prefix; one that only events name is made on the spot. */
+  ofRecord(name: string): Container {
+    const found = this.#present(name) ?? this.#containers.get(name);
+    if (found) return found;
+    const container = blank(name);
+    this.#containers.set(name, container);
+    return container;
+  }
+
+  /**
+   * What a subscriber means by `name`: an id, a current name, a unique prefix, or the most recently removed container of that
+   * name, in this order.
+   * @throws ERR_CONTAINER_UNKNOWN, ERR_CONTAINER_AMBIGUOUS
+   */
+  resolve(name: string): Container {
+    const exact = this.#containers.get(name) ?? this.#byName().get(name);
+    if (exact) return exact;
+    const matches = [...this.#containers.keys()].filter((id) => id.startsWith(name));
+    if (matches.length === 1) return this.#containers.get(matches[0]!)!;
+    if (matches.length > 1) {
+      const listed = matches.slice(0, 8).join(', ') + (matches.length > 8 ? ', ...' : '');
+      throw new TocsinError('ERR_CONTAINER_AMBIGUOUS', `${JSON.stringify(name)} matches ${matches.length} ids: ${listed}`);
+    }
+    let latest: Container | undefined;
+    for (const container of this.#containers.values()) {
+      if (container.removed && container.spec.name === name && container.removal > (latest?.removal ?? 0)) latest = container;
+    }
+    if (!latest) throw new TocsinError('ERR_CONTAINER_UNKNOWN', `No such container: ${name}`);
+    return latest;
+  }
+
+  /** Forgets removed and merely named containers that no retained event names any more. */
+  expire(oldestSeq: number): void {
+    for (const container of this.#containers.values()) {
+      if ((container.removed || !container.known) && container.lastSeq < oldestSeq) this.#containers.delete(container.id);
+    }
+    this.#changed();
+  }
+
+  list(): ContainerInfo[] {
+    return [...this.#containers.values()].map(describeContainer);
+  }
+
+  #present(name: string): Container | undefined {
+    const exact = this.#containers.get(name);
+    if (exact?.known && !exact.removed) return exact;
+    const named = this.#byName().get(name);
+    if (named) return named;
+    if (name.length >= 64) return undefined;
+    this.#sortedIds ??= [...this.#containers.values()]
+      .filter((container) => container.known && !container.removed)
+      .map((container) => container.id)
+      .sort();
+    let low = 0;
+    let high = this.#sortedIds.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#sortedIds[middle]! < name) low = middle + 1;
+      else high = middle;
+    }
+    const first = this.#sortedIds[low];
+    if (!first?.startsWith(name) || this.#sortedIds[low + 1]?.startsWith(name)) return undefined;
+    return this.#containers.get(first);
+  }
+
+  #byName(): Map<string, Container> {
+    if (!this.#names) {
+      this.#names = new Map();
+      for (const container of this.#containers.values()) {
+        if (container.known && !container.removed && container.spec.name) this.#names.set(container.spec.name, container);
+      }
+    }
+    return this.#names;
+  }
+
+  #changed(): void {
+    this.generation += 1;
+    this.#sortedIds = undefined;
+    this.#names = undefined;
+  }
+}
+
+export function describeContainer(container: Container): ContainerInfo {
+  const { id, spec, pid, exitCode, known, removed } = container;
+  const { pid: _, ...rest } = spec;
+  return { id, ...rest, ...(pid > 0 ? { pid } : {}), ...(exitCode === 0 ? {} : { exitCode }), known, removed };
+}
+
+function blank(id: string): Container {
+  return { id, spec: {}, pid: 0, exitCode: 0, known: false, removed: false, lastSeq: 0, removal: 0 };
+}
+
+function checkSpec(id: string, spec: ContainerSpec): void {
+  const invalid = (message: string): TocsinError => new TocsinError('ERR_CONTAINER_INVALID', message);
+  if (id === '' || id.length > MAX_ID_BYTES) throw invalid(`id: expected 1 to ${MAX_ID_BYTES} characters`);
+  // `/containers/json` is a route of the Docker API.
+  if (id === 'json') throw invalid('id: "json" is not allowed');
+  let size = 0;
+  for (const key of Object.keys(spec)) {
+    if (!['name', 'image', 'pid', 'labels'].includes(key)) throw invalid(`unknown field ${JSON.stringify(key)}`);
+  }
+  for (const [field, value] of [['name', spec.name], ['image', spec.image]] as const) {
+    if (value !== undefined && typeof value !== 'string') throw invalid(`${field}: expected text`);
+    size += value?.length ?? 0;
+  }
+  const { pid } = spec;
+  if (pid !== undefined && (!Number.isInteger(pid) || pid < 0 || pid > 0x7fffffff)) throw invalid('pid: expected an integer');
+  const labels: unknown = spec.labels ?? {};
+  if (typeof labels !== 'object' || labels === null || Array.isArray(labels)) throw invalid('labels: expected an object');
+  for (const [key, value] of Object.entries(labels)) {
+    if (typeof value !== 'string') throw invalid(`labels.${key}: expected text`);
+    size += key.length + value.length + 4;
+  }
+  // Three bytes a character is the most that UTF-8 needs for what JSON can hold.
+  if (size * 3 > MAX_SPEC_BYTES) throw invalid(`name, image and labels are longer than ${MAX_SPEC_BYTES / 3} characters`);
+}

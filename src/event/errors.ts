@@ -1,0 +1,108 @@
+/**
+ * Who has to act on an error. `caller`, `sender` and `subscriber` errors are contained and counted; `actor` errors end the
+ * pipeline; `environment` errors name what to change on the machine; `bug` errors should be reported to us.
+ */
+export type ErrorFamily = 'caller' | 'sender' | 'subscriber' | 'actor' | 'environment' | 'bug';
+
+interface ErrorRow {
+  readonly family: ErrorFamily;
+  /** HTTP status on the native and admin doors. */
+  readonly status: number;
+  readonly meaning: string;
+}
+
+const row = (family: ErrorFamily, status: number, meaning: string): ErrorRow => ({ family, status, meaning });
+
+/** Every error code of the project: the only place where one is declared. `docs/errors.md` is generated from it. */
+export const ERROR_TABLE = {
+  ERR_OPTION_INVALID: row('caller', 400, 'An option is unknown, has the wrong type, is out of range or contradicts another one.'),
+  ERR_TIME_INVALID: row('caller', 400, 'A time is neither RFC 3339, unix seconds nor a Go duration.'),
+  ERR_SINCE_AFTER_UNTIL: row('caller', 400, '`since` is later than `until`.'),
+  ERR_CURSOR_INVALID: row('caller', 400, 'A cursor does not look like `<epoch>-<seq>`.'),
+  ERR_CURSOR_FOREIGN: row('caller', 409, 'The cursor belongs to another log (or to this one before it lost its history).'),
+  ERR_CURSOR_FUTURE: row('caller', 400, 'The cursor lies beyond the newest event.'),
+  ERR_FILTER_INVALID: row('caller', 400, 'A filter is not `key=value`, `key!=value` or `key~=regex`, or uses an unknown key.'),
+  ERR_PARAMETER_UNKNOWN: row('caller', 400, 'A query parameter is not known to the native door.'),
+  ERR_PARAMETER_INVALID: row('caller', 400, 'A query parameter has a value that it cannot have.'),
+  ERR_CONTAINER_UNKNOWN: row('caller', 404, 'No container has this id, name or id prefix.'),
+  ERR_CONTAINER_AMBIGUOUS: row('caller', 409, 'More than one container id begins with this prefix; the message lists them.'),
+  ERR_CONTAINER_INVALID: row('caller', 400, 'The description of a container is not valid.'),
+  ERR_EVENT_INVALID: row('caller', 400, 'A published event lacks a field or has one of the wrong type.'),
+  ERR_EVENT_TOO_LARGE: row('caller', 413, 'A published event is larger than 64 KiB when packed.'),
+  ERR_STATE_UNKNOWN: row('caller', 400, 'Not a container or image state of iSulad.'),
+  ERR_ROUTE_UNKNOWN: row('caller', 404, 'No such path on this socket.'),
+  ERR_METHOD_NOT_ALLOWED: row('caller', 405, 'The path exists, but not with this method.'),
+  ERR_BODY_INVALID: row('caller', 400, 'The request body is not valid JSON or has unexpected fields.'),
+  ERR_BODY_TOO_LARGE: row('caller', 413, 'The request body is larger than 64 KiB.'),
+  ERR_PIPELINE_CLOSED: row('caller', 503, 'The pipeline is draining or stopped.'),
+  ERR_FIFO_NO_READER: row('sender', 503, 'Nobody reads the monitor FIFO: no daemon is running on it.'),
+  ERR_FIFO_FULL: row('sender', 503, 'The monitor FIFO stayed full for the whole retry time.'),
+  ERR_FIFO_MISSING: row('sender', 503, 'There is no monitor FIFO at this path.'),
+  ERR_FIFO_NOT_A_FIFO: row('environment', 500, 'The path of the monitor FIFO is a file, a folder or something else.'),
+  ERR_FIFO_FOREIGN: row('environment', 500, 'The monitor FIFO belongs to another user.'),
+  ERR_FIFO_LOCKED: row('environment', 500, 'Another daemon reads this monitor FIFO.'),
+  ERR_FIFO_UNUSABLE: row('environment', 500, 'The monitor FIFO cannot be created, opened, sized or read.'),
+  ERR_SOCKET_UNUSABLE: row('environment', 500, 'A listening socket cannot be bound.'),
+  ERR_POSIX_UNAVAILABLE: row('environment', 500, 'The POSIX calls of the daemon (koffi) cannot be loaded on this platform.'),
+  ERR_DAEMON_UNAVAILABLE: row('environment', 503, 'No daemon answers on the socket.'),
+  ERR_CLIENT_LAGGED: row('subscriber', 503, 'The client fell further behind than its lag policy allows.'),
+  ERR_CLIENT_GAP: row('subscriber', 503, 'Events that the client had not received were no longer retained.'),
+  ERR_CLIENT_FAILED: row('subscriber', 500, 'The write function of a push client threw or rejected.'),
+  ERR_CLIENTS_EXHAUSTED: row('subscriber', 429, 'The shard has as many clients as it admits.'),
+  ERR_DRAIN_TIMEOUT: row('subscriber', 503, 'The client had not read everything when the drain timeout of a shutdown passed.'),
+  ERR_ACTOR_START: row('actor', 500, 'An actor could not start; the cause says why.'),
+  ERR_ACTOR_DIED: row('actor', 500, 'An actor thread ended without being asked to.'),
+  ERR_ASK_TIMEOUT: row('actor', 500, 'An actor did not answer a control request in time.'),
+  ERR_INTERNAL: row('bug', 500, 'An invariant of the code does not hold. Please report it.'),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERROR_TABLE;
+export type ErrorDetail = Readonly<Record<string, string | number | boolean>>;
+
+/** An error as data: what crosses threads and sockets. */
+export interface ErrorData {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly detail?: ErrorDetail;
+}
+
+/** The one error class: a stable `code`, its `family`, scalar `detail` and, where there is one, the `cause`. */
+export class TocsinError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: ErrorDetail;
+
+  constructor(code: ErrorCode, message: string, options: { detail?: ErrorDetail; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'TocsinError';
+    this.code = code;
+    this.detail = options.detail ?? {};
+  }
+
+  get family(): ErrorFamily {
+    return ERROR_TABLE[this.code].family;
+  }
+
+  get status(): number {
+    return ERROR_TABLE[this.code].status;
+  }
+
+  toData(): ErrorData {
+    return { code: this.code, message: this.message, detail: this.detail };
+  }
+
+  static fromData(data: ErrorData): TocsinError {
+    return new TocsinError(data.code, data.message, data.detail ? { detail: data.detail } : {});
+  }
+}
+
+/** Makes a TocsinError of anything that was thrown; what we do not know becomes `fallback` with the original as cause. */
+export function asTocsinError(thrown: unknown, fallback: ErrorCode = 'ERR_INTERNAL'): TocsinError {
+  if (thrown instanceof TocsinError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new TocsinError(fallback, message, { cause: thrown });
+}
+
+/** Ends a `switch` over a union: the compiler proves that nothing reaches it. */
+export function assertNever(value: never): never {
+  throw new TocsinError('ERR_INTERNAL', `unexpected value: ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,139 @@
+import * as v from 'valibot';
+import { TocsinError } from './errors.ts';
+import { parseDurationMs } from './time.ts';
+
+/** How an option is written on a command line. The value in code is bytes, milliseconds or a count. */
+export type OptionKind = 'path' | 'count' | 'size' | 'duration' | 'choice' | 'switch';
+
+interface OptionRow {
+  readonly kind: OptionKind;
+  readonly schema: v.GenericSchema;
+  /** As one would type it. */
+  readonly default: string;
+  readonly meaning: string;
+}
+
+const count = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * The options of the daemon. Types, checks, defaults, `--help` and `docs/options.md` come from this table; `createPipeline`
+ * takes those whose row says so under the same name in camel case.
+ */
+export const OPTION_TABLE = {
+  root: { kind: 'path', schema: v.string(), default: '', meaning: 'Keep sockets, FIFO and history in this one folder.' },
+  fifo: { kind: 'path', schema: v.string(), default: '', meaning: 'Monitor FIFO; default `monitord_fifo` in the run folder.' },
+  listen: { kind: 'path', schema: v.string(), default: '', meaning: 'Event socket; default `tocsin.sock` in the run folder.' },
+  admin: { kind: 'path', schema: v.string(), default: '', meaning: 'Admin socket; default `admin.sock` in the run folder.' },
+  fanouts: {
+    kind: 'count',
+    schema: count(1, 32),
+    default: '1',
+    meaning: 'Fan-out shards: threads that serve clients.',
+  },
+  threads: {
+    kind: 'choice',
+    schema: v.picklist(['workers', 'inline']),
+    default: 'workers',
+    meaning: 'Actors on worker threads, or all in one thread for tiny hosts.',
+  },
+  historyEvents: {
+    kind: 'count',
+    schema: count(1, Number.MAX_SAFE_INTEGER),
+    default: '65536',
+    meaning: 'Events kept for replay, at most.',
+  },
+  historyBytes: {
+    kind: 'size',
+    schema: count(256 * 1024, Number.MAX_SAFE_INTEGER),
+    default: '64MiB',
+    meaning: 'Memory for kept events, at most.',
+  },
+  historyAge: {
+    kind: 'duration',
+    schema: count(0, Number.MAX_SAFE_INTEGER),
+    default: '0s',
+    meaning: 'How long events are kept, at most; 0s = no limit.',
+  },
+  drainTimeout: {
+    kind: 'duration',
+    schema: count(0, MAX_TIMER_MS),
+    default: '5s',
+    meaning: 'How long a shutdown waits for clients to read everything accepted.',
+  },
+  unknownContainers: {
+    kind: 'choice',
+    schema: v.picklist(['pass', 'drop']),
+    default: 'pass',
+    meaning: 'What becomes of events of containers that no engine has described.',
+  },
+  isuladReplay: {
+    kind: 'count',
+    schema: count(0, 1_000_000),
+    default: '64',
+    meaning: 'Newest events that an iSulad client without `since` gets first.',
+  },
+} as const satisfies Record<string, OptionRow>;
+
+export type OptionName = keyof typeof OPTION_TABLE;
+
+type Values = { [Name in OptionName]: v.InferOutput<(typeof OPTION_TABLE)[Name]['schema']> };
+export type Options = Readonly<Values>;
+
+export const OPTION_NAMES = Object.keys(OPTION_TABLE) as OptionName[];
+
+/** `history-bytes` for `historyBytes`. */
+export function flagName(name: OptionName): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** The value that a text on the command line stands for. @throws ERR_OPTION_INVALID */
+export function parseOptionText(name: OptionName, text: string): string | number | boolean {
+  const { kind } = OPTION_TABLE[name] as OptionRow;
+  switch (kind) {
+    case 'path':
+    case 'choice':
+      return text;
+    case 'switch':
+      return text === 'true';
+    case 'count':
+      return /^\d+$/.test(text) ? Number(text) : bad(name, 'a whole number', text);
+    case 'duration':
+      return parseDurationMs(text) ?? bad(name, 'a duration such as 10s or 1m30s', text);
+    case 'size':
+      return parseSize(text) ?? bad(name, 'a size such as 512KiB or 64MiB', text);
+  }
+}
+
+/**
+ * Checks given options, fills in the defaults and freezes the result.
+ * @throws ERR_OPTION_INVALID for an unknown name or a value that the option cannot have
+ */
+export function makeOptions(given: Readonly<Record<string, unknown>>): Options {
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(OPTION_TABLE, name)) {
+      throw new TocsinError('ERR_OPTION_INVALID', `unknown option ${JSON.stringify(name)}; known: ${OPTION_NAMES.join(', ')}`);
+    }
+  }
+  const values: Record<string, unknown> = {};
+  for (const name of OPTION_NAMES) {
+    const row = OPTION_TABLE[name] as OptionRow;
+    const value = given[name] ?? parseOptionText(name, row.default);
+    const result = v.safeParse(row.schema, value);
+    if (!result.success) bad(name, `${result.issues[0].expected ?? row.kind} (${result.issues[0].message})`, value);
+    values[name] = value;
+  }
+  return Object.freeze(values as Values);
+}
+
+const SIZE_UNITS: Readonly<Record<string, number>> = { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+function parseSize(text: string): number | undefined {
+  const match = /^(\d+)([A-Za-z]*)$/.exec(text);
+  const unit = SIZE_UNITS[match?.[2] ?? ''];
+  return match && unit ? Number(match[1]) * unit : undefined;
+}
+
+function bad(name: OptionName, expected: string, got: unknown): never {
+  throw new TocsinError('ERR_OPTION_INVALID', `${name}: expected ${expected}, got ${JSON.stringify(got) ?? String(got)}`);
+}

@@ -1,0 +1,88 @@
+import { EventView } from '../codec/event-record.ts';
+import { EVENT, SEGMENT } from '../messages/layout.ts';
+
+/** Consecutive records of one segment: what a cursor can be given to read. */
+export interface Run {
+  readonly segment: Segment;
+  /** Byte offsets; `from` is the record of `firstSeq`. */
+  readonly from: number;
+  readonly to: number;
+  readonly firstSeq: number;
+}
+
+/**
+ * A stretch of the log in shared memory. One thread writes it (the collector), any number read it; nothing is copied and
+ * nothing committed ever changes. The garbage collector frees it when the last reader lets go.
+ */
+export class Segment {
+  readonly memory: SharedArrayBuffer;
+  readonly firstSeq: number;
+  /** A view of one's own; every reader on a thread may use it, one at a time. */
+  readonly view: EventView;
+
+  private constructor(memory: SharedArrayBuffer) {
+    this.memory = memory;
+    this.view = new EventView(memory);
+    const { words } = this.view;
+    this.firstSeq = (words[SEGMENT.FIRST_SEQ_LOW >> 2]! >>> 0) + words[SEGMENT.FIRST_SEQ_HIGH >> 2]! * 0x100000000;
+  }
+
+  /** A new, empty segment whose first record will be `firstSeq`. */
+  static create(byteLength: number, firstSeq: number): Segment {
+    const memory = new SharedArrayBuffer(byteLength);
+    const words = new Int32Array(memory);
+    words[SEGMENT.MAGIC >> 2] = SEGMENT.MAGIC_VALUE;
+    words[SEGMENT.VERSION >> 2] = SEGMENT.VERSION_VALUE;
+    words[SEGMENT.FIRST_SEQ_LOW >> 2] = firstSeq % 0x100000000 | 0;
+    words[SEGMENT.FIRST_SEQ_HIGH >> 2] = Math.floor(firstSeq / 0x100000000);
+    words[SEGMENT.COMMITTED >> 2] = SEGMENT.HEADER_BYTES;
+    return new Segment(memory);
+  }
+
+  /** The segment behind memory that another thread announced. */
+  static of(memory: SharedArrayBuffer): Segment {
+    return new Segment(memory);
+  }
+
+  get byteLength(): number {
+    return this.memory.byteLength;
+  }
+
+  /** Everything before this offset can be read. */
+  get committed(): number {
+    return Atomics.load(this.view.words, SEGMENT.COMMITTED >> 2);
+  }
+
+  /** Makes all records before `end` visible, at once and to everyone. Writer only. */
+  commit(end: number): void {
+    Atomics.store(this.view.words, SEGMENT.COMMITTED >> 2, end);
+  }
+
+  recordBytes(at: number): number {
+    return this.view.words[(at + EVENT.LENGTH) >> 2]!;
+  }
+}
+
+/** Where one reader is in one segment: moves over records as they are committed. */
+export class SegmentCursor {
+  readonly segment: Segment;
+  at: number = SEGMENT.HEADER_BYTES;
+  nextSeq: number;
+
+  constructor(segment: Segment) {
+    this.segment = segment;
+    this.nextSeq = segment.firstSeq;
+  }
+
+  /** The records committed since the last call, or undefined when there are none. Moves behind them. */
+  take(): Run | undefined {
+    const to = this.segment.committed;
+    if (to === this.at) return undefined;
+    const run: Run = { segment: this.segment, from: this.at, to, firstSeq: this.nextSeq };
+    let count = 0;
+    for (let at = this.at; at < to; at += this.segment.recordBytes(at)) count += 1;
+    this.at = to;
+    this.nextSeq += count;
+    return run;
+  }
+}

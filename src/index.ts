@@ -1,0 +1,18 @@
+export type { ContainerRecord, ImageRecord } from './codec/monitor-record.ts';
+export { createPipeline, type PipelineOptions } from './create-pipeline.ts';
+export { sendContainerEvent, sendImageEvent } from './doors/send.ts';
+export { type ErrorCode, type ErrorFamily, TocsinError } from './event/errors.ts';
+export type {
+  ContainerInfo,
+  ContainerSpec,
+  GapReason,
+  Lagged,
+  NewEvent,
+  Timestamp,
+  TocsinEvent,
+} from './event/event.ts';
+export type { ClientInfo } from './messages/control.ts';
+export type { CounterId, CounterValues } from './messages/counters.ts';
+export type { Pipeline, PipelineState, PipelineStats, SubscribeOptions } from './runtime/pipeline.ts';
+export type { PushClient, PushClientFunctions } from './runtime/push-client.ts';
+export type { Delivery, Subscriber } from './runtime/subscriber.ts';

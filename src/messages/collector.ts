@@ -1,0 +1,33 @@
+import type { ErrorData } from '../event/errors.ts';
+
+/** What the collector is told. */
+export type CollectorCommand =
+  /** Records wait in the intake ring or the publish ring, and the collector slept. */
+  | { readonly type: 'records-available' }
+  /** A client's `until` has passed: give a time mark if no event has done so. */
+  | { readonly type: 'prompt-time-mark' }
+  /** No intake writes any more: number what is in the rings, then seal the log. */
+  | { readonly type: 'seal' };
+
+/** What the collector is asked by a shard. */
+export type CollectorRequest =
+  /** Which container does the client mean by `name`? Answered by `container-resolved`. */
+  { readonly type: 'resolve-container'; readonly requestId: number; readonly name: string };
+
+export type CollectorReply = {
+  readonly type: 'container-resolved';
+  readonly requestId: number;
+  readonly id?: string;
+  readonly error?: ErrorData;
+};
+
+/** What the collector tells the buffer and every shard, in this order. */
+export type LogNotice =
+  /** A new segment follows the previous one, which is complete. */
+  | { readonly type: 'segment-opened'; readonly memory: SharedArrayBuffer }
+  /** Records were committed while the reader slept. */
+  | { readonly type: 'appended' }
+  /** Every event with a time up to this one has a sequence number up to `seq`; all later events are later. */
+  | { readonly type: 'time-mark'; readonly sec: number; readonly nanos: number; readonly seq: number }
+  /** The log ends with `seq`: nothing will be appended any more. */
+  | { readonly type: 'sealed'; readonly seq: number };

@@ -1,0 +1,67 @@
+import type { Term } from '../event/filter.ts';
+import type { ContainerInfo, ContainerSpec, Timestamp } from '../event/event.ts';
+
+/**
+ * The control plane: what is asked rather than told. These interfaces are served over comlink; every ask settles, also when
+ * the actor dies.
+ */
+export interface CollectorControl {
+  /** Applied when it answers. @throws ERR_CONTAINER_INVALID */
+  putContainer(id: string, spec: ContainerSpec): ContainerInfo;
+  /** @returns whether there was one */
+  removeContainer(id: string): boolean;
+  containers(): readonly ContainerInfo[];
+}
+
+/** Where a client begins to read. */
+export type StartPosition =
+  | { readonly from: 'live' }
+  | { readonly from: 'time'; readonly time: Timestamp }
+  /** Behind this cursor. */
+  | { readonly from: 'cursor'; readonly cursor: string }
+  /** With the newest `count` events. */
+  | { readonly from: 'recent'; readonly count: number };
+
+/** What a client asks for. */
+export interface Subscription {
+  readonly door: string;
+  readonly peer: string;
+  readonly format: LaneFormat;
+  readonly start: StartPosition;
+  readonly until?: Timestamp;
+  /** False: end with the newest event at the time of subscription. */
+  readonly follow: boolean;
+  /** Id, name or unique prefix of one container; fixed to its id when the subscription begins. */
+  readonly name?: string;
+  readonly filter: readonly Term[];
+  /** Events that the client may be behind before it is ended; 0 = it catches up from history. */
+  readonly lagLimit: number;
+  /** 0 = none. */
+  readonly heartbeatMs: number;
+}
+
+/** Wire formats that lanes are made of. */
+export type LaneFormat = 'json-chunked' | 'json-plain' | 'isulad-grpc' | 'packed';
+
+export interface ClientInfo {
+  readonly id: string;
+  readonly shard: number;
+  readonly door: string;
+  readonly peer: string;
+  readonly filter: string;
+  readonly cursor: string;
+  readonly lagEvents: number;
+  readonly delivered: number;
+  readonly missed: number;
+  readonly policy: 'catch-up' | 'disconnect';
+  readonly state: 'live' | 'replaying' | 'blocked';
+}
+
+export interface FanoutControl {
+  clients(): readonly ClientInfo[];
+  /**
+   * Admits a client of the embedding program; its data comes over `port`.
+   * @returns its row in the client table. @throws what `Fanout.subscribe` throws
+   */
+  addClient(subscription: Subscription, port: unknown): Promise<{ readonly row: number; readonly generation: number }>;
+}

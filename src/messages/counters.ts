@@ -1,0 +1,90 @@
+interface CounterRow {
+  readonly label: string;
+  readonly meaning: string;
+}
+
+/** Every counter of the project. `docs/counters.md` is generated from this table; `stats()` and `/v1/stats` show it whole. */
+export const COUNTER_TABLE = {
+  recordsRead: { label: 'records read', meaning: 'Valid monitor records read from the FIFO.' },
+  recordsIgnored: { label: 'records ignored', meaning: 'Records of type PRIORITY or EXIT_CODE, which carry no event.' },
+  junkBytes: { label: 'junk bytes', meaning: 'Bytes of the FIFO that were no valid record and were skipped.' },
+  resyncs: { label: 'resyncs', meaning: 'Times that reading had to search for the next valid record.' },
+  intakeWaits: { label: 'intake waits', meaning: 'Times that reading the FIFO stopped because the collector was behind.' },
+  events: { label: 'events', meaning: 'Events appended to the log.' },
+  published: { label: 'events published', meaning: 'Events that came from publish() rather than the FIFO.' },
+  publishFull: { label: 'publish refused', meaning: 'Calls of publish() answered with "full".' },
+  utf8Replaced: { label: 'UTF-8 replaced', meaning: 'Events in which invalid UTF-8 was replaced.' },
+  extraDropped: { label: 'extra dropped', meaning: 'Extra annotations without "=" that were left out.' },
+  attributesShadowed: {
+    label: 'attributes shadowed',
+    meaning: 'Labels or extra annotations left out because a built-in attribute has their key.',
+  },
+  unknownContainers: { label: 'unknown containers', meaning: 'Events of containers that no engine had described.' },
+  unknownDropped: {
+    label: 'unknown dropped',
+    meaning: 'Events of unknown containers that were dropped because of --unknown-containers drop.',
+  },
+  staleStops: { label: 'stale stops', meaning: 'STOPPED records whose pid was not the container\u2019s current one.' },
+  timesBumped: { label: 'times bumped', meaning: 'Events whose own time had to be moved to keep the order of the log.' },
+  clockSteps: { label: 'clock steps', meaning: 'Times that the clock was found behind the newest event.' },
+  segmentsOpened: { label: 'segments opened', meaning: 'Segments of the log that were begun.' },
+  segmentsDropped: { label: 'segments dropped', meaning: 'Segments that retention let go.' },
+  eventsExpired: { label: 'events expired', meaning: 'Events that retention let go.' },
+  pagesServed: { label: 'pages served', meaning: 'Pages of history handed to cursors that were behind.' },
+  clientsAttached: { label: 'clients attached', meaning: 'Clients that were admitted.' },
+  clientsEnded: { label: 'clients ended', meaning: 'Clients that ended cleanly: until, end of history or shutdown.' },
+  clientsLeft: { label: 'clients left', meaning: 'Clients that went away or cancelled.' },
+  clientsCut: { label: 'clients cut', meaning: 'Clients that were ended abnormally: gap, lag policy, failure or drain timeout.' },
+  clientsRefused: { label: 'clients refused', meaning: 'Subscriptions that were answered with an error.' },
+  delivered: { label: 'events delivered', meaning: 'Events handed to clients, counted per client.' },
+  bytesWritten: { label: 'bytes written', meaning: 'Bytes handed to clients.' },
+  writes: { label: 'writes', meaning: 'Writes to clients.' },
+  writesBlocked: { label: 'writes blocked', meaning: 'Writes after which a client had to be waited for.' },
+  eventsEncoded: { label: 'events encoded', meaning: 'Encodings of an event, once per lane or private page.' },
+  gaps: { label: 'gaps', meaning: 'Times that a client was told that events are gone.' },
+  eventsMissed: { label: 'events missed', meaning: 'Events in those gaps.' },
+  connections: { label: 'connections', meaning: 'Connections accepted on the event socket.' },
+  connectionsSilent: { label: 'silent connections', meaning: 'Connections ended because they said nothing for 10 s.' },
+  connectionsBroken: { label: 'broken connections', meaning: 'Connections ended because they spoke no protocol of this socket.' },
+  requestsRefused: { label: 'requests refused', meaning: 'HTTP and gRPC requests answered with an error.' },
+  adminRequests: { label: 'admin requests', meaning: 'Requests on the admin socket.' },
+  timeMarks: { label: 'time marks', meaning: 'Time marks given to let clients with a passed until end.' },
+  cancelsSeen: { label: 'cancels seen', meaning: 'Cancelled clients that the clients-checker found.' },
+  lagBreaches: { label: 'lag breaches', meaning: 'Clients that the clients-checker found beyond their lag limit.' },
+} as const satisfies Record<string, CounterRow>;
+
+export type CounterId = keyof typeof COUNTER_TABLE;
+export type CounterValues = Readonly<Record<CounterId, number>>;
+
+const COUNTER_IDS = Object.keys(COUNTER_TABLE) as CounterId[];
+const COUNTER_INDEX = new Map(COUNTER_IDS.map((id, index) => [id, index] as const));
+
+/** Bytes of the shared table: one row of Float64 cells per writer, so that no cell has two writers. */
+export function counterBytes(writers: number): number {
+  return writers * COUNTER_IDS.length * 8;
+}
+
+/** One writer's row. Adding is a plain store; a reader on another thread may see it a moment later. */
+export class Counters {
+  readonly #cells: Float64Array;
+
+  constructor(shared: SharedArrayBuffer, writer: number) {
+    this.#cells = new Float64Array(shared, counterBytes(writer), COUNTER_IDS.length);
+  }
+
+  add(id: CounterId, amount = 1): void {
+    const index = COUNTER_INDEX.get(id) ?? 0;
+    this.#cells[index] = (this.#cells[index] ?? 0) + amount;
+  }
+}
+
+/** The sum over all writers. */
+export function readCounters(shared: SharedArrayBuffer): CounterValues {
+  const cells = new Float64Array(shared);
+  const sums = Object.fromEntries(COUNTER_IDS.map((id) => [id, 0])) as Record<CounterId, number>;
+  for (let cell = 0; cell < cells.length; cell += 1) {
+    const id = COUNTER_IDS[cell % COUNTER_IDS.length];
+    if (id) sums[id] += cells[cell] ?? 0;
+  }
+  return sums;
+}

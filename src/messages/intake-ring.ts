@@ -1,0 +1,99 @@
+import { INTAKE, MONITOR } from './layout.ts';
+
+/**
+ * The ring between `monitored` and the `collector`: whole monitor records in shared memory that main owns.
+ *
+ *   monitored: read straight into free slots -> commit(n)      collector: available() -> slotAt(i) -> release(n)
+ *
+ * One producer, one consumer. Each side that has nothing to do says so in a word and looks once more before it sleeps, so a
+ * wake-up message is sent exactly when it is needed.
+ */
+export class IntakeRing {
+  readonly bytes: Uint8Array;
+  readonly #words: Int32Array;
+
+  static allocate(): SharedArrayBuffer {
+    const memory = new SharedArrayBuffer(INTAKE.HEADER_BYTES + INTAKE.SLOTS * MONITOR.BYTES);
+    const ring = new IntakeRing(memory);
+    for (let slot = 0; slot < INTAKE.SLOTS; slot += 1) ring.#markFree(slot);
+    return memory;
+  }
+
+  constructor(memory: SharedArrayBuffer) {
+    this.bytes = new Uint8Array(memory);
+    this.#words = new Int32Array(memory);
+  }
+
+  /** Byte offset of the slot that is `ahead` records behind the last committed one. */
+  get writeOffset(): number {
+    return this.#offset(Atomics.load(this.#words, INTAKE.HEAD));
+  }
+
+  /** Free slots from `writeOffset` on without wrapping. */
+  get contiguousFree(): number {
+    const head = Atomics.load(this.#words, INTAKE.HEAD);
+    const used = (head - Atomics.load(this.#words, INTAKE.TAIL)) | 0;
+    return Math.min(INTAKE.SLOTS - used, INTAKE.SLOTS - (head & (INTAKE.SLOTS - 1)));
+  }
+
+  /** Hands the first `records` free slots to the consumer. @returns true when it sleeps and must be woken */
+  commit(records: number): boolean {
+    const head = Atomics.load(this.#words, INTAKE.HEAD);
+    Atomics.store(this.#words, INTAKE.HEAD, (head + records) | 0);
+    return (
+      Atomics.load(this.#words, INTAKE.CONSUMER_WAITS) === 1 &&
+      Atomics.exchange(this.#words, INTAKE.CONSUMER_WAITS, 0) === 1
+    );
+  }
+
+  /** Undoes what a partial read left in free slots, so that they read as free again. */
+  resetFree(bytes: number): void {
+    const first = Atomics.load(this.#words, INTAKE.HEAD) & (INTAKE.SLOTS - 1);
+    for (let slot = first; (slot - first) * MONITOR.BYTES < bytes; slot += 1) this.#markFree(slot);
+  }
+
+  /** Producer: asks to be woken when slots become free. @returns false when some already are */
+  sleepUntilFree(): boolean {
+    Atomics.store(this.#words, INTAKE.PRODUCER_WAITS, 1);
+    if (this.contiguousFree === 0) return true;
+    Atomics.store(this.#words, INTAKE.PRODUCER_WAITS, 0);
+    return false;
+  }
+
+  /** Committed records that wait for the consumer. */
+  get available(): number {
+    return (Atomics.load(this.#words, INTAKE.HEAD) - Atomics.load(this.#words, INTAKE.TAIL)) | 0;
+  }
+
+  /** Byte offset of the `index`-th waiting record. */
+  slotAt(index: number): number {
+    return this.#offset((Atomics.load(this.#words, INTAKE.TAIL) + index) | 0);
+  }
+
+  /** Gives the oldest `records` slots back. @returns true when the producer sleeps and must be woken */
+  release(records: number): boolean {
+    const tail = Atomics.load(this.#words, INTAKE.TAIL);
+    for (let index = 0; index < records; index += 1) this.#markFree((tail + index) & (INTAKE.SLOTS - 1));
+    Atomics.store(this.#words, INTAKE.TAIL, (tail + records) | 0);
+    return (
+      Atomics.load(this.#words, INTAKE.PRODUCER_WAITS) === 1 &&
+      Atomics.exchange(this.#words, INTAKE.PRODUCER_WAITS, 0) === 1
+    );
+  }
+
+  /** Consumer: asks to be woken by the next commit. @returns false when records already wait */
+  sleepUntilRecords(): boolean {
+    Atomics.store(this.#words, INTAKE.CONSUMER_WAITS, 1);
+    if (this.available === 0) return true;
+    Atomics.store(this.#words, INTAKE.CONSUMER_WAITS, 0);
+    return false;
+  }
+
+  #offset(counter: number): number {
+    return INTAKE.HEADER_BYTES + (counter & (INTAKE.SLOTS - 1)) * MONITOR.BYTES;
+  }
+
+  #markFree(slot: number): void {
+    this.#words[(INTAKE.HEADER_BYTES + slot * MONITOR.BYTES) >> 2] = INTAKE.SENTINEL;
+  }
+}

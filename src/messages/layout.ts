@@ -1,0 +1,170 @@
+/**
+ * Every byte offset that two threads (later: two processes, or a thread and the disk) agree on. Little endian throughout;
+ * the daemon runs on little-endian Linux only.
+ *
+ *   FIFO --readSync--> IntakeRing --collector--> Segment --cursor--> buffer, fanout 0..N
+ *   publishers -------> PublishRing --^            ^ one Atomics.store of COMMITTED makes a batch visible
+ *
+ * Main allocates all of it and hands it out, so nothing here depends on the life of a thread.
+ */
+
+/** iSulad's monitor record, as a C compiler lays it out (x86-64 and aarch64 agree; spec: iSulad 2.1.6). */
+export const MONITOR = {
+  BYTES: 596,
+  TYPE: 0,
+  EVENT_TYPE: 4,
+  NAME: 8,
+  NAME_BYTES: 65,
+  ARGS: 73,
+  ARGS_BYTES: 255,
+  EXTRA: 328,
+  EXTRA_BYTES: 255,
+  VALUE: 584,
+  EXIT_CODE: 588,
+  PID: 592,
+} as const;
+
+/** Values of MONITOR.TYPE and MONITOR.EVENT_TYPE. */
+export const MONITOR_TYPE_STATE = 0;
+export const MONITOR_TYPE_LAST = 2;
+export const MONITOR_EVENT_CONTAINER = 0;
+export const MONITOR_EVENT_IMAGE = 1;
+
+/**
+ * The intake ring: a header of Int32 words, then SLOTS slots of exactly one monitor record. 596 is a multiple of four, so
+ * every slot starts on an Int32 boundary and a whole run of slots is read with one system call. HEAD and TAIL count records
+ * and wrap at 2^32; HEAD - TAIL is the number of committed records. A free slot carries SENTINEL in its first word, which is
+ * no valid MONITOR.TYPE: whoever finds the ring after its writer died can tell what had been read but not committed.
+ */
+export const INTAKE = {
+  HEADER_BYTES: 64,
+  HEAD: 0,
+  TAIL: 1,
+  /** 1 while the collector waits for records and needs a wake-up. */
+  CONSUMER_WAITS: 2,
+  /** 1 while monitored waits for free slots and needs a wake-up. */
+  PRODUCER_WAITS: 3,
+  /** Power of two, so that a wrapping counter maps to a slot with a mask. */
+  SLOTS: 2048,
+  SENTINEL: 0x7fffffff,
+} as const;
+
+/**
+ * The publish ring: the same header words, counting bytes. Entries are packed event records (below), multiples of eight
+ * bytes, never wrapped: WRAP in place of a length says "continue at offset 0".
+ */
+export const PUBLISH = {
+  HEADER_BYTES: 64,
+  HEAD: 0,
+  TAIL: 1,
+  CONSUMER_WAITS: 2,
+  PRODUCER_WAITS: 3,
+  /** Power of two. */
+  BYTES: 1 << 20,
+  WRAP: -1,
+} as const;
+
+/**
+ * The packed event record: what the log holds, in memory and on disk. Its length is a multiple of eight, so that every
+ * record starts on an eight-byte boundary and Int32/Uint16 views can read it. After the fixed part follow, without
+ * terminators, the UTF-8 texts type, action, args, id, scope, source, namespace, and then ATTRIBUTES times
+ * [u16 key length][u16 value length][key][value] (unaligned).
+ */
+export const EVENT = {
+  LENGTH: 0,
+  VERSION: 4,
+  KIND: 5,
+  FLAGS: 6,
+  /** Low and high 32 bits of the sequence number; a safe integer needs 21 bits of the high word. */
+  SEQ_LOW: 8,
+  SEQ_HIGH: 12,
+  TIME_SEC: 16,
+  TIME_NANOS: 20,
+  /** Zero seconds when the source gave no time, or gave the one in TIME. */
+  SOURCE_SEC: 24,
+  SOURCE_NANOS: 28,
+  /** -1 = none. */
+  PID: 32,
+  /** NO_EXIT_CODE = none. */
+  EXIT_CODE: 36,
+  TYPE_BYTES: 40,
+  ACTION_BYTES: 42,
+  ARGS_BYTES: 44,
+  ID_BYTES: 46,
+  SCOPE_BYTES: 48,
+  SOURCE_BYTES: 50,
+  NAMESPACE_BYTES: 52,
+  ATTRIBUTES: 54,
+  /** Bytes of all attributes together, so that the record's end need not be searched. */
+  ATTRIBUTES_BYTES: 56,
+  RESERVED: 60,
+  FIXED_BYTES: 64,
+} as const;
+
+export const EVENT_VERSION = 1;
+export const KIND_EVENT = 1;
+export const NO_EXIT_CODE = -2147483648;
+export const NO_PID = -1;
+export const MAX_EVENT_BYTES = 64 * 1024;
+
+export const FLAG_SYNTHETIC = 1;
+export const FLAG_SOURCE_GAP = 2;
+export const FLAG_REPLACED_UTF8 = 4;
+export const FLAG_MAYBE_SECRET = 8;
+
+/**
+ * A segment: header, then packed records back to back. FIRST_SEQ and the limits never change; COMMITTED is the only word
+ * that does, and it is stored after the records it makes visible.
+ */
+export const SEGMENT = {
+  MAGIC: 0,
+  VERSION: 4,
+  /** Byte offset just behind the last committed record; Int32, atomic. */
+  COMMITTED: 8,
+  FIRST_SEQ_LOW: 16,
+  FIRST_SEQ_HIGH: 20,
+  HEADER_BYTES: 64,
+  MAGIC_VALUE: 0x31534354,
+  VERSION_VALUE: 1,
+} as const;
+
+/**
+ * The state of the log that everyone may read: Float64 cells with one writer each. An aligned eight-byte store is a single
+ * instruction on every platform that the daemon runs on, so a reader sees the old or the new number, nothing between.
+ */
+export const LOG_STATE = {
+  /** Sequence number of the newest committed event; 0 = none. Writer: collector. */
+  HEAD_SEQ: 0,
+  /** Sequence number of the oldest retained event. Writer: buffer. */
+  OLDEST_SEQ: 1,
+  CELLS: 8,
+  /** Int32 words behind the cells, one per log reader (0 = buffer, 1.. = shards): 1 while it needs a wake-up. */
+  ASLEEP: 8 * 8,
+  MAX_READERS: 64,
+  BYTES: 8 * 8 + 64 * 4,
+} as const;
+
+/**
+ * The client table: one row per client, written by its shard (CANCELLED: by whoever cancels), read by the clients-checker and
+ * by statistics. Rows of shard k are k*ROWS_PER_SHARD ... A row is 64 bytes, one cache line.
+ */
+export const CLIENT = {
+  ROW_BYTES: 64,
+  ROWS_PER_SHARD: 8192,
+  /** Int32 words. */
+  STATE: 0,
+  CANCELLED: 1,
+  /** Events that the client may lag before its `disconnect` policy ends it; 0 = `catch-up`. */
+  LAG_LIMIT: 2,
+  /** 0 = no until. */
+  UNTIL_SEC: 3,
+  UNTIL_NANOS: 4,
+  /** Grows with every client that takes the row, so that a late command cannot hit the successor. */
+  GENERATION: 5,
+  /** Float64 cells of the row. */
+  NEXT_SEQ: 3,
+  DELIVERED: 4,
+  MISSED: 5,
+  FREE: 0,
+  ACTIVE: 1,
+} as const;

@@ -1,0 +1,36 @@
+import { LOG_STATE } from './layout.ts';
+
+/** The few facts about the log that every thread may read at any time. */
+export class LogState {
+  readonly memory: SharedArrayBuffer;
+  readonly asleep: Int32Array;
+  readonly #cells: Float64Array;
+
+  static allocate(): SharedArrayBuffer {
+    const memory = new SharedArrayBuffer(LOG_STATE.BYTES);
+    new Float64Array(memory, 0, LOG_STATE.CELLS)[LOG_STATE.OLDEST_SEQ] = 1;
+    return memory;
+  }
+
+  constructor(memory: SharedArrayBuffer) {
+    this.memory = memory;
+    this.#cells = new Float64Array(memory, 0, LOG_STATE.CELLS);
+    this.asleep = new Int32Array(memory, LOG_STATE.ASLEEP, LOG_STATE.MAX_READERS);
+  }
+
+  get headSeq(): number {
+    return this.#cells[LOG_STATE.HEAD_SEQ]!;
+  }
+  /** Collector only, before the commit that makes the event visible: whoever has seen an event also sees it counted. */
+  set headSeq(seq: number) {
+    this.#cells[LOG_STATE.HEAD_SEQ] = seq;
+  }
+
+  get oldestSeq(): number {
+    return this.#cells[LOG_STATE.OLDEST_SEQ]!;
+  }
+  /** Buffer only. */
+  set oldestSeq(seq: number) {
+    this.#cells[LOG_STATE.OLDEST_SEQ] = seq;
+  }
+}

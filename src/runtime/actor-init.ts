@@ -1,0 +1,36 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { Epoch } from '../event/cursor.ts';
+import type { Options } from '../event/options.ts';
+
+/** `fanout-0`, `fanout-1`, ...; `main` is the supervising thread. */
+export type ActorName = 'main' | 'monitored' | 'collector' | 'buffer' | 'clients-checker' | `fanout-${number}`;
+
+/** Memory that main owns and every actor may use. */
+export interface SharedMemory {
+  readonly intakeRing: SharedArrayBuffer;
+  readonly publishRing: SharedArrayBuffer;
+  readonly logState: SharedArrayBuffer;
+  readonly clients: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
+}
+
+/** Everything that an actor's thread is given; it can be cloned. */
+export interface ActorInit {
+  readonly name: ActorName;
+  /** Row of the counter table. */
+  readonly writer: number;
+  /** Index of a `fanout`, 0 otherwise. */
+  readonly shard: number;
+  readonly shards: number;
+  readonly epoch: Epoch;
+  readonly options: Options;
+  readonly memory: SharedMemory;
+  /** One port to each actor that this one talks to. */
+  readonly links: Readonly<Partial<Record<ActorName, MessagePort>>>;
+  /** Where main asks. */
+  readonly control: MessagePort;
+  /** `monitored`: main's descriptor of the FIFO. */
+  readonly fifoFd?: number;
+  /** `fanout`: this shard's own descriptor of the listening socket. */
+  readonly listenFd?: number;
+}

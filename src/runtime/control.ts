@@ -1,0 +1,61 @@
+import * as Comlink from 'comlink';
+import type { MessagePort } from 'node:worker_threads';
+import { asTocsinError, type ErrorData, TocsinError } from '../event/errors.ts';
+
+/**
+ * The control plane over comlink, with what comlink leaves out: an answer is data (`ok` or an error with its code), and an ask
+ * ends when the actor's thread does, or after a limit.
+ */
+type Answer = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: ErrorData };
+
+interface Served {
+  ask(method: string, args: readonly unknown[]): Promise<Answer>;
+}
+
+const ASK_LIMIT_MS = 10_000;
+
+/** Serves asks on a port: `handle` is given the method's name and its arguments, and may throw. */
+export function serveControl(handle: (method: string, args: readonly unknown[]) => unknown, port: MessagePort): void {
+  const served: Served = {
+    async ask(method, args) {
+      try {
+        return { ok: true, value: await handle(method, args) };
+      } catch (error) {
+        return { ok: false, error: asTocsinError(error).toData() };
+      }
+    },
+  };
+  Comlink.expose(served, port as unknown as Comlink.Endpoint);
+}
+
+/** The other end. `died` rejects when the actor does. */
+export class ControlClient {
+  readonly #ask: Comlink.Remote<Served>['ask'];
+  readonly #died: Promise<never>;
+  readonly #name: string;
+
+  constructor(name: string, port: MessagePort, died: Promise<never>) {
+    // One proxy for all calls: making one costs more than a call.
+    this.#ask = Comlink.wrap<Served>(port as unknown as Comlink.Endpoint).ask;
+    this.#died = died;
+    this.#name = name;
+  }
+
+  /** @throws what the method threw; ERR_ACTOR_DIED; ERR_ASK_TIMEOUT after 10 s */
+  async ask<Result>(method: string, args: readonly unknown[] = [], transfer: readonly MessagePort[] = []): Promise<Result> {
+    const list = transfer.length > 0 ? Comlink.transfer([...args], [...transfer] as never[]) : args;
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new TocsinError('ERR_ASK_TIMEOUT', `${this.#name} did not answer ${method} within ${ASK_LIMIT_MS} ms`));
+      }, ASK_LIMIT_MS);
+    });
+    try {
+      const answer = await Promise.race([this.#ask(method, list), this.#died, limit]);
+      if (!answer.ok) throw TocsinError.fromData(answer.error);
+      return answer.value as Result;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import type { MessagePort } from 'node:worker_threads';
+import { EventView } from '../codec/event-record.ts';
+import type { Epoch } from '../event/cursor.ts';
+import { TocsinError } from '../event/errors.ts';
+import type { Lagged, TocsinEvent } from '../event/event.ts';
+import type { SubscriberCommand, SubscriberNotice } from '../messages/subscriber.ts';
+
+/** One event, or the notice that some are gone. A gap has `type: 'gap'`; no event type of the log is called that. */
+export type Delivery = TocsinEvent | Lagged;
+
+/**
+ * The embedding program's end of a subscription: batches of packed records come in, events come out one by one. A batch is
+ * acknowledged when its last event has been taken, so what is in flight stays bounded however slow the program is.
+ */
+export class Subscriber implements AsyncIterableIterator<Delivery> {
+  readonly #port: MessagePort;
+  readonly #epoch: Epoch;
+  readonly #notices: SubscriberNotice[] = [];
+  #batch: { readonly view: EventView; readonly to: number } | undefined;
+  #wake: (() => void) | undefined;
+  #done = false;
+
+  constructor(port: MessagePort, epoch: Epoch) {
+    this.#port = port;
+    this.#epoch = epoch;
+    port.on('message', (notice: SubscriberNotice) => this.#arrive(notice));
+    // The shard went away without an `ended`: it died.
+    port.on('close', () => this.#arrive({ type: 'ended', error: closed().toData() }));
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** The next delivery. @throws the error with which the shard ended the stream */
+  async next(): Promise<IteratorResult<Delivery, undefined>> {
+    for (;;) {
+      const delivery = this.#take();
+      if (delivery) return { value: delivery, done: false };
+      if (this.#done) return { value: undefined, done: true };
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  /** Ends the subscription from this side; what has not been taken is dropped. */
+  async return(): Promise<IteratorResult<Delivery, undefined>> {
+    this.cancel();
+    return { value: undefined, done: true };
+  }
+
+  cancel(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#notices.length = 0;
+    this.#batch = undefined;
+    this.#port.postMessage({ type: 'unsubscribe' } satisfies SubscriberCommand);
+    this.#port.close();
+    this.#wake?.();
+  }
+
+  #take(): Delivery | undefined {
+    for (;;) {
+      if (this.#batch) {
+        const { view, to } = this.#batch;
+        const event = view.toEvent(this.#epoch);
+        view.at += view.byteLength;
+        if (view.at >= to) {
+          this.#batch = undefined;
+          this.#port.postMessage({ type: 'batch-consumed' } satisfies SubscriberCommand);
+        }
+        return event;
+      }
+      const notice = this.#notices.shift();
+      if (!notice) return undefined;
+      if (notice.type === 'gap') return notice.gap;
+      if (notice.type === 'ended') {
+        this.#done = true;
+        this.#port.close();
+        if (notice.error) throw TocsinError.fromData(notice.error);
+        return undefined;
+      }
+      const view = new EventView(notice.memory);
+      view.at = notice.from;
+      this.#batch = { view, to: notice.to };
+    }
+  }
+
+  #arrive(notice: SubscriberNotice): void {
+    if (this.#done) return;
+    this.#notices.push(notice);
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}
+
+function closed(): TocsinError {
+  return new TocsinError('ERR_ACTOR_DIED', 'the shard of this subscription is gone');
+}
