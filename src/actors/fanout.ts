@@ -139,7 +139,7 @@ export class Fanout {
     const head = logState.headSeq;
     const endSeq = follow ? Number.MAX_SAFE_INTEGER : head;
     const id = name ? await this.#asks.resolveContainer(name) : undefined;
-    const matcher = makeMatcher(id, subscription.filter);
+    const matcher = await makeMatcher(id, subscription.filter);
     let nextSeq = head + 1;
     if (start.from === 'cursor') nextSeq = resolveCursor(start.cursor, epoch, head) + 1;
     else if (start.from === 'recent') nextSeq = Math.max(logState.oldestSeq, head + 1 - start.count);

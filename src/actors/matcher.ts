@@ -1,12 +1,12 @@
 import { utf8 } from '../codec/bytes.ts';
 import type { EventView } from '../codec/event-record.ts';
-import { compileFilter, type Term } from '../event/filter.ts';
+import { compileFilter, loadRegexEngine, type Term } from '../event/filter.ts';
 import { EVENT } from '../messages/layout.ts';
 import type { Matcher } from './lane.ts';
 
-/** The matcher for one container's id (undefined = any object) and a filter. */
-export function makeMatcher(id: string | undefined, terms: readonly Term[]): Matcher {
-  const filter = compileFilter(terms);
+/** The matcher for one container's id (undefined = any object) and a filter. @throws ERR_FILTER_INVALID */
+export async function makeMatcher(id: string | undefined, terms: readonly Term[]): Promise<Matcher> {
+  const filter = compileFilter(terms, await loadRegexEngine(terms));
   if (id === undefined) {
     if (terms.length === 0) return { key: '', matches: () => true };
     return { key: filter.key, matches: (event) => filter.matches(event) };

@@ -1,6 +1,8 @@
 import type { DoorHooks } from '../runtime/actor-host.ts';
-import { driveIntake, openSource } from './fifo-intake.ts';
-import { openShardDoors } from './shard-doors.ts';
 
-/** Files and sockets for the actors that need them. */
-export const doorHooks: DoorHooks = { openSource, driveIntake, openDoors: openShardDoors };
+/** Files and sockets for the actors that need them; loaded on the thread that does. */
+export const doorHooks: DoorHooks = {
+  openSource: async (fifoFd) => (await import('./fifo-intake.ts')).openSource(fifoFd),
+  driveIntake: async (monitored, fifoFd) => (await import('./fifo-intake.ts')).driveIntake(monitored, fifoFd),
+  openDoors: async (fanout, init, counters) => (await import('./shard-doors.ts')).openShardDoors(fanout, init, counters),
+};

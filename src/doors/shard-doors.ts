@@ -3,7 +3,7 @@ import type { Fanout } from '../actors/fanout.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { ShardDoors } from '../runtime/actor-host.ts';
 import type { ActorInit } from '../runtime/actor-init.ts';
-import { IsuladDoor } from './isulad-door.ts';
+import type { IsuladDoor } from './isulad-door.ts';
 import { NativeDoor } from './native-door.ts';
 import { sniffProtocol } from './protocol-sniffer.ts';
 
@@ -14,7 +14,10 @@ const FLUSH_LIMIT_MS = 5_000;
 export async function openShardDoors(fanout: Fanout, init: ActorInit, counters: Counters): Promise<ShardDoors> {
   if (init.listenFd === undefined) return { close: async () => {} };
   const native = new NativeDoor(fanout, counters);
-  const isulad = new IsuladDoor(fanout, counters, init.options.isuladReplay);
+  // HTTP/2 is loaded when the first client speaks it.
+  let isulad: Promise<IsuladDoor> | undefined;
+  const openIsulad = async (): Promise<IsuladDoor> =>
+    new (await import('./isulad-door.ts')).IsuladDoor(fanout, counters, init.options.isuladReplay);
   const sockets = new Set<net.Socket>();
   const http1Sockets = new Set<net.Socket>();
   const server = net.createServer((socket) => {
@@ -30,7 +33,7 @@ export async function openShardDoors(fanout: Fanout, init: ActorInit, counters: 
         http1Sockets.add(ready);
         native.accept(ready);
       },
-      http2: (ready) => isulad.accept(ready),
+      http2: (ready) => void (isulad ??= openIsulad()).then((door) => door.accept(ready)),
     });
   });
   await new Promise<void>((resolve, reject) => {
@@ -41,7 +44,7 @@ export async function openShardDoors(fanout: Fanout, init: ActorInit, counters: 
     async close() {
       server.close();
       native.close();
-      isulad.close();
+      (await isulad)?.close();
       for (const socket of http1Sockets) socket.destroySoon();
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       await Promise.race([Promise.all([...sockets].map(closed)), limit(FLUSH_LIMIT_MS)]);

@@ -1,4 +1,3 @@
-import { RE2JS } from 're2js';
 import { TocsinError } from './errors.ts';
 
 /**
@@ -30,6 +29,17 @@ export interface Filter {
   /** The terms of `key`: checked, sorted, without repetition. */
   readonly terms: readonly Term[];
   matches(subject: FilterSubject): boolean;
+}
+
+/** The part of re2js that filters use: regular expressions in time linear in the text. */
+export interface RegexEngine {
+  compile(source: string): { test(text: string): boolean; programSize(): number };
+}
+
+/** Loads re2js, which is heavy (3.5 MB a thread), for the few filters that have a `~=`. */
+export async function loadRegexEngine(terms: readonly Term[]): Promise<RegexEngine | undefined> {
+  if (!terms.some((term) => term.op === '~=')) return undefined;
+  return (await import('re2js')).RE2JS;
 }
 
 type Op = Term['op'];
@@ -99,14 +109,15 @@ export function parseFilters(json: string): Term[] {
  * Makes a filter of terms. An event matches when of each key with `=` or `~=` terms at least one holds, and no value of
  * a `!=` term is the event's. `container` looks at the id and the name of container events, `event` at the action and
  * at `action: args`, `image` at the reference (the id of an image event), for globs also without digest and tag.
+ * @param engine of `loadRegexEngine`; needed for `~=` terms
  * @throws ERR_FILTER_INVALID also for a regex that RE2 does not know or that costs too much
  */
-export function compileFilter(terms: readonly Term[]): Filter {
+export function compileFilter(terms: readonly Term[], engine?: RegexEngine): Filter {
   checkCount(terms);
   const checked = terms.map(({ key, op, value }) => makeTerm(key, op, value));
   const byText = new Map(checked.map((term) => [term.key + term.op + term.value, term]));
   const sorted = [...byText].sort(([a], [b]) => (a < b ? -1 : 1));
-  const compile = testCompiler();
+  const compile = testCompiler(engine);
   const checks = KEYS.filter((key) => checked.some((term) => term.key === key)).map((key): Predicate => {
     const predicates = (op: Op) => {
       const values = sorted.flatMap(([, term]) => (term.key === key && term.op === op ? [term.value] : []));
@@ -134,11 +145,12 @@ function labelPredicate(value: string, op: Op, compile: (values: string[], op: O
 }
 
 /** Makes the tests of one filter: that a text has one of some values. Exact values are one look-up, however many. */
-function testCompiler(): (values: string[], op: Op) => Test {
+function testCompiler(engine: RegexEngine | undefined): (values: string[], op: Op) => Test {
   let instructions = 0;
   const compileRegex = (source: string) => {
+    if (!engine) throw new TocsinError('ERR_INTERNAL', 'the regex engine is not loaded');
     try {
-      const regex = RE2JS.compile(source);
+      const regex = engine.compile(source);
       instructions += regex.programSize();
       if (instructions > MAX_REGEX_INSTRUCTIONS) throw new RangeError('the regular expressions cost too much');
       return (text: string) => regex.test(text);

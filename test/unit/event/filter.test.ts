@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { RE2JS } from 're2js';
 import { TocsinError } from '../../../src/event/errors.ts';
 import {
-  compileFilter,
+  compileFilter as compileWith,
+  type Filter,
   type FilterSubject,
   parseFilters,
   parseFilterTerm,
   type Term,
 } from '../../../src/event/filter.ts';
 
+const compileFilter = (terms: readonly Term[]): Filter => compileWith(terms, RE2JS);
 const INVALID = { code: 'ERR_FILTER_INVALID' };
 
 /** Also with halves of surrogate pairs. */

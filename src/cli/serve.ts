@@ -1,0 +1,71 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { type Command, Option } from 'commander';
+import { createPipeline } from '../create-pipeline.ts';
+import { TocsinError } from '../event/errors.ts';
+import { flagName, OPTION_NAMES, OPTION_TABLE, type OptionName, type Options, parseOptionText } from '../event/options.ts';
+import { EXIT_FAILURE, EXIT_OK, reportError } from './exit.ts';
+import { runPaths } from './paths.ts';
+
+export function addServeCommand(program: Command, run: (action: () => Promise<number>) => Promise<void>): void {
+  const serve = program.command('serve').description('Run the daemon');
+  for (const name of OPTION_NAMES) {
+    const row = OPTION_TABLE[name];
+    const fallback = row.default ? ` (default: ${row.default})` : '';
+    serve.addOption(new Option(`--${flagName(name)} <${row.kind}>`, `${row.meaning}${fallback}`));
+  }
+  serve.action((flags: Readonly<Record<string, string>>) => run(() => serveUntilSignal(flags)));
+}
+
+/** Runs the daemon until SIGTERM or SIGINT. @returns the exit code */
+async function serveUntilSignal(flags: Readonly<Record<string, string>>): Promise<number> {
+  const given: Record<string, string | number | boolean> = {};
+  for (const [name, text] of Object.entries(flags)) given[name] = parseOptionText(name as OptionName, text);
+  const { root = '', ...rest } = given;
+  const paths = runPaths(String(root));
+  const options = { ...paths, ...rest } as Partial<Options>;
+  for (const file of [options.fifo, options.listen, options.admin]) makeFolder(path.dirname(file ?? ''));
+  // Without a handler Node would open a debugger port.
+  process.on('SIGUSR1', () => log('SIGUSR1 ignored'));
+  const signalled = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+  });
+  const pipeline = await createPipeline(options);
+  log(`ready in ${Math.round(performance.now())} ms; events on ${options.listen}, admin on ${options.admin}, FIFO ${options.fifo}`);
+  hint(String(root));
+  const outcome = await Promise.race([signalled, pipeline.closed.catch((error: unknown) => error as TocsinError)]);
+  if (outcome instanceof TocsinError) {
+    reportError(outcome);
+    return EXIT_FAILURE;
+  }
+  const before = pipeline.stats();
+  log(`${String(outcome)}: draining`);
+  await pipeline.close();
+  const { counters, headSeq } = pipeline.stats();
+  const drained = headSeq - before.headSeq;
+  log(
+    `stopped: ${headSeq} events accepted (${drained} of them while draining), ` +
+      `${counters.clientsEnded} clients ended, ${counters.clientsCut} cut, ${counters.clientsLeft} left`,
+  );
+  return EXIT_OK;
+}
+
+function makeFolder(folder: string): void {
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode: 0o750 });
+  } catch (cause) {
+    throw new TocsinError('ERR_SOCKET_UNUSABLE', `cannot create the folder ${folder}`, { cause });
+  }
+}
+
+/** What to type next; for people, so only on a terminal or with a folder of one's own. */
+function hint(root: string): void {
+  if (!root) return;
+  const where = path.relative(process.cwd(), path.resolve(root)) || '.';
+  log(`try:  node dist/main.js events -S 0 -H unix://${path.resolve(root)}/tocsin.sock`);
+  log(`and:  node dist/main.js send container c1 START --root ${where}`);
+}
+
+function log(message: string): void {
+  process.stderr.write(`tocsin: ${message}\n`);
+}

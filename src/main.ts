@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { addContainerCommand } from './cli/container.ts';
+import { addEventsCommand } from './cli/events.ts';
+import { EXIT_OK, EXIT_USAGE, reportError } from './cli/exit.ts';
+import { addSendCommand } from './cli/send.ts';
+import { addServeCommand } from './cli/serve.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const program = new Command('tocsin').description('Container event service').version(version);
+
+async function run(action: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await action();
+  } catch (error) {
+    process.exitCode = reportError(error);
+  }
+}
+
+program.exitOverride().showHelpAfterError('(--help shows what is possible)');
+addServeCommand(program, run);
+addEventsCommand(program, run);
+addSendCommand(program, run);
+addContainerCommand(program, run);
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+}

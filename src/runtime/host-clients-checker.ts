@@ -1,0 +1,22 @@
+import { ClientsChecker } from '../actors/clients-checker.ts';
+import { ClientTable } from '../messages/client-table.ts';
+import type { ClientsCheckerCommand } from '../messages/clients-checker.ts';
+import { LogState } from '../messages/log-state.ts';
+import type { ActorInit } from './actor-init.ts';
+import { systemClock } from './clock.ts';
+import { countersOf, type Hosted, listen, outbox, shardNames, TICK_MS } from './hosting.ts';
+
+export function hostClientsChecker(init: ActorInit): Hosted {
+  const checker = new ClientsChecker({
+    clients: new ClientTable(init.memory.clients),
+    logState: new LogState(init.memory.logState),
+    clock: systemClock(),
+    counters: countersOf(init),
+    collector: outbox(init, 'collector'),
+    shards: shardNames(init).map((name) => outbox(init, name)),
+  });
+  listen<ClientsCheckerCommand>(init, (message) => checker.receive(message));
+  const timer = setInterval(() => checker.tick(), TICK_MS);
+  return { control: {}, stop: () => clearInterval(timer) };
+}
+

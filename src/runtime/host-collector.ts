@@ -1,0 +1,42 @@
+import { Collector } from '../actors/collector.ts';
+import type { ContainerSpec } from '../event/event.ts';
+import type { CollectorCommand, CollectorRequest } from '../messages/collector.ts';
+import { IntakeRing } from '../messages/intake-ring.ts';
+import { LogState } from '../messages/log-state.ts';
+import { PublishRing } from '../messages/publish-ring.ts';
+import type { ActorInit } from './actor-init.ts';
+import { systemClock } from './clock.ts';
+import { countersOf, defer, type Hosted, listen, outbox, shardNames } from './hosting.ts';
+
+export function hostCollector(init: ActorInit): Hosted {
+  const { options, memory } = init;
+  const collector = new Collector({
+    ring: new IntakeRing(memory.intakeRing),
+    published: new PublishRing(memory.publishRing),
+    logState: new LogState(memory.logState),
+    readers: [outbox(init, 'buffer'), ...shardNames(init).map((name) => outbox<never>(init, name))],
+    monitored: outbox(init, 'monitored'),
+    counters: countersOf(init),
+    clock: systemClock(),
+    defer,
+    segmentBytes: segmentBytesFor(options.historyBytes),
+    unknownContainers: options.unknownContainers,
+  });
+  listen<CollectorCommand | CollectorRequest>(init, (message, from) => {
+    if (message.type === 'resolve-container') outbox(init, from).post(collector.answer(message));
+    else collector.receive(message);
+  });
+  return {
+    control: {
+      putContainer: (id: string, spec: ContainerSpec) => collector.putContainer(id, spec),
+      removeContainer: (id: string) => collector.removeContainer(id),
+      containers: () => collector.containers(),
+    },
+    stop() {},
+  };
+}
+
+/** Small histories need small segments: memory is given back a segment at a time. */
+function segmentBytesFor(historyBytes: number): number {
+  return Math.max(128 * 1024, Math.min(1024 * 1024, 2 ** Math.floor(Math.log2(historyBytes / 16))));
+}

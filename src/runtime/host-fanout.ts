@@ -1,0 +1,52 @@
+import type { MessagePort } from 'node:worker_threads';
+import { Fanout } from '../actors/fanout.ts';
+import { makeEncoder } from '../codec/formats.ts';
+import { ClientTable } from '../messages/client-table.ts';
+import type { Subscription } from '../messages/control.ts';
+import { LogState } from '../messages/log-state.ts';
+import type { ActorInit } from './actor-init.ts';
+import type { DoorHooks } from './actor-host.ts';
+import { systemClock } from './clock.ts';
+import { countersOf, defer, type Hosted, listen, outbox, TICK_MS } from './hosting.ts';
+import { startPortSink } from './port-sink.ts';
+
+export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hosted> {
+  const { epoch, shard, memory } = init;
+  const counters = countersOf(init);
+  const fanout = new Fanout({
+    shard,
+    epoch,
+    logState: new LogState(memory.logState),
+    clients: new ClientTable(memory.clients),
+    counters,
+    clock: systemClock(),
+    defer,
+    makeEncoder: (format) => makeEncoder(format, epoch),
+    // Embedding programs get the lane's memory itself, so it must be shareable; sockets are better off with plain memory.
+    allocate: (format) => (format === 'packed' ? allocateShared : Buffer.allocUnsafeSlow),
+    collector: outbox(init, 'collector'),
+    buffer: outbox(init, 'buffer'),
+    main: outbox(init, 'main'),
+  });
+  listen<Parameters<Fanout['receive']>[0]>(init, (message) => fanout.receive(message));
+  const doors = await hooks.openDoors(fanout, init, counters);
+  const timer = setInterval(() => fanout.tick(), TICK_MS);
+  return {
+    control: {
+      clients: () => fanout.clients(),
+      async addClient(subscription: Subscription, port: MessagePort) {
+        const handle = await fanout.subscribe(subscription);
+        startPortSink(handle, port);
+        return { row: handle.row, generation: handle.generation };
+      },
+    },
+    async stop() {
+      clearInterval(timer);
+      await doors.close();
+    },
+  };
+}
+
+function allocateShared(byteLength: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(byteLength));
+}

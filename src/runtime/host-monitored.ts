@@ -1,0 +1,24 @@
+import { Monitored } from '../actors/monitored.ts';
+import { IntakeRing } from '../messages/intake-ring.ts';
+import type { MonitoredCommand } from '../messages/monitored.ts';
+import type { ActorInit } from './actor-init.ts';
+import type { DoorHooks } from './actor-host.ts';
+import { countersOf, type Hosted, listen, outbox } from './hosting.ts';
+
+export async function hostMonitored(init: ActorInit, hooks: DoorHooks): Promise<Hosted> {
+  const fifoFd = init.fifoFd!;
+  const monitored = new Monitored({
+    source: await hooks.openSource(fifoFd),
+    ring: new IntakeRing(init.memory.intakeRing),
+    collector: outbox(init, 'collector'),
+    main: outbox(init, 'main'),
+    counters: countersOf(init),
+  });
+  const driver = await hooks.driveIntake(monitored, fifoFd);
+  listen<MonitoredCommand>(init, (message) => {
+    monitored.receive(message);
+    driver.wake();
+  });
+  return { control: {}, stop: () => driver.close() };
+}
+
