@@ -1,6 +1,5 @@
 import type { TocsinError } from '../event/errors.ts';
-import type { Lagged, Timestamp } from '../event/event.ts';
-import type { Run } from '../history/segment.ts';
+import type { Lagged } from '../event/event.ts';
 import type { Subscription } from '../messages/control.ts';
 import type { Lane, Matcher } from './lane.ts';
 
@@ -31,10 +30,7 @@ export interface ClientHandle {
   left(): void;
 }
 
-/**
- * One subscribed client: a cursor on the log. It either stands on a mark of its lane and shares the lane's bytes, or it reads
- * the log by itself (`lane` undefined) until it has come up to the head.
- */
+/** One subscribed client: a position on a lane. */
 export class Client {
   readonly row: number;
   readonly generation: number;
@@ -42,26 +38,18 @@ export class Client {
   readonly matcher: Matcher;
   readonly laneKey: string;
   sink: Sink | undefined;
-  /** Next event of the log that the client has neither got nor been spared by its filter. */
-  nextSeq: number;
-  /** Last event it is to get. */
-  endSeq: number;
-  /** Set while events before this time are to be skipped. */
-  since: Timestamp | undefined;
-  readonly until: Timestamp | undefined;
-  /** Whether older events than the first retained one count as missed: not before its first event. */
-  expectsAll: boolean;
   lane: Lane | undefined;
   /** Mark of the lane that it stands on. */
   mark = 0;
+  /** Next event of the log that the client has neither got nor been spared by its filter. */
+  nextSeq: number;
+  /** Whether events that are gone count as missed: not for a start position that history no longer reaches. */
+  expectsAll: boolean;
   blocked = false;
   ended = false;
-  /** A page that it is reading; let go whenever it has to wait, so that a slow client holds no history. */
-  page: Run | undefined;
-  awaitsPage = false;
   delivered = 0;
   missed = 0;
-  /** When something was last written, in seconds, for heartbeats. */
+  /** When something was last written, in seconds; kept for clients with heartbeats. */
   lastWriteSec: number;
 
   constructor(init: {
@@ -70,8 +58,6 @@ export class Client {
     readonly subscription: Subscription;
     readonly matcher: Matcher;
     readonly nextSeq: number;
-    readonly endSeq: number;
-    readonly expectsAll: boolean;
     readonly nowSec: number;
   }) {
     const { subscription } = init;
@@ -81,10 +67,7 @@ export class Client {
     this.matcher = init.matcher;
     this.laneKey = `${subscription.format} ${init.matcher.key}`;
     this.nextSeq = init.nextSeq;
-    this.endSeq = init.endSeq;
-    this.since = subscription.start.from === 'time' ? subscription.start.time : undefined;
-    this.until = subscription.until;
-    this.expectsAll = init.expectsAll;
+    this.expectsAll = subscription.start.from === 'cursor' || subscription.start.from === 'live';
     this.lastWriteSec = init.nowSec;
   }
 }

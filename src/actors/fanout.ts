@@ -11,19 +11,23 @@ import type { CollectorReply, CollectorRequest, LogNotice } from '../messages/co
 import type { ClientInfo, LaneFormat, Subscription } from '../messages/control.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { FanoutCommand, FanoutNotice } from '../messages/fanout.ts';
-import { CLIENT } from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { Clock, Defer, Outbox } from './actor.ts';
 import { Asks } from './asks.ts';
 import { Client, type ClientHandle, type Sink } from './client.ts';
-import { type Allocate, Lane } from './lane.ts';
+import { ClientRows } from './client-rows.ts';
+import type { Allocate, Lane } from './lane.ts';
+import { Lanes } from './lanes.ts';
 import { makeMatcher } from './matcher.ts';
-import { PageReader } from './page-reader.ts';
 
-/** Encoded bytes that a lane keeps for clients that are a little behind; further back they read the log themselves. */
-const LANE_BYTES = 4 * 1024 * 1024;
-/** Runs of the log that a shard remembers, so that a client that comes up to the head need not ask for the last step. */
+/** Encoded bytes that all lanes of a shard keep for clients that are a little behind; who is further back gets a lane of its own. */
+const ALL_LANES_BYTES = 32 * 1024 * 1024;
+const MAX_LANE_BYTES = 4 * 1024 * 1024;
+const MIN_LANE_BYTES = 256 * 1024;
+/** Runs of the log that a shard remembers, so that the last step up to the head need not be asked for. */
 const RECENT_RUNS = 64;
+/** Steps of one lane before the others, and messages, get their turn. */
+const STEPS_PER_TURN = 4;
 
 export interface FanoutEnv {
   readonly shard: number;
@@ -41,31 +45,29 @@ export interface FanoutEnv {
 }
 
 /**
- * A `fanout` shard: the subscribed clients of one thread, each a cursor on the log. New events are encoded once per lane and
+ * A `fanout` shard: the subscribed clients of one thread, each a position on a lane. New events are encoded once per lane and
  * written once per client and batch; a client that cannot take more stays where it is and costs nothing until it can.
  */
 export class Fanout {
   readonly #env: FanoutEnv;
   readonly #log: LogReader;
   readonly #asks: Asks;
-  readonly #pages: PageReader;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes: Lanes;
   readonly #clients = new Map<number, Client>();
-  /** Clients that read the log by themselves and neither wait for their socket nor for a page. */
-  readonly #readers = new Set<Client>();
+  readonly #rows: ClientRows;
+  /** Lanes that could go on at once but let others go first. */
+  readonly #due = new Set<Lane>();
   readonly #recent: Run[] = [];
-  #freeRows: number[] = [];
-  #rowsTaken = 0;
   #headSeq = 0;
   #timeMark: { readonly time: Timestamp; readonly seq: number } | undefined;
   #sealedSeq: number | undefined;
-  #readersDue = false;
 
   constructor(env: FanoutEnv) {
     this.#env = env;
     this.#log = new LogReader(env.logState.memory, env.shard + 1);
     this.#asks = new Asks(env.buffer, env.collector);
-    this.#pages = new PageReader(env);
+    this.#lanes = new Lanes(env);
+    this.#rows = new ClientRows(env.shard, env.clients);
   }
 
   receive(message: LogNotice | FanoutCommand | BufferReply | CollectorReply): void {
@@ -137,7 +139,6 @@ export class Fanout {
     }
     // Fixed now, before anything is asked: whatever is appended while we wait belongs to the client.
     const head = logState.headSeq;
-    const endSeq = follow ? Number.MAX_SAFE_INTEGER : head;
     const id = name ? await this.#asks.resolveContainer(name) : undefined;
     const matcher = await makeMatcher(id, subscription.filter);
     let nextSeq = head + 1;
@@ -146,82 +147,91 @@ export class Fanout {
     else if (start.from === 'time') nextSeq = await this.#asks.locateTime(start.time);
     if (this.#sealedSeq !== undefined) throw new TocsinError('ERR_PIPELINE_CLOSED', 'the service is shutting down');
 
-    const row = this.#takeRow();
-    const generation = this.#env.clients.take(row, { lagLimit: subscription.lagLimit, until });
-    const client = new Client({
-      row,
-      generation,
-      subscription,
-      matcher,
-      nextSeq,
-      endSeq,
-      expectsAll: start.from === 'cursor' || start.from === 'live',
-      nowSec: this.#env.clock.now().sec,
-    });
+    const { row, generation } = this.#rows.take(subscription);
+    const client = new Client({ row, generation, subscription, matcher, nextSeq, nowSec: this.#env.clock.now().sec });
     this.#env.clients.progress(row, nextSeq, 0, 0);
     this.#clients.set(row, client);
     this.#env.counters.add('clientsAttached');
     return {
       row,
       generation,
-      start: (sink) => this.#start(client, sink),
+      start: (sink) => this.#start(client, sink, follow ? undefined : head),
       drained: () => this.#onDrained(client),
       left: () => this.#leave(client),
     };
   }
 
-  #start(client: Client, sink: Sink): void {
+  #start(client: Client, sink: Sink, endSeq: number | undefined): void {
     if (client.ended) return;
     client.sink = sink;
-    if (this.#sealedSeq !== undefined) client.endSeq = Math.min(client.endSeq, this.#sealedSeq);
-    this.#readers.add(client);
-    this.#read(client);
+    if (endSeq !== undefined && client.nextSeq > endSeq) return this.#end(client);
+    const { start } = client.subscription;
+    this.#pump(this.#lanes.place(client, { since: start.from === 'time' ? start.time : undefined, endSeq }));
   }
 
-  /** Everything newly committed: to the lanes, then to the clients on them, then to those that read by themselves. */
+  /** Takes up everything newly committed and lets the lanes go on. */
   #advance(): void {
     do {
-      for (let run = this.#log.take(); run; run = this.#log.take()) this.#deliver(run);
+      for (let run = this.#log.take(); run; run = this.#log.take()) {
+        this.#recent.push(run);
+        if (this.#recent.length > RECENT_RUNS) this.#recent.shift();
+      }
     } while (!this.#log.sleep());
-    for (const client of this.#readers) this.#read(client);
+    this.#headSeq = this.#log.takenSeq;
+    for (const lane of this.#lanes) this.#pump(lane);
   }
 
-  #deliver(run: Run): void {
-    this.#recent.push(run);
-    if (this.#recent.length > RECENT_RUNS) this.#recent.shift();
-    for (const lane of this.#lanes.values()) {
-      const encoded = lane.append(run);
+  /** Writes what the lane has; encodes more while a client wants it, for one turn. */
+  #pump(lane: Lane): void {
+    for (let steps = 0; steps < STEPS_PER_TURN; steps += 1) {
+      this.#writeAll(lane);
+      if (!lane.isWanted || lane.awaitsPage) return;
+      if (lane.nextSeq > this.#headSeq) return this.#atHead(lane);
+      const target = this.#lanes.merge(lane);
+      if (target) return this.#pumpSoon(target);
+      const run = this.#runAt(lane);
+      if (!run) return void this.#readPage(lane);
+      const encoded = lane.encode(run, Math.min(this.#headSeq, this.#lanes.lastBeforeNext(lane)));
       if (encoded > 0) this.#env.counters.add('eventsEncoded', encoded);
     }
-    this.#headSeq = this.#log.takenSeq;
-    for (const lane of this.#lanes.values()) {
-      for (const client of lane.clients) if (!client.blocked) this.#writeLane(client, lane);
-      lane.trim(LANE_BYTES);
-      for (const client of lane.clients) if (!lane.mark(client.mark)) this.#leaveLane(client);
-    }
+    this.#pumpSoon(lane);
   }
 
-  /** Gives a client all that its lane has for it, one write a slab, until it is full. */
+  #writeAll(lane: Lane): void {
+    for (const client of lane.clients) if (!client.blocked) this.#writeLane(client, lane);
+    const { count } = this.#lanes;
+    lane.trim(Math.max(MIN_LANE_BYTES, Math.min(MAX_LANE_BYTES, ALL_LANES_BYTES / count)));
+    for (const client of lane.clients) if (!lane.mark(client.mark)) this.#pumpSoon(this.#lanes.place(client));
+    // A slow client holds no history: the page is asked for again when it is wanted.
+    if (!lane.isWanted) lane.page = undefined;
+  }
+
+  /** Gives a client all that its lane has for it, one write a slab, until it is full; ends it behind a finished lane. */
   #writeLane(client: Client, lane: Lane): void {
-    const { until } = client;
+    const { until } = client.subscription;
     while (client.mark < lane.headIndex) {
       const step = lane.step(client.mark);
-      if (!step) return this.#leaveLane(client);
+      if (!step) return;
       const { mark } = step;
-      // The mark holds an event behind `until`: the client takes the last stretch by itself, event by event.
-      if (until && compareTime(mark, until) > 0) return this.#leaveLane(client);
+      if (until && !lane.bounds.until && compareTime(mark, until) > 0) {
+        // The step may hold an event behind `until`: the client goes on by itself, to the exact end.
+        const { since, endSeq } = lane.bounds;
+        return this.#pumpSoon(this.#lanes.place(client, { since, endSeq, until }));
+      }
       const events = mark.events - lane.mark(client.mark)!.events;
       client.mark = step.index;
       client.nextSeq = mark.nextSeq;
+      client.expectsAll = true;
       if (events > 0 && !this.#write(client, step.bytes, events)) return;
     }
+    if (lane.isFinished) this.#end(client);
   }
 
   /** @returns false when the client must be waited for (or is gone) */
   #write(client: Client, bytes: Uint8Array, events: number): boolean {
-    const { counters } = this.#env;
+    const { counters, clock } = this.#env;
     client.delivered += events;
-    if (client.subscription.heartbeatMs > 0) client.lastWriteSec = this.#env.clock.now().sec;
+    if (client.subscription.heartbeatMs > 0) client.lastWriteSec = clock.now().sec;
     counters.add('delivered', events);
     counters.add('bytesWritten', bytes.length);
     counters.add('writes');
@@ -232,8 +242,6 @@ export class Fanout {
       return false;
     }
     client.blocked = true;
-    client.page = undefined;
-    this.#readers.delete(client);
     counters.add('writesBlocked');
     return false;
   }
@@ -241,129 +249,82 @@ export class Fanout {
   #onDrained(client: Client): void {
     if (client.ended || !client.blocked) return;
     client.blocked = false;
-    if (client.lane) this.#writeLane(client, client.lane);
-    if (!client.lane && !client.blocked && !client.ended) {
-      this.#readers.add(client);
-      this.#read(client);
-    }
+    if (client.lane) this.#pump(client.lane);
   }
 
-  #joinLane(client: Client): void {
-    let lane = this.#lanes.get(client.laneKey);
-    if (!lane) {
-      const { format } = client.subscription;
-      const { makeEncoder, allocate } = this.#env;
-      lane = new Lane(client.laneKey, makeEncoder(format), client.matcher, allocate(format), client.nextSeq);
-      this.#lanes.set(client.laneKey, lane);
-    }
-    lane.clients.add(client);
-    client.lane = lane;
-    client.mark = lane.headIndex;
-    client.page = undefined;
-    this.#readers.delete(client);
-  }
-
-  #leaveLane(client: Client): void {
-    const { lane } = client;
-    if (!lane) return;
-    lane.clients.delete(client);
-    if (lane.clients.size === 0) this.#lanes.delete(lane.key);
-    client.lane = undefined;
-    if (!client.blocked && !client.ended) {
-      this.#readers.add(client);
-      this.#readSoon();
-    }
-  }
-
-  /** One page's worth for a client that reads by itself; it comes again while there is more. */
-  #read(client: Client): void {
-    if (client.ended || client.blocked || client.awaitsPage || client.lane || !client.sink) return;
-    if (client.nextSeq > Math.min(client.endSeq, this.#sealedSeq ?? Infinity)) return this.#end(client);
-    if (client.nextSeq > this.#headSeq) return this.#atHead(client);
-    const run = this.#runAt(client);
-    if (!run) return void this.#readPage(client);
-    const read = this.#pages.read(client, run, Math.min(client.endSeq, this.#headSeq));
-    client.nextSeq = read.nextSeq;
-    client.page = read.rest;
-    client.expectsAll = true;
-    const goesOn = read.events === 0 || this.#write(client, read.bytes, read.events);
-    if (client.ended) return;
-    if (read.reachedUntil) return this.#end(client);
-    if (goesOn) this.#readSoon();
-  }
-
-  /** The client has read everything: it ends if that is all it wanted, else it shares its lane from here on. */
-  #atHead(client: Client): void {
-    const { until } = client;
+  /** The lane has read the whole log: clients end that wanted no more than that; lanes that meet here become one. */
+  #atHead(lane: Lane): void {
     const mark = this.#timeMark;
-    if (until && mark && compareTime(mark.time, until) >= 0 && client.nextSeq > mark.seq) return this.#end(client);
-    if (client.since === undefined && client.endSeq === Number.MAX_SAFE_INTEGER) this.#joinLane(client);
-  }
-
-  /** Records from the client's position on, if this shard has them at hand. */
-  #runAt(client: Client): Run | undefined {
-    if (client.page?.firstSeq === client.nextSeq) return client.page;
-    const first = this.#recent[0];
-    if (!first || client.nextSeq < first.firstSeq) return undefined;
-    return this.#recent.findLast((run) => run.firstSeq <= client.nextSeq);
-  }
-
-  async #readPage(client: Client): Promise<void> {
-    client.awaitsPage = true;
-    const reply = await this.#asks.readPage(client.nextSeq);
-    client.awaitsPage = false;
-    if (client.ended) return;
-    if (reply.type === 'page-gone') this.#onGap(client, reply.oldestSeq);
-    else {
-      const { from, to, firstSeq } = reply;
-      client.page = { segment: Segment.of(reply.memory), from, to, firstSeq };
+    const isSealed = this.#sealedSeq !== undefined && lane.nextSeq > this.#sealedSeq;
+    for (const client of lane.clients) {
+      if (client.blocked || client.mark !== lane.headIndex) continue;
+      const { until } = client.subscription;
+      const hasPassed = until && mark && compareTime(mark.time, until) >= 0 && lane.nextSeq > mark.seq;
+      if (isSealed || hasPassed) this.#end(client);
     }
-    client.expectsAll = true;
-    if (!client.ended) this.#read(client);
+    this.#lanes.merge(lane);
   }
 
-  #onGap(client: Client, oldestSeq: number): void {
+  /** Records from the lane's position on, if this shard has them at hand. */
+  #runAt(lane: Lane): Run | undefined {
+    if (lane.page?.firstSeq === lane.nextSeq) return lane.page;
+    const first = this.#recent[0];
+    if (!first || lane.nextSeq < first.firstSeq) return undefined;
+    return this.#recent.findLast((run) => run.firstSeq <= lane.nextSeq);
+  }
+
+  async #readPage(lane: Lane): Promise<void> {
+    lane.awaitsPage = true;
+    const reply = await this.#asks.readPage(lane.nextSeq);
+    lane.awaitsPage = false;
+    if (reply.type === 'page-gone') {
+      for (const client of lane.clients) {
+        if (client.mark === lane.headIndex && !client.blocked) this.#onGap(client, lane, reply.oldestSeq);
+      }
+      return;
+    }
+    const { from, to, firstSeq } = reply;
+    lane.page = { segment: Segment.of(reply.memory), from, to, firstSeq };
+    this.#pump(lane);
+  }
+
+  /** The client goes on with the oldest event that is left; if it had a claim to those before, it is told, or cut. */
+  #onGap(client: Client, lane: Lane, oldestSeq: number): void {
     const from = client.nextSeq;
     const missed = oldestSeq - from;
     client.nextSeq = oldestSeq;
-    if (!client.expectsAll || missed <= 0) return;
-    client.missed += missed;
-    this.#env.counters.add('gaps');
-    this.#env.counters.add('eventsMissed', missed);
-    const oldest = formatCursor(this.#env.epoch, oldestSeq - 1);
-    const told = client.sink!.gap({ type: 'gap', missed, from, to: oldestSeq - 1, reason: 'retention', oldest });
-    if (!told) this.#cut(client, new TocsinError('ERR_CLIENT_GAP', `${missed} events are no longer retained`));
+    if (client.expectsAll) {
+      client.missed += missed;
+      this.#env.counters.add('gaps');
+      this.#env.counters.add('eventsMissed', missed);
+      const oldest = formatCursor(this.#env.epoch, oldestSeq - 1);
+      const told = client.sink!.gap({ type: 'gap', missed, from, to: oldestSeq - 1, reason: 'retention', oldest });
+      if (!told) return this.#cut(client, new TocsinError('ERR_CLIENT_GAP', `${missed} events are no longer retained`));
+    }
+    this.#pumpSoon(this.#lanes.place(client, { ...lane.bounds }));
   }
 
-  #readSoon(): void {
-    if (this.#readersDue) return;
-    this.#readersDue = true;
-    this.#env.defer(() => {
-      this.#readersDue = false;
-      for (const client of this.#readers) this.#read(client);
-    });
+  #pumpSoon(lane: Lane): void {
+    if (this.#due.size === 0) {
+      this.#env.defer(() => {
+        const due = [...this.#due];
+        this.#due.clear();
+        for (const next of due) this.#pump(next);
+      });
+    }
+    this.#due.add(lane);
   }
 
   #onTimeMark(mark: { readonly sec: number; readonly nanos: number; readonly seq: number }): void {
     this.#advance();
     this.#timeMark = { time: { sec: mark.sec, nanos: mark.nanos }, seq: mark.seq };
-    for (const client of this.#clients.values()) {
-      const { lane, until } = client;
-      if (!until || compareTime(this.#timeMark.time, until) < 0) continue;
-      // On a lane and with nothing left to take, it has passed the mark; everyone else finds out when it gets to the head.
-      if (lane && client.mark === lane.headIndex) this.#leaveLane(client);
-    }
-    for (const client of this.#readers) this.#read(client);
+    for (const lane of this.#lanes) this.#pump(lane);
   }
 
   #onSealed(seq: number): void {
     this.#advance();
     this.#sealedSeq = seq;
-    for (const client of this.#clients.values()) {
-      client.endSeq = Math.min(client.endSeq, seq);
-      if (client.lane && client.mark === client.lane.headIndex) this.#leaveLane(client);
-    }
-    for (const client of this.#readers) this.#read(client);
+    for (const lane of this.#lanes) this.#pump(lane);
     this.#reportDrained();
   }
 
@@ -406,27 +367,14 @@ export class Fanout {
   #forget(client: Client): void {
     if (client.ended) return;
     client.ended = true;
-    client.page = undefined;
-    this.#readers.delete(client);
-    this.#leaveLane(client);
+    this.#lanes.remove(client);
     this.#clients.delete(client.row);
-    this.#env.clients.free(client.row);
-    this.#freeRows.push(client.row);
+    this.#rows.free(client.row);
     this.#reportDrained();
   }
 
   #reportDrained(): void {
     if (this.#sealedSeq !== undefined && this.#clients.size === 0) this.#env.main.post({ type: 'drained' });
-  }
-
-  #takeRow(): number {
-    const freed = this.#freeRows.pop();
-    if (freed !== undefined) return freed;
-    if (this.#rowsTaken === CLIENT.ROWS_PER_SHARD) {
-      throw new TocsinError('ERR_CLIENTS_EXHAUSTED', `this shard has ${CLIENT.ROWS_PER_SHARD} clients, its limit`);
-    }
-    this.#rowsTaken += 1;
-    return this.#env.shard * CLIENT.ROWS_PER_SHARD + this.#rowsTaken - 1;
   }
 
   #describe(client: Client): ClientInfo {
@@ -443,7 +391,7 @@ export class Fanout {
       delivered: client.delivered,
       missed: client.missed,
       policy: subscription.lagLimit > 0 ? 'disconnect' : 'catch-up',
-      state: client.blocked ? 'blocked' : client.lane ? 'live' : 'replaying',
+      state: client.blocked ? 'blocked' : position > this.#headSeq ? 'live' : 'replaying',
     };
   }
 }

@@ -1,11 +1,13 @@
 import type { Encoder } from '../codec/encoder.ts';
 import type { EventView } from '../codec/event-record.ts';
+import type { Timestamp } from '../event/event.ts';
+import { compareTime } from '../event/time.ts';
 import type { Run } from '../history/segment.ts';
 import type { Client } from './client.ts';
 
 /** Which events a lane shows. */
 export interface Matcher {
-  /** Part of the lane's identity: equal keys show equal events. */
+  /** Equal keys show equal events. */
   readonly key: string;
   matches(event: EventView): boolean;
 }
@@ -13,10 +15,20 @@ export interface Matcher {
 /** Memory for encoded bytes, of the kind that the lane's clients can take. */
 export type Allocate = (byteLength: number) => Uint8Array;
 
+/** What restricts a lane to one client. */
+export interface LaneBounds {
+  /** Events before this time are passed over. Gone once it has been reached. */
+  since?: Timestamp | undefined;
+  /** The lane is finished before the first event that is later. */
+  readonly until?: Timestamp | undefined;
+  /** The lane is finished behind this event. */
+  readonly endSeq?: number | undefined;
+}
+
 const MIN_SLAB_BYTES = 8 * 1024;
 const MAX_SLAB_BYTES = 256 * 1024;
-/** Bytes that a mark covers at most, give or take an event: the largest step of a client that is behind. */
-const MARK_BYTES = 64 * 1024;
+/** Encoded bytes of one step: from this size on, larger writes gain nothing. */
+const STEP_BYTES = 64 * 1024;
 
 interface Slab {
   readonly bytes: Uint8Array;
@@ -31,7 +43,7 @@ export interface Mark {
   readonly nextSeq: number;
   /** Events encoded so far. */
   readonly events: number;
-  /** Time of the last event of the log before the mark. */
+  /** A time not before that of the last event of the log before the mark. */
   readonly sec: number;
   readonly nanos: number;
 }
@@ -43,79 +55,137 @@ export interface Step {
 }
 
 /**
- * One wire format and one filter. Encodes each event once, framing included; all clients of the lane share the bytes, and a
- * client is no more than the number of the mark it stands on.
+ * A cursor on the log with an encoder: one wire format, one filter. It encodes each event once, framing included; its clients
+ * share the bytes, and a client is no more than the number of the mark it stands on. A lane reads on only when one of its
+ * clients has taken everything and wants more, so it runs as fast as the fastest of them.
  *
  *   slabs  [.......m1...m2][m3........m4.m5]      head = m5
  *   a client on m1 is given the bytes m1..m2, then m2..m5: one write a slab
  */
 export class Lane {
+  readonly id: number;
   readonly key: string;
-  readonly encoder: Encoder;
-  readonly matcher: Matcher;
+  readonly bounds: LaneBounds;
   readonly clients = new Set<Client>();
+  /** Where it reads on, if that is at hand. */
+  page: Run | undefined;
+  awaitsPage = false;
+  /** Nothing follows: a bound has been reached. */
+  isFinished = false;
+  readonly #encoder: Encoder;
+  readonly #matcher: Matcher;
   readonly #allocate: Allocate;
   readonly #marks: Mark[] = [];
   /** Number of the first mark that is still held. */
   #firstMark = 0;
-  #slab: Slab;
+  #slab: Slab = { bytes: new Uint8Array(0), used: 0 };
   #events = 0;
-  #recentBytes = 0;
+  #stepBytes = 0;
   /** The step that was asked for last: nearly every client asks for the same one. */
   #lastStep: { readonly from: number; readonly step: Step } | undefined;
 
-  constructor(key: string, encoder: Encoder, matcher: Matcher, allocate: Allocate, nextSeq: number) {
-    this.key = key;
-    this.encoder = encoder;
-    this.matcher = matcher;
-    this.#allocate = allocate;
-    this.#slab = { bytes: new Uint8Array(0), used: 0 };
-    this.#marks.push({ slab: this.#slab, end: 0, nextSeq, events: 0, sec: 0, nanos: 0 });
+  constructor(init: {
+    readonly id: number;
+    readonly key: string;
+    readonly encoder: Encoder;
+    readonly matcher: Matcher;
+    readonly allocate: Allocate;
+    readonly nextSeq: number;
+    readonly bounds: LaneBounds;
+  }) {
+    this.id = init.id;
+    this.key = init.key;
+    this.bounds = init.bounds;
+    this.#encoder = init.encoder;
+    this.#matcher = init.matcher;
+    this.#allocate = init.allocate;
+    this.#marks.push({ slab: this.#slab, end: 0, nextSeq: init.nextSeq, events: 0, sec: 0, nanos: 0 });
   }
 
-  get headIndex(): number {
-    return this.#firstMark + this.#marks.length - 1;
+  /** A lane with bounds serves the one client that has them. */
+  get isExclusive(): boolean {
+    const { since, until, endSeq } = this.bounds;
+    return since !== undefined || until !== undefined || endSeq !== undefined;
   }
 
   get head(): Mark {
     return this.#marks.at(-1)!;
   }
 
+  get headIndex(): number {
+    return this.#firstMark + this.#marks.length - 1;
+  }
+
+  get nextSeq(): number {
+    return this.head.nextSeq;
+  }
+
+  /** Sequence number at the oldest mark that is held: who comes up to it from behind can go on here. */
+  get firstSeq(): number {
+    return this.#marks[0]!.nextSeq;
+  }
+
   mark(index: number): Mark | undefined {
     return this.#marks[index - this.#firstMark];
   }
 
-  /** Encodes a run of the log. @returns how many events were shown */
-  append(run: Run): number {
+  /** The mark at exactly this position. */
+  indexAt(nextSeq: number): number | undefined {
+    for (let index = this.#marks.length - 1; index >= 0; index -= 1) {
+      const mark = this.#marks[index]!;
+      if (mark.nextSeq === nextSeq) return this.#firstMark + index;
+      if (mark.nextSeq < nextSeq) return undefined;
+    }
+    return undefined;
+  }
+
+  /** Whether somebody has taken everything and can take more. */
+  get isWanted(): boolean {
+    const head = this.headIndex;
+    for (const client of this.clients) if (client.mark === head && !client.blocked) return true;
+    return false;
+  }
+
+  /**
+   * Encodes the next step.
+   * @param run of the log, containing the lane's next event
+   * @param lastSeq last event to be encoded now
+   * @returns how many events were encoded
+   */
+  encode(run: Run, lastSeq: number): number {
     const { view } = run.segment;
+    const { until, endSeq = Number.MAX_SAFE_INTEGER } = this.bounds;
+    const last = Math.min(lastSeq, endSeq);
     const before = this.#events;
-    let seq = run.firstSeq;
-    let markFrom = this.#slab.used;
+    let seq = this.nextSeq;
+    let at = run.from;
+    for (let skip = seq - run.firstSeq; skip > 0; skip -= 1) at += run.segment.recordBytes(at);
     let bytes = 0;
-    for (let at = run.from; at < run.to; ) {
+    while (at < run.to && seq <= last && bytes < STEP_BYTES) {
       view.at = at;
+      if (until && isLater(view, until)) {
+        this.isFinished = true;
+        break;
+      }
       const recordBytes = view.byteLength;
-      if (this.matcher.matches(view)) {
-        const need = this.encoder.maxBytes(recordBytes);
+      if (this.#isShown(view)) {
+        const need = this.#encoder.maxBytes(recordBytes);
         if (this.#slab.used + need > this.#slab.bytes.length) {
-          if (this.#slab.used > markFrom) this.#addMark(seq, view);
+          if (bytes > 0) this.#addMark(seq, view);
           this.#slab = { bytes: this.#allocate(this.#slabBytes(need)), used: 0 };
-          markFrom = 0;
         }
-        view.at = at;
-        const end = this.encoder.encode(view, this.#slab.bytes, this.#slab.used);
+        const end = this.#encoder.encode(view, this.#slab.bytes, this.#slab.used);
         if (end !== this.#slab.used) this.#events += 1;
         bytes += end - this.#slab.used;
         this.#slab.used = end;
       }
       at += recordBytes;
       seq += 1;
-      if (this.#slab.used - markFrom >= MARK_BYTES || at >= run.to) {
-        this.#addMark(seq, view);
-        markFrom = this.#slab.used;
-      }
     }
-    this.#recentBytes = bytes;
+    if (seq > endSeq) this.isFinished = true;
+    if (seq > this.nextSeq) this.#addMark(seq, view);
+    this.page = at < run.to ? { segment: run.segment, from: at, to: run.to, firstSeq: seq } : undefined;
+    this.#stepBytes = bytes;
     return this.#events - before;
   }
 
@@ -127,46 +197,54 @@ export class Lane {
     if (!from || !next) return undefined;
     const start = next.slab === from.slab ? from.end : 0;
     let last = index + 1;
-    for (let after = this.mark(last + 1); after?.slab === next.slab; after = this.mark(last + 1)) last += 1;
+    while (this.mark(last + 1)?.slab === next.slab) last += 1;
     const mark = this.mark(last)!;
     const step = { bytes: next.slab.bytes.subarray(start, mark.end), mark, index: last };
     this.#lastStep = { from: index, step };
     return step;
   }
 
-  /** Drops marks that no client stands on any more, and at least all but the newest `maxBytes`. */
+  /** Forgets marks before the slowest client's, and whatever is further back than the newest `maxBytes`. */
   trim(maxBytes: number): void {
+    if (this.#marks.length === 1) return;
     let keep = this.headIndex;
     for (const client of this.clients) if (client.mark < keep) keep = client.mark;
     let bytes = 0;
     let slab: Slab | undefined;
-    for (let index = this.#marks.length - 1; index >= 0 && this.#firstMark + index > keep; index -= 1) {
+    for (let index = this.#marks.length - 1; index > keep - this.#firstMark; index -= 1) {
       const mark = this.#marks[index]!;
       if (mark.slab !== slab) bytes += mark.slab.bytes.length;
       slab = mark.slab;
-      if (bytes > maxBytes) keep = this.#firstMark + index;
+      if (bytes > maxBytes) {
+        keep = this.#firstMark + index;
+        break;
+      }
     }
-    if (keep > this.#firstMark) {
-      this.#marks.splice(0, keep - this.#firstMark);
-      this.#firstMark = keep;
-    }
+    this.#marks.splice(0, keep - this.#firstMark);
+    this.#firstMark = keep;
   }
 
-  /** The view stands on the last event before the mark, or on the one that did not fit: the mark's time is not before its own. */
+  #isShown(view: EventView): boolean {
+    const { since } = this.bounds;
+    if (since) {
+      if (view.timeSec < since.sec || (view.timeSec === since.sec && view.timeNanos < since.nanos)) return false;
+      this.bounds.since = undefined;
+    }
+    return this.#matcher.matches(view);
+  }
+
   #addMark(nextSeq: number, view: EventView): void {
-    this.#marks.push({
-      slab: this.#slab,
-      end: this.#slab.used,
-      nextSeq,
-      events: this.#events,
-      sec: view.timeSec,
-      nanos: view.timeNanos,
-    });
+    const { timeSec: sec, timeNanos: nanos } = view;
+    this.#marks.push({ slab: this.#slab, end: this.#slab.used, nextSeq, events: this.#events, sec, nanos });
     this.#lastStep = undefined;
   }
 
-  /** As much as recent batches needed, so that a quiet lane is small and a busy one makes few allocations. */
+  /** As much as recent steps needed, so that a quiet lane is small and a busy one makes few allocations. */
   #slabBytes(need: number): number {
-    return Math.max(need, Math.min(MAX_SLAB_BYTES, Math.max(MIN_SLAB_BYTES, 4 * this.#recentBytes)));
+    return Math.max(need, Math.min(MAX_SLAB_BYTES, Math.max(MIN_SLAB_BYTES, 4 * this.#stepBytes)));
   }
+}
+
+function isLater(view: EventView, time: Timestamp): boolean {
+  return compareTime({ sec: view.timeSec, nanos: view.timeNanos }, time) > 0;
 }

@@ -56,7 +56,7 @@ _Static_assert(offsetof(struct record, value) == 584, "value");
 _Static_assert(offsetof(struct record, exit_code) == 588, "exit_code");
 _Static_assert(offsetof(struct record, pid) == 592, "pid");
 /* Only up to PIPE_BUF is a write all or nothing, so that records of several senders do not mix. */
-_Static_assert(sizeof(struct record) <= _POSIX_PIPE_BUF || sizeof(struct record) <= 4096, "atomic write");
+_Static_assert(sizeof(struct record) <= PIPE_BUF, "atomic write");
 
 static volatile sig_atomic_t stopped;
 

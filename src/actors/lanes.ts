@@ -1,0 +1,122 @@
+import type { Encoder } from '../codec/encoder.ts';
+import type { LaneFormat } from '../messages/control.ts';
+import type { Client } from './client.ts';
+import { type Allocate, Lane, type LaneBounds } from './lane.ts';
+
+/**
+ * All lanes of a shard, grouped by what they show. A group usually has one lane, at the head of the log; more when clients of
+ * different speed are at different places. A lane that comes up to where a faster one of its group began hands its clients
+ * over, so that places close again.
+ */
+export class Lanes {
+  readonly #groups = new Map<string, Set<Lane>>();
+  readonly #makeEncoder: (format: LaneFormat) => Encoder;
+  readonly #allocate: (format: LaneFormat) => Allocate;
+  #count = 0;
+  #lastId = 0;
+
+  constructor(env: {
+    readonly makeEncoder: (format: LaneFormat) => Encoder;
+    readonly allocate: (format: LaneFormat) => Allocate;
+  }) {
+    this.#makeEncoder = env.makeEncoder;
+    this.#allocate = env.allocate;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  *[Symbol.iterator](): IterableIterator<Lane> {
+    for (const group of this.#groups.values()) yield* group;
+  }
+
+  /** Puts the client at its own position: on a lane that has a mark there, or on a new one. */
+  place(client: Client, bounds: LaneBounds = {}): Lane {
+    this.remove(client);
+    const group = this.#group(client.laneKey);
+    const isBounded = bounds.since !== undefined || bounds.until !== undefined || bounds.endSeq !== undefined;
+    if (!isBounded) {
+      for (const lane of group) {
+        const index = lane.isExclusive ? undefined : lane.indexAt(client.nextSeq);
+        if (index !== undefined) return this.#stand(client, lane, index);
+      }
+    }
+    const { format } = client.subscription;
+    this.#lastId += 1;
+    const lane = new Lane({
+      id: this.#lastId,
+      key: client.laneKey,
+      encoder: this.#makeEncoder(format),
+      matcher: client.matcher,
+      allocate: this.#allocate(format),
+      nextSeq: client.nextSeq,
+      bounds,
+    });
+    group.add(lane);
+    this.#count += 1;
+    return this.#stand(client, lane, lane.headIndex);
+  }
+
+  /** Takes the client off its lane; a lane without clients is gone. */
+  remove(client: Client): void {
+    const { lane } = client;
+    if (!lane) return;
+    client.lane = undefined;
+    lane.clients.delete(client);
+    if (lane.clients.size > 0) return;
+    const group = this.#groups.get(lane.key);
+    if (group?.delete(lane)) this.#count -= 1;
+    if (group?.size === 0) this.#groups.delete(lane.key);
+  }
+
+  /**
+   * Hands clients that have come to the head of their lane over to another one that has a mark just there.
+   * @returns the lane that took them
+   */
+  merge(lane: Lane): Lane | undefined {
+    if (lane.isExclusive) return undefined;
+    for (const other of this.#groups.get(lane.key) ?? []) {
+      if (other === lane || other.isExclusive || !isBetter(other, lane)) continue;
+      const index = other.indexAt(lane.nextSeq);
+      if (index === undefined) continue;
+      for (const client of [...lane.clients]) {
+        if (client.mark !== lane.headIndex) continue;
+        this.remove(client);
+        this.#stand(client, other, index);
+      }
+      return other;
+    }
+    return undefined;
+  }
+
+  /** The last event that the lane may encode before it meets a faster lane of its group. */
+  lastBeforeNext(lane: Lane): number {
+    let last = Number.MAX_SAFE_INTEGER;
+    for (const other of this.#groups.get(lane.key) ?? []) {
+      if (other !== lane && !other.isExclusive && other.firstSeq > lane.nextSeq) last = Math.min(last, other.firstSeq - 1);
+    }
+    return last;
+  }
+
+  #stand(client: Client, lane: Lane, index: number): Lane {
+    lane.clients.add(client);
+    client.lane = lane;
+    client.mark = index;
+    return lane;
+  }
+
+  #group(key: string): Set<Lane> {
+    let group = this.#groups.get(key);
+    if (!group) {
+      group = new Set();
+      this.#groups.set(key, group);
+    }
+    return group;
+  }
+}
+
+/** Clients move to the lane that is further on, of two at the same place to the older one: never to and fro. */
+function isBetter(other: Lane, lane: Lane): boolean {
+  return other.nextSeq > lane.nextSeq || (other.nextSeq === lane.nextSeq && other.id < lane.id);
+}

@@ -1,0 +1,56 @@
+/**
+ * Runs the compiled tests of one suite:
+ *   node test/run.mjs unit|e2e [further options of `node --test`]
+ * The files are listed here, because the globs of `node --test` differ between Node 20, 22 and 24.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const SUITES = {
+  unit: { folders: ['unit', 'architecture', 'docs', 'pipeline'], options: [] },
+  // These share the machine's ports, pipes and cores with real engines and clients: one file at a time.
+  e2e: { folders: ['e2e'], options: ['--test-concurrency=1'] },
+};
+/** A file that takes longer hangs. */
+const FILE_LIMIT_MS = 300_000;
+
+const [suiteName, ...extra] = process.argv.slice(2);
+const suite = Object.hasOwn(SUITES, suiteName ?? '') ? SUITES[suiteName] : undefined;
+if (!suite) fail(`usage: node test/run.mjs ${Object.keys(SUITES).join('|')} [options of node --test]`);
+
+const files = suite.folders.flatMap((folder) => testFiles(path.join('build', 'test', folder)));
+if (files.length === 0)
+  fail(`no test file in build/test/{${suite.folders.join(',')}}; build first: npm run build:test`);
+
+const timeout = extra.some((argument) => argument.startsWith('--test-timeout'))
+  ? []
+  : [`--test-timeout=${FILE_LIMIT_MS}`];
+const child = spawn(
+  process.execPath,
+  ['--test', '--test-reporter=spec', ...suite.options, ...timeout, ...extra, ...files],
+  { cwd: ROOT, stdio: 'inherit' },
+);
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+child.once('error', (error) => fail(`cannot run node: ${error.message}`));
+child.once('exit', (code) => process.exit(code ?? 1));
+
+/** Compiled tests below a folder, relative to the project; what is left of a test whose source is gone is passed over. */
+function testFiles(folder) {
+  if (!existsSync(path.join(ROOT, folder))) return [];
+  return readdirSync(path.join(ROOT, folder), { recursive: true })
+    .map((name) => path.join(folder, name))
+    .filter((file) => file.endsWith('.test.js') && existsSync(path.join(ROOT, sourceOf(file))))
+    .sort();
+}
+
+function sourceOf(file) {
+  return path.relative('build', file).replace(/\.js$/, '.ts');
+}
+
+function fail(message) {
+  process.stderr.write(`test/run.mjs: ${message}\n`);
+  process.exit(2);
+}
