@@ -15,18 +15,10 @@ const PURE_LAYERS: readonly Layer[] = ['event', 'messages', 'codec', 'history', 
 /** `create-pipeline.ts` puts all layers together, so it stands above them; the daemon's command starts from it too. */
 const ROOT_IMPORTS_ALLOWED: ReadonlySet<string> = new Set(['src/cli/serve.ts -> src/create-pipeline.ts']);
 
-/** One file per actor. */
+/** One file per actor; the other files of the folder are what actors share or are made of. */
 export const ACTORS: readonly string[] = ['monitored', 'collector', 'buffer', 'fanout', 'clients-checker'];
-/** What the actors' files share or are made of. */
-export const ACTOR_HELPERS: readonly string[] = [
-  'actor',
-  'asks',
-  'client',
-  'lane',
-  'log-time',
-  'matcher',
-  'page-reader',
-];
+/** What makes a file an actor: a method that takes its messages. */
+const RECEIVES = /^ {2}receive\(/m;
 
 /** Where a module may be imported: a file, or a folder with a slash at its end. Packages without a row are not allowed. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
@@ -94,14 +86,15 @@ export const ambientNames: Rule = (source) => {
   );
 };
 
-/** An actor knows messages, not other actors; and every file of the folder is known to be one or the other. */
+/** An actor knows messages, not other actors. Nor do the files beside it: they would hand them on. */
 export const actors: Rule = (source) => {
   const name = actorFile(source.path);
   if (name === undefined) return [];
-  if (!ACTORS.includes(name) && !ACTOR_HELPERS.includes(name)) {
-    return [
-      violation(source, 1, 'actors', 'neither an actor nor one of their helpers; add it to test/architecture/rules.ts'),
-    ];
+  if (RECEIVES.test(source.code) !== ACTORS.includes(name)) {
+    const what = ACTORS.includes(name)
+      ? 'an actor without receive()'
+      : 'receives messages but is not listed as an actor';
+    return [violation(source, 1, 'actors', what)];
   }
   return localImports(source).flatMap(({ target, line }) => {
     const other = actorFile(target);

@@ -1,0 +1,131 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { exitCodeOf } from '../../src/cli/exit.ts';
+import { ERROR_TABLE, type ErrorCode, type ErrorFamily, TocsinError } from '../../src/event/errors.ts';
+import { flagName, OPTION_NAMES, OPTION_TABLE, type OptionKind, type OptionName } from '../../src/event/options.ts';
+import { COUNTER_TABLE } from '../../src/messages/counters.ts';
+import { projectRoot } from '../architecture/source.ts';
+
+/** A page of the documentation that is made from a table of the code. */
+export interface GeneratedPage {
+  /** Relative to the project. */
+  readonly path: string;
+  readonly text: string;
+}
+
+const NOTE = '<!-- Made by `npm run docs` from the table in the code. Change the table, not this page. -->';
+
+/** The pages, as they should be. */
+export function generatedPages(): readonly GeneratedPage[] {
+  return [
+    { path: 'docs/errors.md', text: errorsPage() },
+    { path: 'docs/options.md', text: optionsPage() },
+    { path: 'docs/counters.md', text: countersPage() },
+  ];
+}
+
+const FAMILIES: Readonly<Record<ErrorFamily, string>> = {
+  caller: 'What was asked for is wrong. Ask for something else.',
+  sender: 'An event could not be handed in. The daemon is not there or not keeping up.',
+  subscriber: 'A client was ended or not admitted. The others notice nothing.',
+  actor: 'A part of the service failed. The pipeline ends with this error.',
+  environment: 'Something on the machine has to be changed.',
+  bug: 'A mistake of ours.',
+};
+
+function errorsPage(): string {
+  const codes = Object.keys(ERROR_TABLE) as ErrorCode[];
+  const sections = (Object.keys(FAMILIES) as ErrorFamily[]).map((family) => {
+    const rows = codes
+      .filter((code) => ERROR_TABLE[code].family === family)
+      .map((code) => {
+        const { status, meaning } = ERROR_TABLE[code];
+        return [`\`${code}\``, String(status), String(exitCodeOf(new TocsinError(code, ''))), meaning];
+      });
+    return `## ${family}\n\n${FAMILIES[family]}\n\n${table(['code', 'HTTP status', 'exit code', 'meaning'], rows)}`;
+  });
+  return page(
+    'Errors',
+    'Every error has a code that does not change. Over HTTP it comes as `{"message","code"}` with the status below, from the ' +
+      'library as the `code` of a `TocsinError`, on the command line in parentheses at the end of the message. The exit code ' +
+      'is what the command line ends with when the error ends it. What the iSulad door makes of errors is in ' +
+      '[protocol.md](protocol.md).',
+    ...sections,
+  );
+}
+
+const KINDS: Readonly<Record<OptionKind, string>> = {
+  path: 'path of a file or folder',
+  count: 'whole number',
+  size: 'size: bytes, or with `KiB`, `MiB`, `GiB`',
+  duration: 'duration: `250ms`, `10s`, `1m30s`, `12h`',
+  choice: 'one of the words',
+  switch: '`true` or `false`',
+};
+
+function optionsPage(): string {
+  const rows = OPTION_NAMES.map((name) => {
+    const { kind, default: fallback, meaning } = OPTION_TABLE[name];
+    return [`\`--${flagName(name)}\``, `\`${name}\``, kind, rangeOf(name), fallback ? `\`${fallback}\`` : '', meaning];
+  });
+  const used = new Set<OptionKind>(OPTION_NAMES.map((name) => OPTION_TABLE[name].kind));
+  const kinds = [...used].map((kind) => [kind, KINDS[kind]]);
+  return page(
+    'Options',
+    'The options of `tocsin serve`. `createPipeline` takes the same ones under the name in the second column, apart from ' +
+      '`root`; there sizes are numbers of bytes, durations are numbers of milliseconds, and an empty path means that the ' +
+      'FIFO or socket is not opened.',
+    table(['flag', 'name', 'kind', 'range', 'default', 'meaning'], rows),
+    `## Kinds\n\n${table(['kind', 'written as'], kinds)}`,
+  );
+}
+
+function countersPage(): string {
+  const rows = Object.entries(COUNTER_TABLE).map(([id, { label, meaning }]) => [`\`${id}\``, label, meaning]);
+  return page(
+    'Counters',
+    'Everything that is dropped, refused, repaired or waited for is counted. `pipeline.stats().counters` and `GET /v1/stats` ' +
+      'on the admin socket show all of them; they begin at 0 when the process starts and only grow.',
+    table(['id', 'label', 'meaning'], rows),
+  );
+}
+
+/** Bounds and choices as the option's schema has them. */
+function rangeOf(name: OptionName): string {
+  const { kind } = OPTION_TABLE[name];
+  const schema = OPTION_TABLE[name].schema as {
+    readonly options?: readonly string[];
+    readonly pipe?: readonly { readonly type: string; readonly requirement?: unknown }[];
+  };
+  if (schema.options) return schema.options.map((option) => `\`${option}\``).join(', ');
+  const bound = (type: string): unknown => schema.pipe?.find((step) => step.type === type)?.requirement;
+  const min = bound('min_value');
+  const max = bound('max_value');
+  if (typeof min !== 'number' || typeof max !== 'number') return '';
+  if (max === Number.MAX_SAFE_INTEGER) return `${quantity(kind, min)} or more`;
+  return `${quantity(kind, min)} to ${quantity(kind, max)}`;
+}
+
+function quantity(kind: OptionKind, value: number): string {
+  if (kind === 'duration') return value < 60_000 ? `${value / 1000}s` : `${Math.floor(value / 3_600_000)}h`;
+  if (kind === 'size') return value % 2 ** 20 === 0 ? `${value / 2 ** 20}MiB` : `${value / 1024}KiB`;
+  return value.toLocaleString('en');
+}
+
+function page(title: string, ...parts: readonly string[]): string {
+  return `${[NOTE, `# ${title}`, ...parts].join('\n\n')}\n`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+/** Writes the pages below `root`. */
+export function writePages(root: string): void {
+  for (const { path: file, text } of generatedPages()) fs.writeFileSync(path.join(root, file), text);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url) && process.argv.includes('--write')) writePages(projectRoot());

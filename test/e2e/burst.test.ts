@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { call, MAIN, temporaryFolder, waitFor } from '../support/daemon.ts';
+import { SequenceCheck } from '../support/sequence.ts';
+import type { EmbedderCommand, EmbedderNotice } from './support/embedder.ts';
+import { grpcClient, type GrpcEvent } from './support/grpc.ts';
+import { buildNative, type NativePrograms, startSender } from './support/native.ts';
+
+/** Records of the burst; a million once by hand (`TOCSIN_BURST=1000000`), fewer in every run. */
+const COUNT = Number(process.env['TOCSIN_BURST'] ?? 50_000);
+const LATE_OF_EACH_KIND = 9;
+const KINDS = ['grpc++', 'grpc-js', 'curl', 'cli', 'iterable', 'push'] as const;
+type Kind = (typeof KINDS)[number];
+
+interface Outcome {
+  readonly kind: Kind;
+  readonly since: string | undefined;
+  readonly count: number;
+  readonly first: number;
+  readonly last: number;
+  readonly breaks: number;
+}
+
+describe('a burst of records from a C program', () => {
+  let programs: NativePrograms;
+  let embedder: ChildProcess;
+  const root = temporaryFolder();
+  const socketPath = path.join(root, 'tocsin.sock');
+  const notices: EmbedderNotice[] = [];
+  const seen = (type: EmbedderNotice['type']): number => notices.filter((notice) => notice.type === type).length;
+  const ask = (command: EmbedderCommand): void => void embedder.send(command);
+
+  before(async () => {
+    programs = buildNative();
+    const file = fileURLToPath(new URL('./support/embedder.js', import.meta.url));
+    embedder = fork(file, [root, 'workers', String(2 * COUNT + 100_000), String(8 * 1024 ** 3)]);
+    embedder.on('message', (notice: EmbedderNotice) => notices.push(notice));
+    await waitFor(() => seen('ready') === 1, 'the embedder');
+  });
+
+  after(async () => {
+    ask({ type: 'close' });
+    await waitFor(() => seen('closed') === 1, 'the pipeline to close');
+    fs.rmSync(root, { recursive: true, force: true });
+  });
+
+  const outcomes: Outcome[] = [];
+  let attached = 0;
+
+  function attach(kind: Kind, since: string | undefined): void {
+    const finish = (check: SequenceCheck): void => void outcomes.push({ kind, since, ...check.result });
+    if (kind === 'iterable' || kind === 'push') return ask({ type: 'attach', kind, last: COUNT, ...(since ? { since } : {}) });
+    if (kind === 'grpc-js') return attachGrpcJs(since, finish);
+    if (kind === 'grpc++') return attachGrpcCpp(since);
+    return attachReader(kind, since, finish);
+  }
+
+  /** curl and our own command line: whatever they print is checked. */
+  function attachReader(kind: 'curl' | 'cli', since: string | undefined, finish: (check: SequenceCheck) => void): void {
+    const check = new SequenceCheck();
+    const query = since === undefined ? '' : `?since=${since}`;
+    const child =
+      kind === 'curl'
+        ? spawn('curl', ['-sN', '--unix-socket', socketPath, `http://tocsin/v1/events${query}`])
+        : spawn(process.execPath, [MAIN, 'events', '-H', `unix://${socketPath}`, ...(since ? ['-S', since] : [])]);
+    child.stdout.on('data', (piece: Buffer) => {
+      check.push(piece);
+      if (check.last === COUNT) child.kill();
+    });
+    child.once('close', () => finish(check));
+  }
+
+  function attachGrpcJs(since: string | undefined, finish: (check: SequenceCheck) => void): void {
+    const check = new SequenceCheck();
+    const client = grpcClient(socketPath);
+    const [seconds = '0', nanos = '0'] = (since ?? '').split('.');
+    const stream = client.Events(since ? { since: { seconds, nanos: Number(nanos) } } : {});
+    stream.on('error', () => {});
+    stream.on('data', (event: GrpcEvent) => {
+      check.take(Number(event.annotations['seq']));
+      if (check.last === COUNT) stream.cancel();
+    });
+    stream.once('status', () => {
+      client.close();
+      finish(check);
+    });
+    stream.once('metadata', () => (attached += 1));
+  }
+
+  function attachGrpcCpp(since: string | undefined): void {
+    const bounds = since ? ['--since', since] : [];
+    const child = spawn(programs.grpcClient, [`unix://${socketPath}`, ...bounds, '--last', String(COUNT)]);
+    let output = '';
+    child.stdout.on('data', (piece: Buffer) => (output += piece.toString()));
+    child.stderr.once('data', () => (attached += 1));
+    child.once('close', () => {
+      const { count, first, last, bad } = JSON.parse(output) as { count: number; first: number; last: number; bad: number };
+      outcomes.push({ kind: 'grpc++', since, count, first, last, breaks: bad });
+    });
+  }
+
+  it(`reaches every kind of client, early and late, exactly once and in order (${COUNT} records)`, async () => {
+    for (const kind of KINDS) attach(kind, undefined);
+    // All six are in the client table before the first record is written.
+    await waitFor(async () => {
+      const clients = JSON.parse((await call(path.join(root, 'admin.sock'), '/v1/clients')).body) as unknown[];
+      return clients.length === KINDS.length;
+    }, 'the early clients');
+    const begun = Date.now() / 1000;
+    const sender = startSender(programs, path.join(root, 'monitord_fifo'), COUNT);
+    const late = KINDS.flatMap((kind) => Array.from({ length: LATE_OF_EACH_KIND }, () => kind));
+    for (const kind of late.sort(() => Math.random() - 0.5)) {
+      const stats = JSON.parse((await call(path.join(root, 'admin.sock'), '/v1/stats')).body) as { headSeq: number };
+      const now = Date.now() / 1000;
+      // A moment of the burst so far, or right now: replay and live meet somewhere in the middle.
+      const since = (stats.headSeq < COUNT ? begun + Math.random() * (now - begun) : begun).toFixed(9);
+      attach(kind, since);
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 10));
+    }
+    const { sent } = await sender.done;
+    const total = KINDS.length + late.length;
+    const finishedInside = (): Outcome[] =>
+      notices.flatMap((notice) => (notice.type === 'finished' ? [{ ...notice, kind: notice.kind as Kind }] : []));
+    await waitFor(() => outcomes.length + finishedInside().length === total, 'all clients', 600_000);
+    const all = [...outcomes, ...finishedInside()];
+
+    const times = await timesOfAll();
+    assert.equal(times.length, sent);
+    for (const outcome of all) {
+      const { kind, since, count, first, last, breaks } = outcome;
+      const expected = since === undefined ? 1 : times.findIndex((time) => time >= since) + 1;
+      assert.deepEqual({ kind, since, first, last, count, breaks }, { kind, since, first: expected, last: sent, count: sent - expected + 1, breaks: 0 });
+    }
+    for (const notice of notices) if (notice.type === 'finished') assert.equal(notice.gaps, 0);
+    const delivered = all.reduce((sum, { count }) => sum + count, 0);
+    console.log(`# sent ${sent}; ${total} clients; ${delivered} deliveries, each client exact to the last record`);
+    void attached;
+  });
+
+  /** The time of each event as `seconds.nanoseconds`, in the order of the log. */
+  async function timesOfAll(): Promise<string[]> {
+    const child = spawn('curl', ['-sN', '--unix-socket', socketPath, 'http://tocsin/v1/events?since=0&follow=false']);
+    const times: string[] = [];
+    let rest = '';
+    for await (const piece of child.stdout as AsyncIterable<Buffer>) {
+      const text = rest + piece.toString('latin1');
+      const lines = text.split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        const nano = /"timeNano":"(\d+)"/.exec(line)?.[1] ?? '';
+        times.push(`${nano.slice(0, -9)}.${nano.slice(-9)}`);
+      }
+    }
+    return times;
+  }
+});

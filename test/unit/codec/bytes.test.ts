@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import {
+  copyBytes,
+  isAscii,
+  repairUtf8,
+  textOf,
+  utf8,
+  varintBytes,
+  writeInt,
+  writeNanos,
+  writeUint,
+  writeVarint,
+} from '../../../src/codec/bytes.ts';
+import { anyText, wellFormed } from '../../support/events.ts';
+
+/** Also the numbers around powers of ten, two and 128, where the number of digits or bytes changes. */
+const edges = [10, 2, 128].flatMap((base) =>
+  Array.from({ length: 60 }, (_, power) => base ** power).flatMap((value) => [value - 1, value, value + 1]),
+);
+const safeNat = fc.oneof(
+  fc.maxSafeNat(),
+  fc.nat(),
+  fc.constantFrom(...edges.filter((value) => Number.isSafeInteger(value) && value >= 0)),
+  fc.constant(Number.MAX_SAFE_INTEGER),
+);
+
+/** What a function wrote between the guards, which must still be there. */
+function written(write: (out: Uint8Array, pos: number) => number): Uint8Array {
+  const out = new Uint8Array(64).fill(0xee);
+  const end = write(out, 8);
+  assert.ok(out.subarray(0, 8).every((byte) => byte === 0xee));
+  assert.ok(out.subarray(end).every((byte) => byte === 0xee));
+  return out.slice(8, end);
+}
+
+function digits(write: (out: Uint8Array, pos: number) => number): string {
+  return Buffer.from(written(write)).toString('latin1');
+}
+
+function shared(bytes: Uint8Array): Uint8Array {
+  const out = new Uint8Array(new SharedArrayBuffer(bytes.length + 16));
+  out.set(bytes, 8);
+  return out;
+}
+
+/** Base 128, least significant group first, by the definition. */
+function referenceVarint(value: number): number[] {
+  const out: number[] = [];
+  let rest = BigInt(value);
+  for (; rest > 127n; rest >>= 7n) out.push(Number(rest & 127n) | 128);
+  return [...out, Number(rest)];
+}
+
+describe('writeUint and writeInt', () => {
+  it('write what String() does, for every safe integer', () => {
+    fc.assert(
+      fc.property(safeNat, (value) => {
+        assert.equal(
+          digits((out, pos) => writeUint(out, pos, value)),
+          String(value),
+        );
+        assert.equal(
+          digits((out, pos) => writeInt(out, pos, -value)),
+          String(-value),
+        );
+      }),
+      { numRuns: 2000, seed: 1 },
+    );
+  });
+});
+
+describe('writeNanos', () => {
+  it('always writes nine digits', () => {
+    const nanos = fc.oneof(fc.nat(999_999_999), fc.constantFrom(0, 9, 10, 999_999_999, 100_000_000));
+    fc.assert(
+      fc.property(nanos, (value) => {
+        assert.equal(
+          digits((out, pos) => writeNanos(out, pos, value)),
+          String(value).padStart(9, '0'),
+        );
+      }),
+      { seed: 2 },
+    );
+  });
+});
+
+describe('writeVarint', () => {
+  it('writes base 128, and varintBytes knows its length beforehand', () => {
+    fc.assert(
+      fc.property(safeNat, (value) => {
+        const bytes = written((out, pos) => writeVarint(out, pos, value));
+        assert.deepEqual([...bytes], referenceVarint(value));
+        assert.equal(varintBytes(value), bytes.length);
+      }),
+      { numRuns: 2000, seed: 3 },
+    );
+  });
+});
+
+describe('copyBytes', () => {
+  it('copies short and long ranges alike and nothing beside them', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(300), fc.nat(300), (source, a, b) => {
+        const from = Math.min(a, b, source.length);
+        const to = Math.min(Math.max(a, b), source.length);
+        const out = new Uint8Array(400).fill(0xee);
+        assert.equal(copyBytes(source, from, to, out, 50), 50 + to - from);
+        assert.deepEqual(out.slice(50, 50 + to - from), source.slice(from, to));
+        assert.ok(out.subarray(0, 50).every((byte) => byte === 0xee));
+        assert.ok(out.subarray(50 + to - from).every((byte) => byte === 0xee));
+      }),
+      { seed: 4 },
+    );
+  });
+});
+
+describe('textOf', () => {
+  it('gives back every text that utf8 encodes, from plain and from shared memory', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        // A byte order mark at the beginning has a test of its own.
+        fc.pre(!text.startsWith('\ufeff'));
+        const bytes = utf8(text);
+        assert.equal(textOf(bytes, 0, bytes.length), wellFormed(text));
+        assert.equal(textOf(shared(bytes), 8, 8 + bytes.length), wellFormed(text));
+      }),
+      { numRuns: 500, seed: 5 },
+    );
+  });
+
+  it('keeps a byte order mark: it is a character of the text like any other', () => {
+    const bytes = utf8('\ufeffls');
+    assert.equal(textOf(bytes, 0, bytes.length), '\ufeffls');
+  });
+});
+
+describe('isAscii', () => {
+  it('looks at the range only', () => {
+    const bytes = Uint8Array.of(0x80, 0x00, 0x7f, 0xff);
+    assert.equal(isAscii(bytes, 1, 3), true);
+    assert.equal(isAscii(bytes, 0, 3), false);
+    assert.equal(isAscii(bytes, 1, 4), false);
+    assert.equal(isAscii(bytes, 2, 2), true);
+  });
+});
+
+describe('repairUtf8', () => {
+  it('leaves valid UTF-8 as it is', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        fc.pre(!text.startsWith('\ufeff'));
+        const bytes = utf8(text);
+        assert.deepEqual(repairUtf8(shared(bytes), 8, 8 + bytes.length), { bytes, replaced: false });
+      }),
+      { numRuns: 500, seed: 6 },
+    );
+  });
+
+  it('does not take a byte order mark for something to repair', () => {
+    const bytes = utf8('\ufeffls');
+    assert.deepEqual(repairUtf8(bytes, 0, bytes.length), { bytes, replaced: false });
+  });
+
+  it('makes any bytes valid and says whether it changed them', () => {
+    const anyBytes = fc.oneof(
+      fc.uint8Array({ maxLength: 40 }),
+      fc.array(fc.constantFrom(0x41, 0x80, 0xbf, 0xc3, 0xe2, 0x82, 0xf0, 0x9d, 0xff)).map((some) => Uint8Array.from(some)),
+    );
+    fc.assert(
+      fc.property(anyBytes, (bytes) => {
+        fc.pre(!(bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf));
+        const repaired = repairUtf8(bytes, 0, bytes.length);
+        assert.equal(Buffer.from(repaired.bytes).toString(), Buffer.from(bytes).toString());
+        assert.equal(repaired.replaced, !Buffer.from(bytes).equals(repaired.bytes));
+        assert.equal(Buffer.from(Buffer.from(repaired.bytes).toString()).equals(repaired.bytes), true);
+      }),
+      { numRuns: 1000, seed: 7 },
+    );
+  });
+
+  it('puts one U+FFFD in the place of a character that was cut off', () => {
+    const cut = utf8('ls €').subarray(0, 5);
+    const { bytes, replaced } = repairUtf8(cut, 0, cut.length);
+    assert.equal(Buffer.from(bytes).toString(), 'ls \ufffd');
+    assert.equal(replaced, true);
+  });
+});
