@@ -5,7 +5,7 @@ import type { CollectorReply, CollectorRequest } from '../messages/collector.ts'
 import type { Outbox } from './actor.ts';
 
 type Reply = BufferReply | CollectorReply;
-type PageReply = Extract<BufferReply, { type: 'page-read' | 'page-gone' }>;
+type PageReply = Extract<BufferReply, { type: 'page-read' }>;
 
 /** What a shard asks of the buffer and the collector, and the answers on their way. Ends with the pipeline, as they do. */
 export class Asks {
@@ -26,7 +26,7 @@ export class Asks {
 
   async readPage(seq: number): Promise<PageReply> {
     const reply = await this.#ask((requestId) => this.#buffer.post({ type: 'read-page', requestId, seq }));
-    if (reply.type !== 'page-read' && reply.type !== 'page-gone') throw unexpected(reply);
+    if (reply.type !== 'page-read') throw unexpected(reply);
     return reply;
   }
 

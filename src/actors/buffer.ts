@@ -91,11 +91,7 @@ export class HistoryBuffer {
   /** @returns false when the records have not come yet */
   #serve(request: Extract<BufferRequest, { type: 'read-page' }>, shard: Outbox<BufferReply>): boolean {
     const { requestId, seq } = request;
-    if (seq < this.#log.oldestSeq) {
-      shard.post({ type: 'page-gone', requestId, oldestSeq: this.#log.oldestSeq });
-      return true;
-    }
-    const page = this.#log.page(seq);
+    const page = this.#log.page(Math.max(seq, this.#log.oldestSeq));
     if (!page) return false;
     this.#counters.add('pagesServed');
     const { segment, from, to, firstSeq } = page;

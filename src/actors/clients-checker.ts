@@ -1,7 +1,6 @@
 import { assertNever } from '../event/errors.ts';
 import type { ClientTable } from '../messages/client-table.ts';
 import type { CollectorCommand } from '../messages/collector.ts';
-import type { Counters } from '../messages/counters.ts';
 import type { FanoutCommand } from '../messages/fanout.ts';
 import { CLIENT } from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
@@ -17,7 +16,6 @@ export class ClientsChecker {
   readonly #clients: ClientTable;
   readonly #logState: LogState;
   readonly #clock: Clock;
-  readonly #counters: Counters;
   readonly #collector: Outbox<CollectorCommand>;
   readonly #shards: readonly Outbox<FanoutCommand>[];
 
@@ -25,14 +23,12 @@ export class ClientsChecker {
     readonly clients: ClientTable;
     readonly logState: LogState;
     readonly clock: Clock;
-    readonly counters: Counters;
     readonly collector: Outbox<CollectorCommand>;
     readonly shards: readonly Outbox<FanoutCommand>[];
   }) {
     this.#clients = env.clients;
     this.#logState = env.logState;
     this.#clock = env.clock;
-    this.#counters = env.counters;
     this.#collector = env.collector;
     this.#shards = env.shards;
   }
@@ -62,7 +58,6 @@ export class ClientsChecker {
   }
 
   #end(row: number, reason: 'cancelled' | 'lagged'): void {
-    this.#counters.add(reason === 'cancelled' ? 'cancelsSeen' : 'lagBreaches');
     const shard = this.#shards[Math.floor(row / CLIENT.ROWS_PER_SHARD)];
     shard?.post({ type: 'end-client', row, generation: this.#clients.generation(row), reason });
   }

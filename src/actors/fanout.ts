@@ -86,7 +86,6 @@ export class Fanout {
       case 'cut-clients':
         return this.#cutClients();
       case 'page-read':
-      case 'page-gone':
       case 'time-located':
       case 'container-resolved':
         return this.#asks.settle(message);
@@ -95,11 +94,10 @@ export class Fanout {
     }
   }
 
-  /** Four times a second: heartbeats, and the client table for whoever looks at it. */
+  /** Four times a second: heartbeats. */
   tick(): void {
     const now = this.#env.clock.now();
     for (const client of this.#clients.values()) {
-      this.#env.clients.progress(client.row, client.nextSeq, client.delivered, client.missed);
       const everyMs = client.subscription.heartbeatMs;
       if (everyMs > 0 && client.sink && !client.blocked && (now.sec - client.lastWriteSec) * 1000 >= everyMs) {
         client.lastWriteSec = now.sec;
@@ -222,7 +220,9 @@ export class Fanout {
       client.mark = step.index;
       client.nextSeq = mark.nextSeq;
       client.expectsAll = true;
-      if (events > 0 && !this.#write(client, step.bytes, events)) return;
+      const goesOn = events === 0 || this.#write(client, step.bytes, events);
+      this.#env.clients.progress(client.row, client.nextSeq, client.delivered, client.missed);
+      if (!goesOn) return;
     }
     if (lane.isFinished) this.#end(client);
   }
@@ -277,20 +277,21 @@ export class Fanout {
     lane.awaitsPage = true;
     const reply = await this.#asks.readPage(lane.nextSeq);
     lane.awaitsPage = false;
-    if (reply.type === 'page-gone') {
-      for (const client of lane.clients) {
-        if (client.mark === lane.headIndex && !client.blocked) this.#onGap(client, lane, reply.oldestSeq);
-      }
-      return;
-    }
     const { from, to, firstSeq } = reply;
-    lane.page = { segment: Segment.of(reply.memory), from, to, firstSeq };
-    this.#pump(lane);
+    const page: Run = { segment: Segment.of(reply.memory), from, to, firstSeq };
+    if (firstSeq === lane.nextSeq) {
+      lane.page = page;
+      return this.#pump(lane);
+    }
+    for (const client of lane.clients) {
+      if (client.mark === lane.headIndex && !client.blocked) this.#onGap(client, lane, page);
+    }
   }
 
   /** The client goes on with the oldest event that is left; if it had a claim to those before, it is told, or cut. */
-  #onGap(client: Client, lane: Lane, oldestSeq: number): void {
+  #onGap(client: Client, lane: Lane, page: Run): void {
     const from = client.nextSeq;
+    const oldestSeq = page.firstSeq;
     const missed = oldestSeq - from;
     client.nextSeq = oldestSeq;
     if (client.expectsAll) {
@@ -301,7 +302,10 @@ export class Fanout {
       const told = client.sink!.gap({ type: 'gap', missed, from, to: oldestSeq - 1, reason: 'retention', oldest });
       if (!told) return this.#cut(client, new TocsinError('ERR_CLIENT_GAP', `${missed} events are no longer retained`));
     }
-    this.#pumpSoon(this.#lanes.place(client, { ...lane.bounds }));
+    const next = this.#lanes.place(client, { ...lane.bounds });
+    // With the page itself: asking for the oldest event again would find it gone as well.
+    if (next.nextSeq === page.firstSeq) next.page = page;
+    this.#pumpSoon(next);
   }
 
   #pumpSoon(lane: Lane): void {
@@ -334,8 +338,10 @@ export class Fanout {
     if (command.reason === 'lagged') {
       const lag = this.#env.logState.headSeq + 1 - client.nextSeq;
       if (lag <= client.subscription.lagLimit) return;
+      this.#env.counters.add('lagBreaches');
       return this.#cut(client, new TocsinError('ERR_CLIENT_LAGGED', `${lag} events behind; the limit is ${client.subscription.lagLimit}`));
     }
+    this.#env.counters.add('cancelsSeen');
     client.sink?.end();
     this.#leave(client);
   }

@@ -2,13 +2,16 @@ import type { Timestamp } from '../event/event.ts';
 
 /** What the buffer is asked by a shard. Every request is answered once. */
 export type BufferRequest =
-  /** The retained records from `seq` on. Answered as soon as `seq` exists. */
+  /** The retained records from `seq` on, or from the oldest one if `seq` has gone. Answered as soon as `seq` exists. */
   | { readonly type: 'read-page'; readonly requestId: number; readonly seq: number }
   /** Where reading must start to see every retained event from `time` on. */
   | { readonly type: 'locate-time'; readonly requestId: number; readonly time: Timestamp };
 
 export type BufferReply =
-  /** Records `firstSeq`.. of a segment, by reference. */
+  /**
+   * Records of a segment, by reference, so that they stay readable whatever retention does. A `firstSeq` beyond the one asked
+   * for means that the records between are gone.
+   */
   | {
       readonly type: 'page-read';
       readonly requestId: number;
@@ -17,6 +20,4 @@ export type BufferReply =
       readonly to: number;
       readonly firstSeq: number;
     }
-  /** The record is no longer retained; `oldestSeq` is. */
-  | { readonly type: 'page-gone'; readonly requestId: number; readonly oldestSeq: number }
   | { readonly type: 'time-located'; readonly requestId: number; readonly seq: number };

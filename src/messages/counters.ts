@@ -49,8 +49,8 @@ export const COUNTER_TABLE = {
   requestsRefused: { label: 'requests refused', meaning: 'HTTP and gRPC requests answered with an error.' },
   adminRequests: { label: 'admin requests', meaning: 'Requests on the admin socket.' },
   timeMarks: { label: 'time marks', meaning: 'Time marks given to let clients with a passed until end.' },
-  cancelsSeen: { label: 'cancels seen', meaning: 'Cancelled clients that the clients-checker found.' },
-  lagBreaches: { label: 'lag breaches', meaning: 'Clients that the clients-checker found beyond their lag limit.' },
+  cancelsSeen: { label: 'cancels seen', meaning: 'Clients that were ended because they had been cancelled in the client table.' },
+  lagBreaches: { label: 'lag breaches', meaning: 'Clients that were ended because they were beyond their lag limit.' },
 } as const satisfies Record<string, CounterRow>;
 
 export type CounterId = keyof typeof COUNTER_TABLE;

@@ -4,14 +4,13 @@ import type { ClientsCheckerCommand } from '../messages/clients-checker.ts';
 import { LogState } from '../messages/log-state.ts';
 import type { ActorInit } from './actor-init.ts';
 import { systemClock } from './clock.ts';
-import { countersOf, type Hosted, listen, outbox, shardNames, TICK_MS } from './hosting.ts';
+import { type Hosted, listen, outbox, shardNames, TICK_MS } from './hosting.ts';
 
 export function hostClientsChecker(init: ActorInit): Hosted {
   const checker = new ClientsChecker({
     clients: new ClientTable(init.memory.clients),
     logState: new LogState(init.memory.logState),
     clock: systemClock(),
-    counters: countersOf(init),
     collector: outbox(init, 'collector'),
     shards: shardNames(init).map((name) => outbox(init, name)),
   });

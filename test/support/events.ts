@@ -1,13 +1,19 @@
 import fc from 'fast-check';
-import type { NewEvent } from '../../src/event/event.ts';
+import type { NewEvent, Timestamp } from '../../src/event/event.ts';
 
 /** Text with any code point, halves of surrogate pairs, byte order marks and control characters. */
 export const anyText: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: 'grapheme-ascii', maxLength: 20 }),
-  fc.string({ unit: 'binary', maxLength: 20 }),
+  fc.array(fc.nat(0x10ffff), { maxLength: 20 }).map((points) => String.fromCodePoint(...points)),
   fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 20 }).map((codes) => String.fromCharCode(...codes)),
   fc.string({ unit: fc.constantFrom('\0', '\u001f', '"', '\\', '\n', '\u007f', '\u2028', '\ufeff', 'ä', '𝄞') }),
   fc.string({ unit: 'grapheme-ascii', minLength: 120, maxLength: 300 }),
+);
+
+/** Any moment that the log can hold. */
+export const anyTime: fc.Arbitrary<Timestamp> = fc.record(
+  { sec: fc.nat(0xffffffff), nanos: fc.nat(999_999_999) },
+  { noNullPrototype: true },
 );
 
 const filledText = anyText.map((text) => text || 'x');
@@ -25,7 +31,7 @@ export const anyEvent: fc.Arbitrary<NewEvent> = fc.record(
     scope: anyText,
     source: anyText,
     namespace: anyText,
-    time: fc.record({ sec: fc.nat(0xffffffff), nanos: fc.nat(999_999_999) }),
+    time: anyTime,
   },
   { requiredKeys: ['type', 'action', 'id'] },
 );

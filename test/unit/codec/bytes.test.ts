@@ -166,7 +166,9 @@ describe('repairUtf8', () => {
   it('makes any bytes valid and says whether it changed them', () => {
     const anyBytes = fc.oneof(
       fc.uint8Array({ maxLength: 40 }),
-      fc.array(fc.constantFrom(0x41, 0x80, 0xbf, 0xc3, 0xe2, 0x82, 0xf0, 0x9d, 0xff)).map((some) => Uint8Array.from(some)),
+      fc
+        .array(fc.constantFrom(0x41, 0x80, 0xbf, 0xc3, 0xe2, 0x82, 0xf0, 0x9d, 0xff))
+        .map((some) => Uint8Array.from(some)),
     );
     fc.assert(
       fc.property(anyBytes, (bytes) => {

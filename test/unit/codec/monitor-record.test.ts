@@ -13,11 +13,10 @@ import { anyText, wellFormed } from '../../support/events.ts';
 import { concat, monitorRecord, RECORD_BYTES, validRecord } from '../../support/records.ts';
 
 /** The operator strings of iSulad 2.1.6 in the order of their values, where Tocsin's word is not iSulad's own. */
-const CONTAINER_WORDS = [
-  ...['exit', 'die', 'starting', 'running', 'stopping', 'aborting', 'freezing', 'frozen', 'thawed', 'oom', 'create'],
-  ...['start', 'restart', 'stop', 'exec_create', 'exec_start', 'exec_die', 'attach', 'kill', 'top', 'rename'],
-  ...['archive-path', 'extract-to-dir', 'update', 'pause', 'unpause', 'export', 'resize', 'paused1'],
-];
+const CONTAINER_WORDS = (
+  'exit die starting running stopping aborting freezing frozen thawed oom create start restart stop exec_create ' +
+  'exec_start exec_die attach kill top rename archive-path extract-to-dir update pause unpause export resize paused1'
+).split(' ');
 const IMAGE_WORDS = ['load', 'remove', 'pull', 'login', 'logout', 'import', 'tag'];
 
 function valueOf(record: Uint8Array): number {

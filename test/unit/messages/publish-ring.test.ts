@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { PUBLISH } from '../../../src/messages/layout.ts';
+import { PublishRing } from '../../../src/messages/publish-ring.ts';
+import { everyInterleaving } from '../../support/interleave.ts';
+
+const BYTES = 1 << 20;
+
+/** As packed records are: whole eight bytes, the length first. */
+function entry(length: number, mark: number): Uint8Array {
+  const bytes = new Uint8Array(length).fill(mark & 0x7f);
+  new DataView(bytes.buffer).setInt32(0, length, true);
+  new DataView(bytes.buffer).setInt32(4, mark, true);
+  return bytes;
+}
+
+function ringAt(counter: number): PublishRing {
+  const memory = PublishRing.allocate();
+  const words = new Int32Array(memory);
+  words[PUBLISH.HEAD] = counter;
+  words[PUBLISH.TAIL] = counter;
+  return new PublishRing(memory);
+}
+
+/** Takes the oldest entry, checking that it is whole. */
+function take(ring: PublishRing): number | undefined {
+  const at = ring.peek();
+  if (at === undefined) return undefined;
+  assert.equal(at % 8, 0);
+  const length = ring.words[at >> 2] ?? 0;
+  const mark = ring.words[(at >> 2) + 1] ?? 0;
+  assert.deepEqual(ring.bytes.slice(at, at + length), entry(length, mark));
+  ring.release(length);
+  return mark;
+}
+
+describe('PublishRing', () => {
+  it('does what a queue does, whatever the lengths, also where its counters wrap at 2^31 and 2^32', () => {
+    const counter = fc.constantFrom(0, 8, -65_536, -8, 0x7fffffff - 32_767, -0x80000000, BYTES - 8);
+    const length = fc.oneof(fc.integer({ min: 8, max: 60 }), fc.integer({ min: 1000, max: 8192 }), fc.constant(8192));
+    const step = fc.oneof(
+      { weight: 3, arbitrary: length.map((eights) => eights * 8) },
+      { weight: 2, arbitrary: fc.constant(0) },
+    );
+    fc.assert(
+      fc.property(counter, fc.array(step, { minLength: 50, maxLength: 150 }), (start, steps) => {
+        const ring = ringAt(start);
+        const queue: { readonly mark: number; readonly length: number }[] = [];
+        let mark = 0;
+        let used = 0;
+        for (const size of steps) {
+          if (size === 0) {
+            const oldest = queue.shift();
+            used -= oldest?.length ?? 0;
+            assert.equal(take(ring), oldest?.mark);
+          } else {
+            mark += 1;
+            const outcome = ring.offer(entry(size, mark));
+            // Entries are never split, so the largest entry's length may be wasted at the end, by an older one and by this.
+            if (outcome === 'full')
+              assert.ok(used + size + 2 * 65_536 > BYTES, `full with ${used} of ${BYTES} bytes used`);
+            else {
+              queue.push({ mark, length: size });
+              used += size;
+            }
+          }
+          assert.equal(ring.isEmpty, queue.length === 0);
+        }
+        for (const { mark: expected } of queue) assert.equal(take(ring), expected);
+        assert.equal(take(ring), undefined);
+      }),
+      { numRuns: 100, seed: 62 },
+    );
+  });
+
+  it('says full rather than overwrite, and has room again after a release', () => {
+    const ring = ringAt(0);
+    for (let index = 0; index < 16; index += 1) assert.equal(ring.offer(entry(65_536, index)), 'queued');
+    assert.equal(ring.offer(entry(8, 99)), 'full');
+    assert.equal(take(ring), 0);
+    assert.equal(ring.offer(entry(65_536, 16)), 'queued');
+    for (let index = 1; index <= 16; index += 1) assert.equal(take(ring), index);
+  });
+
+  it('begins again at the front when an entry does not fit before the end', () => {
+    const ring = ringAt(BYTES - 64);
+    ring.offer(entry(128, 1));
+    ring.offer(entry(64, 2));
+    assert.equal(ring.peek(), PUBLISH.HEADER_BYTES);
+    assert.equal(take(ring), 1);
+    assert.equal(take(ring), 2);
+    assert.equal(ring.isEmpty, true);
+  });
+
+  it('fills the space before the end exactly when an entry fits', () => {
+    const ring = ringAt(BYTES - 64);
+    ring.offer(entry(64, 1));
+    assert.equal(ring.peek(), PUBLISH.HEADER_BYTES + BYTES - 64);
+    ring.offer(entry(64, 2));
+    assert.equal(take(ring), 1);
+    assert.equal(ring.peek(), PUBLISH.HEADER_BYTES);
+  });
+
+  it('asks for a wake-up once for a consumer that sleeps and never for one that does not', () => {
+    const ring = ringAt(0);
+    assert.equal(ring.offer(entry(64, 1)), 'queued');
+    assert.equal(ring.sleepUntilRecords(), false);
+    assert.equal(ring.offer(entry(64, 2)), 'queued');
+    take(ring);
+    take(ring);
+    assert.equal(ring.sleepUntilRecords(), true);
+    assert.equal(ring.offer(entry(64, 3)), 'wake');
+    assert.equal(ring.offer(entry(64, 4)), 'queued');
+  });
+
+  it('loses no wake-up, in whatever order the two sides do their steps', () => {
+    const record = entry(64, 1);
+    // The second time the entry goes round the end, where the consumer releases twice.
+    for (const counter of [0, BYTES - 32]) {
+      const ring = ringAt(counter);
+      const words = ring.words.slice(0, 16);
+      const orders = everyInterleaving(() => {
+        ring.words.set(words);
+        return {
+          left: () => ring.offer(record),
+          right: () => {
+            do {
+              for (let at = ring.peek(); at !== undefined; at = ring.peek()) ring.release(64);
+            } while (!ring.sleepUntilRecords());
+          },
+          check: (outcome, _, schedule) => {
+            assert.ok(ring.isEmpty || outcome === 'wake', `an entry waits, the consumer sleeps: ${schedule}`);
+          },
+        };
+      });
+      assert.ok(orders > 100, `${orders} orders`);
+    }
+  });
+});
