@@ -24,8 +24,9 @@ import { makeMatcher } from './matcher.ts';
 const ALL_LANES_BYTES = 32 * 1024 * 1024;
 const MAX_LANE_BYTES = 4 * 1024 * 1024;
 const MIN_LANE_BYTES = 256 * 1024;
-/** Runs of the log that a shard remembers, so that the last step up to the head need not be asked for. */
+/** What a shard remembers of the log, so that the last step up to the head need not be asked for: runs, and their segments. */
 const RECENT_RUNS = 64;
+const RECENT_SEGMENTS = 3;
 /** Steps of one lane before the others, and messages, get their turn. */
 const STEPS_PER_TURN = 4;
 
@@ -57,7 +58,7 @@ export class Fanout {
   readonly #rows: ClientRows;
   /** Lanes that could go on at once but let others go first. */
   readonly #due = new Set<Lane>();
-  readonly #recent: Run[] = [];
+  #recent: Run[] = [];
   #headSeq = 0;
   #timeMark: { readonly time: Timestamp; readonly seq: number } | undefined;
   #sealedSeq: number | undefined;
@@ -84,7 +85,7 @@ export class Fanout {
       case 'end-client':
         return this.#onEndClient(message);
       case 'cut-clients':
-        return this.#cutClients();
+        return this.cutClients(new TocsinError('ERR_DRAIN_TIMEOUT', 'not everything was read before the drain timeout'));
       case 'page-read':
       case 'time-located':
       case 'container-resolved':
@@ -171,12 +172,21 @@ export class Fanout {
   #advance(): void {
     do {
       for (let run = this.#log.take(); run; run = this.#log.take()) {
-        this.#recent.push(run);
-        if (this.#recent.length > RECENT_RUNS) this.#recent.shift();
+        this.#remember(run);
       }
     } while (!this.#log.sleep());
     this.#headSeq = this.#log.takenSeq;
     for (const lane of this.#lanes) this.#pump(lane);
+  }
+
+  #remember(run: Run): void {
+    this.#recent.push(run);
+    if (this.#recent.length > RECENT_RUNS) this.#recent.shift();
+    if (run.segment === this.#recent.at(-2)?.segment) return;
+    // A run keeps its whole segment in memory.
+    const segments = [...new Set(this.#recent.map(({ segment }) => segment))];
+    const kept = new Set(segments.slice(-RECENT_SEGMENTS));
+    this.#recent = this.#recent.filter(({ segment }) => kept.has(segment));
   }
 
   /** Writes what the lane has; encodes more while a client wants it, for one turn. */
@@ -346,10 +356,9 @@ export class Fanout {
     this.#leave(client);
   }
 
-  #cutClients(): void {
-    for (const client of this.#clients.values()) {
-      this.#cut(client, new TocsinError('ERR_DRAIN_TIMEOUT', 'not everything was read before the drain timeout'));
-    }
+  /** Ends everybody who is left, now and abnormally. */
+  cutClients(error: TocsinError): void {
+    for (const client of this.#clients.values()) this.#cut(client, error);
   }
 
   #end(client: Client): void {

@@ -1,9 +1,9 @@
-import { isMonitorRecord } from '../codec/monitor-record.ts';
+import { isMonitorRecord, readInt32 } from '../codec/monitor-record.ts';
 import { assertNever } from '../event/errors.ts';
 import type { CollectorCommand } from '../messages/collector.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { IntakeRing } from '../messages/intake-ring.ts';
-import { MONITOR } from '../messages/layout.ts';
+import { MONITOR, MONITOR_EVENT_IMAGE } from '../messages/layout.ts';
 import type { MonitoredCommand, MonitoredNotice } from '../messages/monitored.ts';
 import type { Outbox } from './actor.ts';
 
@@ -126,31 +126,25 @@ export class Monitored {
 
   /** After junk: gathers what the pipe holds, takes the valid records out of it and drops the bytes between them. */
   #readResync(): { readonly bytes: number; readonly records: number } {
-    const room = new Uint8Array(RESYNC_BYTES);
     let length = this.#resync.length;
+    const room = new Uint8Array(Math.max(RESYNC_BYTES, length));
     room.set(this.#resync);
     let isEmpty = false;
-    while (!isEmpty && length < RESYNC_BYTES) {
+    while (!isEmpty && length < room.length) {
       const read = this.#source.read(room.subarray(length));
       isEmpty = read === 0;
       length += read;
     }
     const data = room.subarray(0, length);
-    let at = 0;
+    const start = findRecord(data);
+    let at = start;
     let records = 0;
+    this.#discard(start);
     const { contiguousFree } = this.#ring;
-    while (records < contiguousFree && at + MONITOR.BYTES <= length) {
-      if (isMonitorRecord(data, at) && (records > 0 || this.#isFollowed(data, at, isEmpty))) {
-        this.#ring.bytes.set(data.subarray(at, at + MONITOR.BYTES), this.#ring.writeOffset + records * MONITOR.BYTES);
-        records += 1;
-        at += MONITOR.BYTES;
-      } else if (records > 0) {
-        break;
-      } else {
-        const next = this.#findRecord(data, at + 1, isEmpty);
-        this.#discard(next - at);
-        at = next;
-      }
+    while (records < contiguousFree && at + MONITOR.BYTES <= length && isMonitorRecord(data, at)) {
+      this.#ring.bytes.set(data.subarray(at, at + MONITOR.BYTES), this.#ring.writeOffset + records * MONITOR.BYTES);
+      records += 1;
+      at += MONITOR.BYTES;
     }
     this.#commit(records);
     let rest = data.slice(at);
@@ -168,20 +162,6 @@ export class Monitored {
     return { bytes: isEmpty && rest.length === 0 ? 0 : Math.max(1, length), records };
   }
 
-  /** The first offset from `from` on where a record is followed by another one or by the end of the data. */
-  #findRecord(data: Uint8Array, from: number, isEmpty: boolean): number {
-    let at = from;
-    while (at + MONITOR.BYTES <= data.length && !(isMonitorRecord(data, at) && this.#isFollowed(data, at, isEmpty))) at += 1;
-    return at;
-  }
-
-  #isFollowed(data: Uint8Array, at: number, isEmpty: boolean): boolean {
-    const next = at + MONITOR.BYTES;
-    if (next + MONITOR.BYTES <= data.length) return isMonitorRecord(data, next);
-    // Less than a record follows: the end of the data, or what the next read will complete.
-    return next === data.length || isEmpty || data.length === RESYNC_BYTES;
-  }
-
   #commit(records: number): void {
     if (records === 0) return;
     this.#counters.add('recordsRead', records);
@@ -191,4 +171,28 @@ export class Monitored {
   #discard(bytes: number): void {
     if (bytes > 0) this.#counters.add('junkBytes', bytes);
   }
+}
+
+/**
+ * Where reading goes on after junk: the first record that looks like what senders write; failing that, the first valid one
+ * with another one, or exactly the end of the data, behind it. (Bytes of one record and the next, taken together, can pass for
+ * a valid record: they are zeros for the greater part.) Without either, the offset from which on a record would be incomplete.
+ */
+function findRecord(data: Uint8Array): number {
+  const last = data.length - MONITOR.BYTES;
+  for (let at = 0; at <= last; at += 1) if (isMonitorRecord(data, at) && isPlausible(data, at)) return at;
+  for (let at = 0; at <= last; at += 1) if (isMonitorRecord(data, at) && isFollowed(data, at)) return at;
+  return Math.max(0, last + 1);
+}
+
+/** iSulad's senders give a container's pid as -1 or a positive number, never 0, and no name begins with a control character. */
+function isPlausible(data: Uint8Array, at: number): boolean {
+  const first = data[at + MONITOR.NAME]!;
+  const isImage = readInt32(data, at + MONITOR.EVENT_TYPE) === MONITOR_EVENT_IMAGE;
+  return first >= 0x20 && first < 0xf5 && (isImage || readInt32(data, at + MONITOR.PID) !== 0);
+}
+
+function isFollowed(data: Uint8Array, at: number): boolean {
+  const next = at + MONITOR.BYTES;
+  return next === data.length || (next + MONITOR.BYTES <= data.length && isMonitorRecord(data, next));
 }

@@ -125,21 +125,24 @@ function startPosition(
   return { from: 'recent', count: replay };
 }
 
-async function readMessage(stream: http2.ServerHttp2Stream): Promise<Uint8Array> {
+function readMessage(stream: http2.ServerHttp2Stream): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > MAX_REQUEST_BYTES + GRPC_PREFIX_BYTES) {
-      throw new TocsinError('ERR_BODY_TOO_LARGE', `Received message larger than max (${length} vs. ${MAX_REQUEST_BYTES})`);
-    }
-    chunks.push(chunk);
-  }
-  const body = Buffer.concat(chunks);
-  if (body.length < GRPC_PREFIX_BYTES || body[0] !== 0 || body.readUInt32BE(1) !== body.length - GRPC_PREFIX_BYTES) {
-    throw new TocsinError('ERR_BODY_INVALID', 'not one uncompressed gRPC message');
-  }
-  return body.subarray(GRPC_PREFIX_BYTES);
+  return new Promise((resolve, reject) => {
+    stream.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      // What is too long is read on but not kept, until the refusal has been sent.
+      if (length <= MAX_REQUEST_BYTES + GRPC_PREFIX_BYTES) chunks.push(chunk);
+      else reject(new TocsinError('ERR_BODY_TOO_LARGE', `Received message larger than max (${length} vs. ${MAX_REQUEST_BYTES})`));
+    });
+    stream.once('close', () => reject(new TocsinError('ERR_BODY_INVALID', 'the stream ended before its message')));
+    stream.once('end', () => {
+      const body = Buffer.concat(chunks);
+      const isWhole = body.length >= GRPC_PREFIX_BYTES && body.readUInt32BE(1) === body.length - GRPC_PREFIX_BYTES;
+      if (isWhole && body[0] === 0) resolve(body.subarray(GRPC_PREFIX_BYTES));
+      else reject(new TocsinError('ERR_BODY_INVALID', 'not one uncompressed gRPC message'));
+    });
+  });
 }
 
 function statusHeaders(thrown: unknown): Record<string, string> {

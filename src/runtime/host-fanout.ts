@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { Fanout } from '../actors/fanout.ts';
+import { TocsinError } from '../event/errors.ts';
 import { makeEncoder } from '../codec/formats.ts';
 import { ClientTable } from '../messages/client-table.ts';
 import type { Subscription } from '../messages/control.ts';
@@ -42,6 +43,7 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
     },
     async stop() {
       clearInterval(timer);
+      fanout.cutClients(new TocsinError('ERR_PIPELINE_CLOSED', 'the pipeline was stopped'));
       await doors.close();
     },
   };

@@ -107,8 +107,8 @@ describe('IsuladGrpcEncoder', () => {
           ...wellFormedAttributes(event.attributes ?? {}),
         };
         assert.deepEqual(
-          Object.entries(message.annotations ?? {}).filter(([key]) => key !== '__proto__'),
-          Object.entries(expected).filter(([key]) => key !== '__proto__'),
+          Object.fromEntries(Object.entries(message.annotations ?? {}).filter(([key]) => key !== '__proto__')),
+          Object.fromEntries(Object.entries(expected).filter(([key]) => key !== '__proto__')),
         );
       }),
       { numRuns: 500, seed: 51 },

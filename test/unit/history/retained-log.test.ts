@@ -151,7 +151,7 @@ describe('RetainedLog', () => {
           }
         }
       }),
-      { numRuns: 150, seed: 73 },
+      { numRuns: 80, seed: 73 },
     );
   });
 
