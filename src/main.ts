@@ -7,7 +7,9 @@ import { EXIT_OK, EXIT_USAGE, reportError } from './cli/exit.ts';
 import { addSendCommand } from './cli/send.ts';
 import { addServeCommand } from './cli/serve.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 const program = new Command('tocsin').description('Container event service').version(version);
 
 async function run(action: () => Promise<number>): Promise<void> {

@@ -78,7 +78,8 @@ export class HistoryBuffer {
         this.#retain();
       }
     } while (!this.#reader.sleep());
-    if (this.#waiting.length > 0) this.#waiting = this.#waiting.filter(({ request, shard }) => !this.#serve(request, shard));
+    if (this.#waiting.length > 0)
+      this.#waiting = this.#waiting.filter(({ request, shard }) => !this.#serve(request, shard));
   }
 
   #retain(): void {

@@ -1,5 +1,5 @@
 import type { TocsinError } from '../event/errors.ts';
-import type { Lagged } from '../event/event.ts';
+import type { Lagged, Timestamp } from '../event/event.ts';
 import type { Subscription } from '../messages/control.ts';
 import type { Lane, Matcher } from './lane.ts';
 
@@ -43,6 +43,10 @@ export class Client {
   mark = 0;
   /** Next event of the log that the client has neither got nor been spared by its filter. */
   nextSeq: number;
+  /** Events before this time are not for it; gone once its lane has come that far. */
+  since: Timestamp | undefined;
+  /** Where it ends: the head that it found when it does not follow, or a number that every event behind its `until` exceeds. */
+  endSeq = Number.MAX_SAFE_INTEGER;
   /** Whether events that are gone count as missed: not for a start position that history no longer reaches. */
   expectsAll: boolean;
   blocked = false;
@@ -67,7 +71,13 @@ export class Client {
     this.matcher = init.matcher;
     this.laneKey = `${subscription.format} ${init.matcher.key}`;
     this.nextSeq = init.nextSeq;
+    this.since = subscription.start.from === 'time' ? subscription.start.time : undefined;
     this.expectsAll = subscription.start.from === 'cursor' || subscription.start.from === 'live';
     this.lastWriteSec = init.nowSec;
+  }
+
+  /** It has been given everything that it asked for. */
+  get isServed(): boolean {
+    return this.nextSeq > this.endSeq;
   }
 }

@@ -1,6 +1,7 @@
-import { textOf, utf8 } from '../codec/bytes.ts';
-import { makeOrigin, type Origin, RecordFormatter } from '../codec/format-record.ts';
+import { repairUtf8, textOf, utf8 } from '../codec/bytes.ts';
+import { BUILT_IN_ATTRIBUTES, makeOrigin, type Origin, RecordFormatter } from '../codec/format-record.ts';
 import { readInt32, textEnd } from '../codec/monitor-record.ts';
+import { NameCache } from '../codec/name-cache.ts';
 import { type Container, ContainerTable, describeContainer } from '../event/container-table.ts';
 import { asTocsinError, assertNever } from '../event/errors.ts';
 import type { ContainerInfo, ContainerSpec, Timestamp } from '../event/event.ts';
@@ -29,14 +30,18 @@ import { LogTime } from './log-time.ts';
 const TURN = 256;
 /** Turns of both intakes before messages get theirs; also the most that one commit makes visible. */
 const TURNS_PER_BATCH = 4;
-/** The name cache is emptied when it holds this many. */
-const MAX_CACHED_NAMES = 16_384;
+const CACHED_CONTAINERS = 8_192;
+const CACHED_IMAGES = 256;
 /** Containers are looked over for forgetting each time the history has moved on this far. */
 const EXPIRE_EVERY = 16_384;
 
-interface CachedName {
+/** What a name in records leads to. */
+interface RecordObject {
   readonly container: Container;
-  readonly origin: Origin;
+  readonly replacedUtf8: boolean;
+  /** Of the container, when `origin` was packed. */
+  version: number;
+  origin: Origin;
 }
 
 /**
@@ -48,12 +53,15 @@ export class Collector implements CollectorControl {
   readonly #table = new ContainerTable();
   readonly #formatter = new RecordFormatter();
   readonly #time: LogTime;
-  readonly #names = new Map<string, CachedName>();
+  readonly #objects = new NameCache<RecordObject>(CACHED_CONTAINERS);
+  readonly #images = new NameCache<Origin>(CACHED_IMAGES);
   #namesGeneration = 0;
   #segment: Segment;
   #pos: number = SEGMENT.HEADER_BYTES;
   #nextSeq = 1;
   #expiredAt = 0;
+  /** Events of unknown containers in this batch. */
+  #unknown = 0;
   /** More work is due without a wake-up. */
   #working = false;
   #sealing = false;
@@ -91,7 +99,10 @@ export class Collector implements CollectorControl {
   }
 
   putContainer(id: string, spec: ContainerSpec): ContainerInfo {
-    return describeContainer(this.#table.put(id, spec));
+    const container = this.#table.put(id, spec);
+    const shadowed = Object.keys(container.spec.labels ?? {}).filter((key) => BUILT_IN_ATTRIBUTES.has(key));
+    this.#env.counters.add('attributesShadowed', shadowed.length);
+    return describeContainer(container);
   }
 
   removeContainer(id: string): boolean {
@@ -136,47 +147,71 @@ export class Collector implements CollectorControl {
   }
 
   #format(record: Uint8Array, at: number): void {
-    const { counters } = this.#env;
-    if (readInt32(record, at + MONITOR.TYPE) !== MONITOR_TYPE_STATE) return counters.add('recordsIgnored');
+    if (readInt32(record, at + MONITOR.TYPE) !== MONITOR_TYPE_STATE) return this.#env.counters.add('recordsIgnored');
     const isContainer = readInt32(record, at + MONITOR.EVENT_TYPE) === MONITOR_EVENT_CONTAINER;
-    const name = textOf(record, at + MONITOR.NAME, textEnd(record, at + MONITOR.NAME, MONITOR.NAME_BYTES));
-    const { container, origin } = isContainer ? this.#lookUp(name) : { container: undefined, origin: imageOrigin(name) };
-    if (name.includes('\ufffd')) counters.add('utf8Replaced');
-    if (container && !container.known) {
-      if (this.#env.unknownContainers === 'drop') return counters.add('unknownDropped');
-      counters.add('unknownContainers');
-    }
+    if (!isContainer) return this.#append(record, at, this.#imageOrigin(record, at));
+    const object = this.#object(record, at);
+    if (!object) return this.#env.counters.add('unknownDropped');
+    const { container } = object;
+    if (!container.known) this.#unknown += 1;
+    const state = readInt32(record, at + MONITOR.VALUE);
+    // iSulad sends START when the new run has begun: the last run's exit code is no longer shown.
+    if (state === STATE_START) this.#table.started(container);
+    if (object.version !== container.version) this.#refresh(object);
+    container.lastSeq = this.#nextSeq;
+    this.#append(record, at, object.origin);
+    if (state === STATE_STOPPED) this.#stopped(container, record, at);
+  }
+
+  #append(record: Uint8Array, at: number, origin: Origin): void {
     this.#makeRoom(origin.maxRecordBytes);
     this.#time.next();
     const { sec, nanos } = this.#time;
     this.#pos = this.#formatter.format(this.#segment.view, this.#pos, record, at, origin, this.#nextSeq, sec, nanos);
-    if (container) {
-      container.lastSeq = this.#nextSeq;
-      this.#applyState(container, record, at);
-    }
     this.#nextSeq += 1;
   }
 
-  #lookUp(name: string): CachedName {
-    if (this.#namesGeneration !== this.#table.generation || this.#names.size >= MAX_CACHED_NAMES) {
-      this.#names.clear();
+  /** The container that the record names; undefined when its events are to be dropped because nobody has described it. */
+  #object(record: Uint8Array, at: number): RecordObject | undefined {
+    if (this.#namesGeneration !== this.#table.generation) {
+      this.#objects.clear();
       this.#namesGeneration = this.#table.generation;
     }
-    let cached = this.#names.get(name);
-    if (!cached) {
-      const container = this.#table.ofRecord(name);
-      const { id, spec, pid, exitCode, known } = container;
-      cached = { container, origin: makeOrigin(utf8(id), { ...spec, pid, exitCode, known }) };
-      this.#names.set(name, cached);
-    }
-    return cached;
+    const { words } = this.#env.ring;
+    const cached = this.#objects.find(words, at);
+    if (cached) return cached;
+    const { name, replacedUtf8 } = nameOf(record, at);
+    let container = this.#table.find(name);
+    if (!container?.known && this.#env.unknownContainers === 'drop') return undefined;
+    container ??= this.#table.note(name);
+    const object: RecordObject = {
+      container,
+      replacedUtf8,
+      version: container.version,
+      origin: originOf(container, replacedUtf8),
+    };
+    this.#objects.put(words, at, object);
+    return object;
   }
 
-  /** What an event changes for the events after it. */
-  #applyState(container: Container, record: Uint8Array, at: number): void {
-    const state = readInt32(record, at + MONITOR.VALUE);
-    if (state === STATE_START) return this.#table.started(container);
-    if (state !== STATE_STOPPED) return;
+  #refresh(object: RecordObject): void {
+    object.version = object.container.version;
+    object.origin = originOf(object.container, object.replacedUtf8);
+  }
+
+  /** An image, registry or file: nothing is known about it but what the record says. */
+  #imageOrigin(record: Uint8Array, at: number): Origin {
+    const { words } = this.#env.ring;
+    let origin = this.#images.find(words, at);
+    if (!origin) {
+      const { name, replacedUtf8 } = nameOf(record, at);
+      origin = makeOrigin(utf8(name), { pid: 0, exitCode: 0, known: false, replacedUtf8 });
+      this.#images.put(words, at, origin);
+    }
+    return origin;
+  }
+
+  #stopped(container: Container, record: Uint8Array, at: number): void {
     const exitCode = readInt32(record, at + MONITOR.EXIT_CODE);
     const pid = Math.max(0, readInt32(record, at + MONITOR.PID));
     const applied = this.#table.stopped(container, pid, exitCode >= 0 ? exitCode : EXIT_CODE_UNKNOWN);
@@ -210,7 +245,7 @@ export class Collector implements CollectorControl {
     }
     words[word + (EVENT.TIME_SEC >> 2)] = this.#time.sec;
     words[word + (EVENT.TIME_NANOS >> 2)] = this.#time.nanos;
-    words[word + (EVENT.SEQ_LOW >> 2)] = this.#nextSeq % 0x100000000 | 0;
+    words[word + (EVENT.SEQ_LOW >> 2)] = this.#nextSeq | 0;
     words[word + (EVENT.SEQ_HIGH >> 2)] = Math.floor(this.#nextSeq / 0x100000000);
     this.#pos += length;
     this.#nextSeq += 1;
@@ -251,6 +286,8 @@ export class Collector implements CollectorControl {
   #countRepairs(): void {
     const { counters } = this.#env;
     const formatter = this.#formatter;
+    if (this.#unknown > 0) counters.add('unknownContainers', this.#unknown);
+    this.#unknown = 0;
     if (formatter.extraDropped > 0) counters.add('extraDropped', formatter.extraDropped);
     if (formatter.attributesShadowed > 0) counters.add('attributesShadowed', formatter.attributesShadowed);
     if (formatter.utf8Replaced > 0) counters.add('utf8Replaced', formatter.utf8Replaced);
@@ -286,7 +323,13 @@ export interface CollectorEnv {
   readonly unknownContainers: 'pass' | 'drop';
 }
 
-/** An image, registry or file: nothing is known about it but what the record says. */
-function imageOrigin(name: string): Origin {
-  return makeOrigin(utf8(name), { pid: 0, exitCode: 0, known: false });
+function nameOf(record: Uint8Array, at: number): { readonly name: string; readonly replacedUtf8: boolean } {
+  const from = at + MONITOR.NAME;
+  const { bytes, replaced } = repairUtf8(record, from, textEnd(record, from, MONITOR.NAME_BYTES));
+  return { name: textOf(bytes, 0, bytes.length), replacedUtf8: replaced };
+}
+
+function originOf(container: Container, replacedUtf8: boolean): Origin {
+  const { id, spec, pid, exitCode, known } = container;
+  return makeOrigin(utf8(id), { ...spec, pid, exitCode, known, replacedUtf8 });
 }

@@ -85,7 +85,9 @@ export class Fanout {
       case 'end-client':
         return this.#onEndClient(message);
       case 'cut-clients':
-        return this.cutClients(new TocsinError('ERR_DRAIN_TIMEOUT', 'not everything was read before the drain timeout'));
+        return this.cutClients(
+          new TocsinError('ERR_DRAIN_TIMEOUT', 'not everything was read before the drain timeout'),
+        );
       case 'page-read':
       case 'time-located':
       case 'container-resolved':
@@ -102,7 +104,7 @@ export class Fanout {
       const everyMs = client.subscription.heartbeatMs;
       if (everyMs > 0 && client.sink && !client.blocked && (now.sec - client.lastWriteSec) * 1000 >= everyMs) {
         client.lastWriteSec = now.sec;
-        client.sink.heartbeat(formatCursor(this.#env.epoch, client.nextSeq - 1));
+        this.#tell(client, (sink) => sink.heartbeat(formatCursor(this.#env.epoch, client.nextSeq - 1)));
       }
     }
   }
@@ -148,24 +150,24 @@ export class Fanout {
 
     const { row, generation } = this.#rows.take(subscription);
     const client = new Client({ row, generation, subscription, matcher, nextSeq, nowSec: this.#env.clock.now().sec });
+    if (!follow) client.endSeq = head;
+    this.#noticeUntil(client);
     this.#env.clients.progress(row, nextSeq, 0, 0);
     this.#clients.set(row, client);
     this.#env.counters.add('clientsAttached');
     return {
       row,
       generation,
-      start: (sink) => this.#start(client, sink, follow ? undefined : head),
+      start: (sink) => this.#start(client, sink),
       drained: () => this.#onDrained(client),
       left: () => this.#leave(client),
     };
   }
 
-  #start(client: Client, sink: Sink, endSeq: number | undefined): void {
+  #start(client: Client, sink: Sink): void {
     if (client.ended) return;
     client.sink = sink;
-    if (endSeq !== undefined && client.nextSeq > endSeq) return this.#end(client);
-    const { start } = client.subscription;
-    this.#pump(this.#lanes.place(client, { since: start.from === 'time' ? start.time : undefined, endSeq }));
+    this.#pump(this.#lanes.place(client));
   }
 
   /** Takes up everything newly committed and lets the lanes go on. */
@@ -209,7 +211,8 @@ export class Fanout {
     for (const client of lane.clients) if (!client.blocked) this.#writeLane(client, lane);
     const { count } = this.#lanes;
     lane.trim(Math.max(MIN_LANE_BYTES, Math.min(MAX_LANE_BYTES, ALL_LANES_BYTES / count)));
-    for (const client of lane.clients) if (!lane.mark(client.mark)) this.#pumpSoon(this.#lanes.place(client));
+    for (const client of lane.clients)
+      if (!lane.mark(client.mark)) this.#pumpSoon(this.#lanes.place(client, lane.bounds.until));
     // A slow client holds no history: the page is asked for again when it is wanted.
     if (!lane.isWanted) lane.page = undefined;
   }
@@ -223,18 +226,18 @@ export class Fanout {
       const { mark } = step;
       if (until && !lane.bounds.until && compareTime(mark, until) > 0) {
         // The step may hold an event behind `until`: the client goes on by itself, to the exact end.
-        const { since, endSeq } = lane.bounds;
-        return this.#pumpSoon(this.#lanes.place(client, { since, endSeq, until }));
+        return this.#pumpSoon(this.#lanes.place(client, until));
       }
       const events = mark.events - lane.mark(client.mark)!.events;
       client.mark = step.index;
       client.nextSeq = mark.nextSeq;
       client.expectsAll = true;
+      if (!mark.awaitsSince) client.since = undefined;
       const goesOn = events === 0 || this.#write(client, step.bytes, events);
       this.#env.clients.progress(client.row, client.nextSeq, client.delivered, client.missed);
       if (!goesOn) return;
     }
-    if (lane.isFinished) this.#end(client);
+    if (lane.isFinished || client.isServed) this.#end(client);
   }
 
   /** @returns false when the client must be waited for (or is gone) */
@@ -245,15 +248,21 @@ export class Fanout {
     counters.add('delivered', events);
     counters.add('bytesWritten', bytes.length);
     counters.add('writes');
-    try {
-      if (client.sink!.write(bytes, events)) return !client.ended;
-    } catch (error) {
-      this.#cut(client, asTocsinError(error, 'ERR_CLIENT_FAILED'));
-      return false;
-    }
+    const takesMore = this.#tell(client, (sink) => sink.write(bytes, events));
+    if (takesMore || client.ended) return !client.ended;
     client.blocked = true;
     counters.add('writesBlocked');
     return false;
+  }
+
+  /** Calls the client's sink; one that throws is cut, and harms nobody else. */
+  #tell<Result>(client: Client, call: (sink: Sink) => Result): Result | undefined {
+    try {
+      return call(client.sink!);
+    } catch (error) {
+      this.#cut(client, asTocsinError(error, 'ERR_CLIENT_FAILED'));
+      return undefined;
+    }
   }
 
   #onDrained(client: Client): void {
@@ -264,13 +273,8 @@ export class Fanout {
 
   /** The lane has read the whole log: clients end that wanted no more than that; lanes that meet here become one. */
   #atHead(lane: Lane): void {
-    const mark = this.#timeMark;
-    const isSealed = this.#sealedSeq !== undefined && lane.nextSeq > this.#sealedSeq;
-    for (const client of lane.clients) {
-      if (client.blocked || client.mark !== lane.headIndex) continue;
-      const { until } = client.subscription;
-      const hasPassed = until && mark && compareTime(mark.time, until) >= 0 && lane.nextSeq > mark.seq;
-      if (isSealed || hasPassed) this.#end(client);
+    if (this.#sealedSeq !== undefined && lane.nextSeq > this.#sealedSeq) {
+      for (const client of lane.clients) if (!client.blocked && client.mark === lane.headIndex) this.#end(client);
     }
     this.#lanes.merge(lane);
   }
@@ -301,18 +305,21 @@ export class Fanout {
   /** The client goes on with the oldest event that is left; if it had a claim to those before, it is told, or cut. */
   #onGap(client: Client, lane: Lane, page: Run): void {
     const from = client.nextSeq;
-    const oldestSeq = page.firstSeq;
-    const missed = oldestSeq - from;
-    client.nextSeq = oldestSeq;
-    if (client.expectsAll) {
+    const to = Math.min(page.firstSeq - 1, client.endSeq);
+    const missed = to + 1 - from;
+    client.nextSeq = page.firstSeq;
+    if (client.expectsAll && missed > 0) {
       client.missed += missed;
       this.#env.counters.add('gaps');
       this.#env.counters.add('eventsMissed', missed);
-      const oldest = formatCursor(this.#env.epoch, oldestSeq - 1);
-      const told = client.sink!.gap({ type: 'gap', missed, from, to: oldestSeq - 1, reason: 'retention', oldest });
+      const oldest = formatCursor(this.#env.epoch, page.firstSeq - 1);
+      const told = this.#tell(client, (sink) =>
+        sink.gap({ type: 'gap', missed, from, to, reason: 'retention', oldest }),
+      );
+      if (client.ended) return;
       if (!told) return this.#cut(client, new TocsinError('ERR_CLIENT_GAP', `${missed} events are no longer retained`));
     }
-    const next = this.#lanes.place(client, { ...lane.bounds });
+    const next = this.#lanes.place(client, lane.bounds.until);
     // With the page itself: asking for the oldest event again would find it gone as well.
     if (next.nextSeq === page.firstSeq) next.page = page;
     this.#pumpSoon(next);
@@ -332,7 +339,15 @@ export class Fanout {
   #onTimeMark(mark: { readonly sec: number; readonly nanos: number; readonly seq: number }): void {
     this.#advance();
     this.#timeMark = { time: { sec: mark.sec, nanos: mark.nanos }, seq: mark.seq };
+    for (const client of this.#clients.values()) this.#noticeUntil(client);
     for (const lane of this.#lanes) this.#pump(lane);
+  }
+
+  /** Events behind a time mark are later than it: a client whose `until` it has reached ends there at the latest. */
+  #noticeUntil(client: Client): void {
+    const { until } = client.subscription;
+    const mark = this.#timeMark;
+    if (until && mark && compareTime(mark.time, until) >= 0) client.endSeq = Math.min(client.endSeq, mark.seq);
   }
 
   #onSealed(seq: number): void {
@@ -349,11 +364,14 @@ export class Fanout {
       const lag = this.#env.logState.headSeq + 1 - client.nextSeq;
       if (lag <= client.subscription.lagLimit) return;
       this.#env.counters.add('lagBreaches');
-      return this.#cut(client, new TocsinError('ERR_CLIENT_LAGGED', `${lag} events behind; the limit is ${client.subscription.lagLimit}`));
+      return this.#cut(
+        client,
+        new TocsinError('ERR_CLIENT_LAGGED', `${lag} events behind; the limit is ${client.subscription.lagLimit}`),
+      );
     }
     this.#env.counters.add('cancelsSeen');
-    client.sink?.end();
     this.#leave(client);
+    this.#endSink(client);
   }
 
   /** Ends everybody who is left, now and abnormally. */
@@ -364,13 +382,22 @@ export class Fanout {
   #end(client: Client): void {
     this.#env.counters.add('clientsEnded');
     this.#forget(client);
-    client.sink?.end();
+    this.#endSink(client);
   }
 
   #cut(client: Client, error: TocsinError): void {
+    if (client.ended) return;
     this.#env.counters.add('clientsCut');
     this.#forget(client);
-    client.sink?.end(error);
+    this.#endSink(client, error);
+  }
+
+  #endSink(client: Client, error?: TocsinError): void {
+    try {
+      client.sink?.end(error);
+    } catch {
+      // It is forgotten already, and there is nobody left to tell.
+    }
   }
 
   #leave(client: Client): void {

@@ -17,12 +17,12 @@ export type Allocate = (byteLength: number) => Uint8Array;
 
 /** What restricts a lane to one client. */
 export interface LaneBounds {
-  /** Events before this time are passed over. Gone once it has been reached. */
-  since?: Timestamp | undefined;
+  /** Events before this time are passed over. */
+  readonly since: Timestamp | undefined;
   /** The lane is finished before the first event that is later. */
-  readonly until?: Timestamp | undefined;
+  readonly until: Timestamp | undefined;
   /** The lane is finished behind this event. */
-  readonly endSeq?: number | undefined;
+  readonly endSeq: number;
 }
 
 const MIN_SLAB_BYTES = 8 * 1024;
@@ -46,6 +46,8 @@ export interface Mark {
   /** A time not before that of the last event of the log before the mark. */
   readonly sec: number;
   readonly nanos: number;
+  /** No event was late enough yet for the lane's `since`: what lies before the mark is not what other clients would see. */
+  readonly awaitsSince: boolean;
 }
 
 export interface Step {
@@ -81,6 +83,7 @@ export class Lane {
   #slab: Slab = { bytes: new Uint8Array(0), used: 0 };
   #events = 0;
   #stepBytes = 0;
+  #awaitsSince: boolean;
   /** The step that was asked for last: nearly every client asks for the same one. */
   #lastStep: { readonly from: number; readonly step: Step } | undefined;
 
@@ -99,13 +102,22 @@ export class Lane {
     this.#encoder = init.encoder;
     this.#matcher = init.matcher;
     this.#allocate = init.allocate;
-    this.#marks.push({ slab: this.#slab, end: 0, nextSeq: init.nextSeq, events: 0, sec: 0, nanos: 0 });
+    this.#awaitsSince = init.bounds.since !== undefined;
+    this.#marks.push({
+      slab: this.#slab,
+      end: 0,
+      nextSeq: init.nextSeq,
+      events: 0,
+      sec: 0,
+      nanos: 0,
+      awaitsSince: this.#awaitsSince,
+    });
   }
 
-  /** A lane with bounds serves the one client that has them. */
+  /** A lane with bounds serves the one client that has them; `since` is none any more once it has been reached. */
   get isExclusive(): boolean {
-    const { since, until, endSeq } = this.bounds;
-    return since !== undefined || until !== undefined || endSeq !== undefined;
+    const { until, endSeq } = this.bounds;
+    return this.#awaitsSince || until !== undefined || endSeq < Number.MAX_SAFE_INTEGER;
   }
 
   get head(): Mark {
@@ -129,12 +141,12 @@ export class Lane {
     return this.#marks[index - this.#firstMark];
   }
 
-  /** The mark at exactly this position. */
+  /** The mark at exactly this position, for a client that is to see everything from there on. */
   indexAt(nextSeq: number): number | undefined {
     for (let index = this.#marks.length - 1; index >= 0; index -= 1) {
       const mark = this.#marks[index]!;
+      if (mark.nextSeq < nextSeq || mark.awaitsSince) return undefined;
       if (mark.nextSeq === nextSeq) return this.#firstMark + index;
-      if (mark.nextSeq < nextSeq) return undefined;
     }
     return undefined;
   }
@@ -154,7 +166,7 @@ export class Lane {
    */
   encode(run: Run, lastSeq: number): number {
     const { view } = run.segment;
-    const { until, endSeq = Number.MAX_SAFE_INTEGER } = this.bounds;
+    const { until, endSeq } = this.bounds;
     const last = Math.min(lastSeq, endSeq);
     const before = this.#events;
     let seq = this.nextSeq;
@@ -225,17 +237,26 @@ export class Lane {
   }
 
   #isShown(view: EventView): boolean {
-    const { since } = this.bounds;
-    if (since) {
-      if (view.timeSec < since.sec || (view.timeSec === since.sec && view.timeNanos < since.nanos)) return false;
-      this.bounds.since = undefined;
+    if (this.#awaitsSince) {
+      const { sec, nanos } = this.bounds.since!;
+      if (view.timeSec < sec || (view.timeSec === sec && view.timeNanos < nanos)) return false;
+      this.#awaitsSince = false;
     }
     return this.#matcher.matches(view);
   }
 
   #addMark(nextSeq: number, view: EventView): void {
     const { timeSec: sec, timeNanos: nanos } = view;
-    this.#marks.push({ slab: this.#slab, end: this.#slab.used, nextSeq, events: this.#events, sec, nanos });
+    const awaitsSince = this.#awaitsSince;
+    this.#marks.push({
+      slab: this.#slab,
+      end: this.#slab.used,
+      nextSeq,
+      events: this.#events,
+      sec,
+      nanos,
+      awaitsSince,
+    });
     this.#lastStep = undefined;
   }
 

@@ -1,7 +1,8 @@
 import type { Encoder } from '../codec/encoder.ts';
+import type { Timestamp } from '../event/event.ts';
 import type { LaneFormat } from '../messages/control.ts';
 import type { Client } from './client.ts';
-import { type Allocate, Lane, type LaneBounds } from './lane.ts';
+import { type Allocate, Lane } from './lane.ts';
 
 /**
  * All lanes of a shard, grouped by what they show. A group usually has one lane, at the head of the log; more when clients of
@@ -31,12 +32,15 @@ export class Lanes {
     for (const group of this.#groups.values()) yield* group;
   }
 
-  /** Puts the client at its own position: on a lane that has a mark there, or on a new one. */
-  place(client: Client, bounds: LaneBounds = {}): Lane {
+  /**
+   * Puts the client at its own position: on a lane that has a mark there, or on a new one.
+   * @param until when the client is close to where it ends
+   */
+  place(client: Client, until?: Timestamp): Lane {
     this.remove(client);
     const group = this.#group(client.laneKey);
-    const isBounded = bounds.since !== undefined || bounds.until !== undefined || bounds.endSeq !== undefined;
-    if (!isBounded) {
+    const { since, endSeq } = client;
+    if (!since && !until && endSeq === Number.MAX_SAFE_INTEGER) {
       for (const lane of group) {
         const index = lane.isExclusive ? undefined : lane.indexAt(client.nextSeq);
         if (index !== undefined) return this.#stand(client, lane, index);
@@ -51,7 +55,7 @@ export class Lanes {
       matcher: client.matcher,
       allocate: this.#allocate(format),
       nextSeq: client.nextSeq,
-      bounds,
+      bounds: { since, until, endSeq },
     });
     group.add(lane);
     this.#count += 1;
@@ -94,7 +98,8 @@ export class Lanes {
   lastBeforeNext(lane: Lane): number {
     let last = Number.MAX_SAFE_INTEGER;
     for (const other of this.#groups.get(lane.key) ?? []) {
-      if (other !== lane && !other.isExclusive && other.firstSeq > lane.nextSeq) last = Math.min(last, other.firstSeq - 1);
+      if (other !== lane && !other.isExclusive && other.firstSeq > lane.nextSeq)
+        last = Math.min(last, other.firstSeq - 1);
     }
     return last;
   }

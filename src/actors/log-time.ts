@@ -37,7 +37,7 @@ export class LogTime {
    * @returns true when the event got the time that it wanted, or wanted none
    */
   next(wanted?: Timestamp): boolean {
-    const own = wanted !== undefined && wanted.sec > 0 && wanted.sec <= this.#now.sec + MAX_AHEAD_SEC ? wanted : undefined;
+    const own = wanted !== undefined && wanted.sec > 0 && this.#isBelievable(wanted) ? wanted : undefined;
     const { sec, nanos } = own ?? this.#now;
     if (sec > this.sec || (sec === this.sec && nanos > this.nanos)) {
       this.sec = sec;
@@ -51,6 +51,11 @@ export class LogTime {
     const honoured = wanted === undefined || wanted.sec === 0 || compareTime(wanted, this) === 0;
     if (!honoured) this.#counters.add('timesBumped');
     return honoured;
+  }
+
+  #isBelievable({ sec, nanos }: Timestamp): boolean {
+    const aheadSec = sec - this.#now.sec;
+    return aheadSec < MAX_AHEAD_SEC || (aheadSec === MAX_AHEAD_SEC && nanos <= this.#now.nanos);
   }
 
   /** A moment that every later event will be later than: now, or the last event's time when that is ahead. */

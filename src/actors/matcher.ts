@@ -17,15 +17,20 @@ export async function makeMatcher(id: string | undefined, terms: readonly Term[]
   return { key, matches: (event) => hasId(event, wanted) && filter.matches(event) };
 }
 
+const CONTAINER = utf8('container');
+
 /** Compares bytes: nothing is decoded for the many events of other objects. */
 function hasId(event: EventView, wanted: Uint8Array): boolean {
   if (event.half(EVENT.ID_BYTES) !== wanted.length) return false;
-  const { bytes, at } = event;
-  const typeBytes = event.half(EVENT.TYPE_BYTES);
+  const typeFrom = event.at + EVENT.FIXED_BYTES;
+  const actionFrom = typeFrom + event.half(EVENT.TYPE_BYTES);
+  const idFrom = actionFrom + event.half(EVENT.ACTION_BYTES) + event.half(EVENT.ARGS_BYTES);
+  if (!bytesEqual(event.bytes, idFrom, wanted)) return false;
   // Ids of containers only: an image may be called like one.
-  if (typeBytes !== 9) return false;
-  const from =
-    at + EVENT.FIXED_BYTES + typeBytes + event.half(EVENT.ACTION_BYTES) + event.half(EVENT.ARGS_BYTES);
+  return actionFrom - typeFrom === CONTAINER.length && bytesEqual(event.bytes, typeFrom, CONTAINER);
+}
+
+function bytesEqual(bytes: Uint8Array, from: number, wanted: Uint8Array): boolean {
   for (let index = wanted.length - 1; index >= 0; index -= 1) if (bytes[from + index] !== wanted[index]) return false;
   return true;
 }

@@ -18,8 +18,8 @@ export type PumpOutcome = { readonly records: number; readonly state: 'empty' | 
 
 /** One pump reads at most this many times, so that commands get their turn. */
 const READS_PER_PUMP = 16;
-/** The largest pipe that Linux gives an ordinary process: what may be in it when intake stops. */
-const PIPE_BYTES = 1 << 20;
+/** What may be in the pipe when intake stops, in whole records: 1 MiB is the largest that Linux gives an ordinary process. */
+const PIPE_BYTES = Math.floor((1 << 20) / MONITOR.BYTES) * MONITOR.BYTES;
 /** Bytes looked through at once after junk: any record and the next one fit many times. */
 const RESYNC_BYTES = 64 * 1024;
 
@@ -37,7 +37,7 @@ export class Monitored {
   #partial = 0;
   /** Bytes set aside while the next valid record is searched; empty in normal operation. */
   #resync: Uint8Array = new Uint8Array(0);
-  /** Records still to be read before intake ends; finite once it was told to stop. */
+  /** Bytes still to be read before intake ends; finite once it was told to stop. */
   #stopBudget = Infinity;
   #stopped = false;
 
@@ -61,7 +61,7 @@ export class Monitored {
         return;
       case 'stop-intake':
         // What senders have written successfully is still read, at most one pipe full: one that goes on cannot hold us.
-        this.#stopBudget = Math.min(this.#stopBudget, PIPE_BYTES / MONITOR.BYTES);
+        this.#stopBudget = Math.min(this.#stopBudget, PIPE_BYTES);
         return;
       default:
         return assertNever(command);
@@ -72,8 +72,7 @@ export class Monitored {
   pump(): PumpOutcome {
     if (this.#stopped) return { records: 0, state: 'empty' };
     const outcome = this.#read();
-    this.#stopBudget -= outcome.records;
-    if (this.#stopBudget <= 0 || (this.#stopBudget < Infinity && outcome.state === 'empty')) {
+    if (this.#stopBudget < Infinity && outcome.state === 'empty') {
       this.#stopped = true;
       this.#main.post({ type: 'intake-stopped' });
     }
@@ -97,10 +96,21 @@ export class Monitored {
     return { records, state: 'more' };
   }
 
+  /** @returns 0 also when intake was told to stop and has read what the pipe may have held then */
+  #readSource(target: Uint8Array): number {
+    const room = Math.min(target.length, this.#stopBudget);
+    if (room === 0) return 0;
+    const read = this.#source.read(target.subarray(0, room));
+    this.#stopBudget -= read;
+    return read;
+  }
+
   /** The normal case: whole valid records, read into the ring where they stay. */
   #readRing(): { readonly bytes: number; readonly records: number } {
     const { bytes: ring, writeOffset, contiguousFree } = this.#ring;
-    const read = this.#source.read(ring.subarray(writeOffset + this.#partial, writeOffset + contiguousFree * MONITOR.BYTES));
+    const read = this.#readSource(
+      ring.subarray(writeOffset + this.#partial, writeOffset + contiguousFree * MONITOR.BYTES),
+    );
     if (read === 0) {
       // Records arrive whole: what is still incomplete in an empty pipe never will be one.
       this.#discard(this.#partial);
@@ -110,7 +120,8 @@ export class Monitored {
     }
     const end = this.#partial + read;
     let records = 0;
-    while ((records + 1) * MONITOR.BYTES <= end && isMonitorRecord(ring, writeOffset + records * MONITOR.BYTES)) records += 1;
+    while ((records + 1) * MONITOR.BYTES <= end && isMonitorRecord(ring, writeOffset + records * MONITOR.BYTES))
+      records += 1;
     const good = records * MONITOR.BYTES;
     if (end - good >= MONITOR.BYTES) {
       this.#resync = ring.slice(writeOffset + good, writeOffset + end);
@@ -131,7 +142,7 @@ export class Monitored {
     room.set(this.#resync);
     let isEmpty = false;
     while (!isEmpty && length < room.length) {
-      const read = this.#source.read(room.subarray(length));
+      const read = this.#readSource(room.subarray(length));
       isEmpty = read === 0;
       length += read;
     }

@@ -16,7 +16,9 @@ interface ContainerFlags {
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 export function addContainerCommand(program: Command, run: (action: () => Promise<number>) => Promise<void>): void {
-  const container = program.command('container').description('Tell the daemon about containers, so that it can enrich their events');
+  const container = program
+    .command('container')
+    .description('Tell the daemon about containers, so that it can enrich their events');
   const where = (command: Command): Command =>
     command
       .option('-H, --host <host>', 'Admin socket of the daemon, unix:///path')
@@ -64,7 +66,8 @@ function specOf(flags: ContainerFlags): unknown {
   const labels = Object.fromEntries(
     flags.label.map((label) => {
       const split = label.indexOf('=');
-      if (split < 1) throw new TocsinError('ERR_OPTION_INVALID', `label: expected key=value, got ${JSON.stringify(label)}`);
+      if (split < 1)
+        throw new TocsinError('ERR_OPTION_INVALID', `label: expected key=value, got ${JSON.stringify(label)}`);
       return [label.slice(0, split), label.slice(split + 1)];
     }),
   );

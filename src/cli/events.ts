@@ -45,7 +45,9 @@ async function events(flags: EventsFlags): Promise<number> {
   const socketPath = host ? socketPathOf(host) : runPaths('').listen;
   const response = await request(socketPath, { path: `/v1/events?${queryOf(flags)}` });
   const print = flags.format === 'json' ? (line: Buffer) => line : textLines;
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT_OK : EXIT_FAILURE));
+  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === 'EPIPE' ? EXIT_OK : EXIT_FAILURE),
+  );
   let rest: Buffer = Buffer.alloc(0);
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -55,7 +57,9 @@ async function events(flags: EventsFlags): Promise<number> {
       if (end > 0) await write(print(data.subarray(0, end)));
     }
   } catch (cause) {
-    throw new TocsinError('ERR_DAEMON_UNAVAILABLE', 'the stream ended abnormally: not every event was received', { cause });
+    throw new TocsinError('ERR_DAEMON_UNAVAILABLE', 'the stream ended abnormally: not every event was received', {
+      cause,
+    });
   }
   return EXIT_OK;
 }

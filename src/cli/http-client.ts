@@ -4,7 +4,8 @@ import { ERROR_TABLE, type ErrorCode, TocsinError } from '../event/errors.ts';
 /** The socket path in `unix:///run/x.sock`. @throws ERR_OPTION_INVALID */
 export function socketPathOf(host: string): string {
   const match = /^(?:unix:\/\/)?(\/.+)$/.exec(host);
-  if (!match?.[1]) throw new TocsinError('ERR_OPTION_INVALID', `host: expected unix:///path/to.sock, got ${JSON.stringify(host)}`);
+  if (!match?.[1])
+    throw new TocsinError('ERR_OPTION_INVALID', `host: expected unix:///path/to.sock, got ${JSON.stringify(host)}`);
   return match[1];
 }
 
@@ -21,7 +22,13 @@ export async function request(
   const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
     const sent = http.request({ socketPath, method, path, headers: { Host: 'tocsin' } }, resolve);
     sent.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(new TocsinError('ERR_DAEMON_UNAVAILABLE', `no daemon answers on ${socketPath} (${cause.code ?? cause.message})`, { cause }));
+      reject(
+        new TocsinError(
+          'ERR_DAEMON_UNAVAILABLE',
+          `no daemon answers on ${socketPath} (${cause.code ?? cause.message})`,
+          { cause },
+        ),
+      );
     });
     sent.end(body === undefined ? undefined : JSON.stringify(body));
   });

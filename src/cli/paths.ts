@@ -21,5 +21,7 @@ export function runPaths(root: string): RunPaths {
 function defaultFolder(): string {
   if (process.geteuid?.() === 0) return '/run/tocsin';
   const { XDG_RUNTIME_DIR } = process.env;
-  return XDG_RUNTIME_DIR ? path.join(XDG_RUNTIME_DIR, 'tocsin') : path.join(os.tmpdir(), `tocsin-${process.geteuid?.() ?? 0}`);
+  return XDG_RUNTIME_DIR
+    ? path.join(XDG_RUNTIME_DIR, 'tocsin')
+    : path.join(os.tmpdir(), `tocsin-${process.geteuid?.() ?? 0}`);
 }

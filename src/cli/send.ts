@@ -18,7 +18,9 @@ export function addSendCommand(program: Command, run: (action: () => Promise<num
   const where = (command: Command): Command =>
     command.option('--fifo <path>', 'Monitor FIFO').option('--root <folder>', 'Folder of a daemon started with --root');
   where(send.command('container <id> <state>'))
-    .description('Send a container event; states are iSulad\u2019s (START, STOPPED, EXEC_CREATE, ...) or actions (start, die)')
+    .description(
+      'Send a container event; states are iSulad\u2019s (START, STOPPED, EXEC_CREATE, ...) or actions (start, die)',
+    )
     .option('--pid <pid>', 'Process id')
     .option('--exit-code <code>', 'Exit code')
     .option('--args <text>', 'Arguments, such as the command of an exec')
@@ -55,6 +57,7 @@ function fifoOf(flags: SendFlags): string {
 
 function integer(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  if (!/^-?\d+$/.test(text)) throw new TocsinError('ERR_OPTION_INVALID', `${name}: expected a whole number, got ${JSON.stringify(text)}`);
+  if (!/^-?\d+$/.test(text))
+    throw new TocsinError('ERR_OPTION_INVALID', `${name}: expected a whole number, got ${JSON.stringify(text)}`);
   return Number(text);
 }

@@ -3,7 +3,14 @@ import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { createPipeline } from '../create-pipeline.ts';
 import { TocsinError } from '../event/errors.ts';
-import { flagName, OPTION_NAMES, OPTION_TABLE, type OptionName, type Options, parseOptionText } from '../event/options.ts';
+import {
+  flagName,
+  OPTION_NAMES,
+  OPTION_TABLE,
+  type OptionName,
+  type Options,
+  parseOptionText,
+} from '../event/options.ts';
 import { EXIT_FAILURE, EXIT_OK, reportError } from './exit.ts';
 import { runPaths } from './paths.ts';
 
@@ -31,7 +38,9 @@ async function serveUntilSignal(flags: Readonly<Record<string, string>>): Promis
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
   });
   const pipeline = await createPipeline(options);
-  log(`ready in ${Math.round(performance.now())} ms; events on ${options.listen}, admin on ${options.admin}, FIFO ${options.fifo}`);
+  log(
+    `ready in ${Math.round(performance.now())} ms; events on ${options.listen}, admin on ${options.admin}, FIFO ${options.fifo}`,
+  );
   hint(String(root));
   const outcome = await Promise.race([signalled, pipeline.closed.catch((error: unknown) => error as TocsinError)]);
   if (outcome instanceof TocsinError) {

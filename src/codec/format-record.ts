@@ -25,14 +25,18 @@ export interface Origin {
   readonly attributes: Uint8Array;
   readonly attributeCount: number;
   readonly labels: Readonly<Record<string, string>>;
+  readonly hasLabels: boolean;
   /** 0 = none. */
   readonly pid: number;
   readonly exitCode: number;
   readonly known: boolean;
+  /** The record's name held invalid UTF-8, which `id` shows replaced. */
+  readonly replacedUtf8: boolean;
   /** Set by the formatter: bytes that a record of this origin needs at most. */
   readonly maxRecordBytes: number;
 }
 
+const MAX_BUILT_IN_BYTES = 'exitCode'.length;
 const SOURCE = utf8('fifo');
 const CONTAINER_WORDS = CONTAINER_STATES.map((row) => utf8(`container${row.action}`));
 const IMAGE_WORDS = IMAGE_STATES.map((row) => utf8(`image${row.action}`));
@@ -43,7 +47,15 @@ const BARE_RECORD_BYTES = EVENT.FIXED_BYTES + 32 + 3 * (MONITOR.ARGS_BYTES + MON
 
 export function makeOrigin(
   id: Uint8Array,
-  spec: { image?: string; name?: string; labels?: Readonly<Record<string, string>>; pid: number; exitCode: number; known: boolean },
+  spec: {
+    readonly image?: string;
+    readonly name?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly pid: number;
+    readonly exitCode: number;
+    readonly known: boolean;
+    readonly replacedUtf8?: boolean;
+  },
 ): Origin {
   const entries: (readonly [Uint8Array, Uint8Array])[] = [];
   if (spec.image) entries.push([utf8('image'), utf8(spec.image)]);
@@ -61,9 +73,11 @@ export function makeOrigin(
     attributes,
     attributeCount: entries.length,
     labels,
+    hasLabels: Object.keys(labels).length > 0,
     pid: spec.pid,
     exitCode: spec.exitCode,
     known: spec.known,
+    replacedUtf8: spec.replacedUtf8 ?? false,
     maxRecordBytes: roundUp8(BARE_RECORD_BYTES + id.length + size),
   };
 }
@@ -77,6 +91,7 @@ export class RecordFormatter {
   attributesShadowed = 0;
   utf8Replaced = 0;
   #flags = 0;
+  #attributeCount = 0;
 
   /**
    * @param out view of the segment; `at` and its memory from `pos` on are the formatter's until it returns
@@ -98,25 +113,21 @@ export class RecordFormatter {
     const value = readInt32(record, at + MONITOR.VALUE);
     const typeAndAction = isImage ? IMAGE_WORDS[value]! : CONTAINER_WORDS[value]!;
     const typeBytes = isImage ? IMAGE_BYTES : CONTAINER_BYTES;
-    this.#flags = 0;
+    this.#flags = origin.replacedUtf8 ? FLAG_REPLACED_UTF8 : 0;
 
     let end = writeBytes(bytes, pos + EVENT.FIXED_BYTES, typeAndAction);
     const argsFrom = end;
-    if (!isImage && record[at + MONITOR.ARGS] !== 0) end = this.#text(record, at + MONITOR.ARGS, MONITOR.ARGS_BYTES, bytes, end);
+    if (!isImage && record[at + MONITOR.ARGS] !== 0)
+      end = this.#text(record, at + MONITOR.ARGS, MONITOR.ARGS_BYTES, bytes, end);
     const argsBytes = end - argsFrom;
     end = writeBytes(bytes, end, origin.id);
     end = writeBytes(bytes, end, SOURCE);
     const attributesFrom = end;
-    let attributeCount = 0;
+    this.#attributeCount = isImage ? 0 : origin.attributeCount;
     if (!isImage) {
-      attributeCount = origin.attributeCount;
       end = writeBytes(bytes, end, origin.attributes);
-      if (record[at + MONITOR.EXTRA] !== 0) {
-        const withExtra = this.#extra(record, at + MONITOR.EXTRA, bytes, end, attributesFrom, origin);
-        if (withExtra.replaces) attributeCount -= 1;
-        if (withExtra.end !== end) attributeCount += 1;
-        end = withExtra.end;
-      }
+      if (record[at + MONITOR.EXTRA] !== 0)
+        end = this.#extra(record, at + MONITOR.EXTRA, bytes, end, attributesFrom, origin);
     }
     const attributesBytes = end - attributesFrom;
     const next = roundUp8(end);
@@ -125,7 +136,7 @@ export class RecordFormatter {
     const word = pos >> 2;
     words[word] = next - pos;
     words[word + 1] = EVENT_VERSION | (KIND_EVENT << 8) | (this.#flags << 16);
-    words[word + 2] = seq % 0x100000000 | 0;
+    words[word + 2] = seq | 0;
     words[word + 3] = (seq / 0x100000000) | 0;
     words[word + 4] = sec;
     words[word + 5] = nanos;
@@ -141,7 +152,7 @@ export class RecordFormatter {
     halves[half + 4] = 0;
     halves[half + 5] = SOURCE.length;
     halves[half + 6] = 0;
-    halves[half + 7] = attributeCount;
+    halves[half + 7] = this.#attributeCount;
     words[word + 14] = attributesBytes;
     words[word + 15] = 0;
     if (this.#flags & FLAG_REPLACED_UTF8) this.utf8Replaced += 1;
@@ -162,7 +173,7 @@ export class RecordFormatter {
     return writeBytes(out, pos, repaired.bytes);
   }
 
-  /** Appends the sender's own `key=value`; where a label has the key, the label gives way. */
+  /** Appends the sender's own `key=value`; where a label has the key, the label gives way. @returns the new end */
   #extra(
     record: Uint8Array,
     from: number,
@@ -170,29 +181,38 @@ export class RecordFormatter {
     pos: number,
     attributesFrom: number,
     origin: Origin,
-  ): { readonly end: number; readonly replaces: boolean } {
-    const textAt = pos + 4;
-    let end = this.#text(record, from, MONITOR.EXTRA_BYTES, out, textAt);
-    const split = out.subarray(textAt, end).indexOf(0x3d);
-    if (split < 0) {
+  ): number {
+    // The text lies one byte short of its place; the key then moves up over the "=", and both lengths fit before it.
+    const textAt = pos + 3;
+    const end = this.#text(record, from, MONITOR.EXTRA_BYTES, out, textAt);
+    let split = textAt;
+    while (split < end && out[split] !== 0x3d) split += 1;
+    if (split === end) {
       this.extraDropped += 1;
-      return { end: pos, replaces: false };
+      return pos;
     }
-    const key = textOf(out, textAt, textAt + split);
-    if (BUILT_IN_ATTRIBUTES.has(key)) {
+    const keyBytes = split - textAt;
+    if (keyBytes <= MAX_BUILT_IN_BYTES && BUILT_IN_ATTRIBUTES.has(textOf(out, textAt, split))) {
       this.attributesShadowed += 1;
-      return { end: pos, replaces: false };
+      return pos;
     }
-    const replaces = Object.hasOwn(origin.labels, key);
-    const value = out.slice(textAt + split + 1, end);
-    let start = pos;
-    if (replaces) {
-      const { [key]: _, ...labels } = origin.labels;
-      start = attributesFrom;
-      start = writeBytes(out, start, makeOriginAttributes(origin, labels));
+    if (origin.hasLabels) {
+      const key = textOf(out, textAt, split);
+      if (Object.hasOwn(origin.labels, key)) {
+        const value = out.slice(split + 1, end);
+        const { [key]: _, ...labels } = origin.labels;
+        const start = writeBytes(out, attributesFrom, makeOriginAttributes(origin, labels));
+        return writeAttribute(out, start, utf8(key), value);
+      }
     }
-    end = writeAttribute(out, start, utf8(key), value);
-    return { end, replaces };
+    out.copyWithin(textAt + 1, textAt, split);
+    const valueBytes = end - split - 1;
+    out[pos] = keyBytes & 0xff;
+    out[pos + 1] = keyBytes >> 8;
+    out[pos + 2] = valueBytes & 0xff;
+    out[pos + 3] = valueBytes >> 8;
+    this.#attributeCount += 1;
+    return end;
   }
 }
 

@@ -119,6 +119,7 @@ function writeAnnotations(event: EventView, out: Uint8Array, start: number): num
     const keyAt = at + 4;
     const valueAt = keyAt + keyBytes;
     at = valueAt + valueBytes;
+    if (isOwnNumber(event, keyAt, keyBytes)) continue;
     out[pos] = TAG_ANNOTATION;
     pos = writeVarint(out, pos + 1, 2 + varintBytes(keyBytes) + keyBytes + varintBytes(valueBytes) + valueBytes);
     out[pos] = TAG_KEY;
@@ -127,6 +128,14 @@ function writeAnnotations(event: EventView, out: Uint8Array, start: number): num
     pos = copyBytes(bytes, valueAt, at, out, writeVarint(out, pos + 1, valueBytes));
   }
   return pos;
+}
+
+/** An attribute with the key of a number that the event has itself: in a map, the last of two would win. */
+function isOwnNumber(event: EventView, keyAt: number, keyBytes: number): boolean {
+  const { bytes } = event;
+  if (keyBytes === KEY_PID.length) return event.pid !== NO_PID && textOf(bytes, keyAt, keyAt + keyBytes) === 'pid';
+  if (keyBytes !== KEY_EXIT_CODE.length || event.exitCode === NO_EXIT_CODE) return false;
+  return textOf(bytes, keyAt, keyAt + keyBytes) === 'exitCode';
 }
 
 /** `container` or `image`. */

@@ -157,7 +157,14 @@ function writeAttributes(event: EventView, from: number, out: Uint8Array, start:
   return pos + 1;
 }
 
-function writeOptional(bytes: Uint8Array, from: number, to: number, key: Uint8Array, out: Uint8Array, pos: number): number {
+function writeOptional(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  key: Uint8Array,
+  out: Uint8Array,
+  pos: number,
+): number {
   if (from === to) return pos;
   const end = writeEscaped(bytes, from, to, out, writeBytes(out, pos, key));
   out[end] = 0x22;

@@ -47,7 +47,8 @@ async function answer(pipeline: Pipeline, request: http.IncomingMessage, respons
     case '/healthz':
       return replyText(response, 200, 'OK');
     case '/readyz':
-      if (pipeline.state !== 'running') throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${pipeline.state}`);
+      if (pipeline.state !== 'running')
+        throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${pipeline.state}`);
       return replyText(response, 200, 'OK');
     default:
       throw new TocsinError('ERR_ROUTE_UNKNOWN', 'page not found');

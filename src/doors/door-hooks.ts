@@ -4,5 +4,6 @@ import type { DoorHooks } from '../runtime/actor-host.ts';
 export const doorHooks: DoorHooks = {
   openSource: async (fifoFd) => (await import('./fifo-intake.ts')).openSource(fifoFd),
   driveIntake: async (monitored, fifoFd) => (await import('./fifo-intake.ts')).driveIntake(monitored, fifoFd),
-  openDoors: async (fanout, init, counters) => (await import('./shard-doors.ts')).openShardDoors(fanout, init, counters),
+  openDoors: async (fanout, init, counters) =>
+    (await import('./shard-doors.ts')).openShardDoors(fanout, init, counters),
 };

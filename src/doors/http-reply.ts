@@ -9,7 +9,10 @@ export function replyJson(response: http.ServerResponse, status: number, body: u
 }
 
 export function replyText(response: http.ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': Buffer.byteLength(text) });
+  response.writeHead(status, {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': Buffer.byteLength(text),
+  });
   response.end(response.req.method === 'HEAD' ? undefined : text);
 }
 

@@ -77,7 +77,8 @@ export class IsuladDoor {
       stream.respond({ ':status': 415 }, { endStream: true });
       return;
     }
-    if (headers[':path'] !== EVENTS_PATH) throw new TocsinError('ERR_ROUTE_UNKNOWN', `unknown method ${headers[':path']}`);
+    if (headers[':path'] !== EVENTS_PATH)
+      throw new TocsinError('ERR_ROUTE_UNKNOWN', `unknown method ${headers[':path']}`);
     const { since, until, id } = decodeEventsRequest(await readMessage(stream));
     const handle = await this.#fanout.subscribe({
       door: 'isulad',
@@ -133,7 +134,13 @@ function readMessage(stream: http2.ServerHttp2Stream): Promise<Uint8Array> {
       length += chunk.length;
       // What is too long is read on but not kept, until the refusal has been sent.
       if (length <= MAX_REQUEST_BYTES + GRPC_PREFIX_BYTES) chunks.push(chunk);
-      else reject(new TocsinError('ERR_BODY_TOO_LARGE', `Received message larger than max (${length} vs. ${MAX_REQUEST_BYTES})`));
+      else
+        reject(
+          new TocsinError(
+            'ERR_BODY_TOO_LARGE',
+            `Received message larger than max (${length} vs. ${MAX_REQUEST_BYTES})`,
+          ),
+        );
     });
     stream.once('close', () => reject(new TocsinError('ERR_BODY_INVALID', 'the stream ended before its message')));
     stream.once('end', () => {

@@ -97,7 +97,11 @@ export class NativeDoor {
     }
     const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW';
     const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-    const status = isTooLarge ? '431 Request Header Fields Too Large' : isLate ? '408 Request Timeout' : '400 Bad Request';
+    const status = isTooLarge
+      ? '431 Request Header Fields Too Large'
+      : isLate
+        ? '408 Request Timeout'
+        : '400 Bad Request';
     const body = `${JSON.stringify({ message: `not a valid HTTP request (${error.code ?? error.message})`, code: 'ERR_BODY_INVALID' })}\n`;
     socket.end(
       `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
@@ -123,4 +127,3 @@ function nativeSink(response: http.ServerResponse, socket: net.Socket, framing: 
     },
   };
 }
-

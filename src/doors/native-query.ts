@@ -20,7 +20,10 @@ export function parseNativeQuery(query: URLSearchParams, format: LaneFormat, now
   for (const [key, value] of query) {
     const parameter = PARAMETERS.find((known) => known === key);
     if (!parameter) {
-      throw new TocsinError('ERR_PARAMETER_UNKNOWN', `unknown parameter ${JSON.stringify(key)}; known: ${PARAMETERS.join(', ')}`);
+      throw new TocsinError(
+        'ERR_PARAMETER_UNKNOWN',
+        `unknown parameter ${JSON.stringify(key)}; known: ${PARAMETERS.join(', ')}`,
+      );
     }
     if (given.has(parameter)) throw invalid(parameter, 'one value', 'several');
     given.set(parameter, value);

@@ -28,7 +28,11 @@ async function load(): Promise<Posix> {
     const libc = koffi.load('libc.so.6');
     const mkfifo = libc.func('int mkfifo(const char *path, uint mode)') as (path: string, mode: number) => number;
     // fcntl is variadic in C; the third argument's type has to be named at each call.
-    const fcntl = libc.func('int fcntl(int fd, int cmd, ...)') as (fd: number, cmd: number, ...rest: unknown[]) => number;
+    const fcntl = libc.func('int fcntl(int fd, int cmd, ...)') as (
+      fd: number,
+      cmd: number,
+      ...rest: unknown[]
+    ) => number;
     const dup = libc.func('int dup(int fd)') as (fd: number) => number;
     const lock = koffi.struct({ l_type: 'short', l_whence: 'short', l_start: 'long', l_len: 'long', l_pid: 'int' });
     const lockPointer = koffi.pointer(lock);

@@ -1,7 +1,12 @@
 import fs from 'node:fs/promises';
 import { constants } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ContainerRecord, encodeContainerRecord, encodeImageRecord, type ImageRecord } from '../codec/monitor-record.ts';
+import {
+  type ContainerRecord,
+  encodeContainerRecord,
+  encodeImageRecord,
+  type ImageRecord,
+} from '../codec/monitor-record.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
 
 const RETRY_MS = 5;
@@ -57,7 +62,8 @@ async function tryWrite(file: fs.FileHandle, path: string, record: Uint8Array): 
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EAGAIN') return false;
-    if (code === 'EPIPE') throw new TocsinError('ERR_FIFO_NO_READER', `the reader of ${path} went away`, { cause: error });
+    if (code === 'EPIPE')
+      throw new TocsinError('ERR_FIFO_NO_READER', `the reader of ${path} went away`, { cause: error });
     throw asTocsinError(error, 'ERR_FIFO_UNUSABLE');
   }
 }

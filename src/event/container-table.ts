@@ -15,6 +15,8 @@ export interface Container {
   lastSeq: number;
   /** When it was removed, as a running number; the latest removal of a name is the one that is meant. */
   removal: number;
+  /** Grows with every change of what its events show. */
+  version: number;
 }
 
 const MAX_SPEC_BYTES = 32 * 1024;
@@ -30,7 +32,7 @@ export class ContainerTable {
   /** Ids of present, known containers in order, for prefix look-ups; rebuilt after a change. */
   #sortedIds: string[] | undefined;
   #names: Map<string, Container> | undefined;
-  /** Grows with every change that may alter what a name leads to or what an event shows. */
+  /** Grows with every change that may alter which container a name leads to. */
   generation = 0;
 
   /** Adds or replaces what an engine says about a container. @throws ERR_CONTAINER_INVALID */
@@ -42,6 +44,7 @@ export class ContainerTable {
     container.pid = spec.pid ?? 0;
     container.known = true;
     container.removed = false;
+    container.version += 1;
     this.#containers.set(id, container);
     this.#changed();
     return container;
@@ -53,6 +56,7 @@ export class ContainerTable {
     if (!container || container.removed || !container.known) return false;
     container.removed = true;
     container.pid = 0;
+    container.version += 1;
     this.#removals += 1;
     container.removal = this.#removals;
     this.#changed();
@@ -62,22 +66,26 @@ export class ContainerTable {
   /** STOPPED of the container's current process. @returns false when `pid` is not that process: nothing changes then */
   stopped(container: Container, pid: number, exitCode: number): boolean {
     if (container.known && container.pid !== pid) return false;
-    container.exitCode = container.known ? exitCode : 0;
+    if (!container.known) return true;
+    container.exitCode = exitCode;
     container.pid = 0;
-    this.generation += 1;
+    container.version += 1;
     return true;
   }
 
   started(container: Container): void {
     if (container.exitCode === 0) return;
     container.exitCode = 0;
-    this.generation += 1;
+    container.version += 1;
   }
 
-  /** The container that a record names by id, name or unique prefix; one that only events name is made on the spot. */
-  ofRecord(name: string): Container {
-    const found = this.#present(name) ?? this.#containers.get(name);
-    if (found) return found;
+  /** The container that a record names by id, name or unique prefix, described or merely named before. */
+  find(name: string): Container | undefined {
+    return this.#present(name) ?? this.#containers.get(name);
+  }
+
+  /** Takes note of a container that only events name. */
+  note(name: string): Container {
     const container = blank(name);
     this.#containers.set(name, container);
     return container;
@@ -95,11 +103,15 @@ export class ContainerTable {
     if (matches.length === 1) return this.#containers.get(matches[0]!)!;
     if (matches.length > 1) {
       const listed = matches.slice(0, 8).join(', ') + (matches.length > 8 ? ', ...' : '');
-      throw new TocsinError('ERR_CONTAINER_AMBIGUOUS', `${JSON.stringify(name)} matches ${matches.length} ids: ${listed}`);
+      throw new TocsinError(
+        'ERR_CONTAINER_AMBIGUOUS',
+        `${JSON.stringify(name)} matches ${matches.length} ids: ${listed}`,
+      );
     }
     let latest: Container | undefined;
     for (const container of this.#containers.values()) {
-      if (container.removed && container.spec.name === name && container.removal > (latest?.removal ?? 0)) latest = container;
+      if (container.removed && container.spec.name === name && container.removal > (latest?.removal ?? 0))
+        latest = container;
     }
     if (!latest) throw new TocsinError('ERR_CONTAINER_UNKNOWN', `No such container: ${name}`);
     return latest;
@@ -108,7 +120,8 @@ export class ContainerTable {
   /** Forgets removed and merely named containers that no retained event names any more. */
   expire(oldestSeq: number): void {
     for (const container of this.#containers.values()) {
-      if ((container.removed || !container.known) && container.lastSeq < oldestSeq) this.#containers.delete(container.id);
+      if ((container.removed || !container.known) && container.lastSeq < oldestSeq)
+        this.#containers.delete(container.id);
     }
     this.#changed();
   }
@@ -143,7 +156,8 @@ export class ContainerTable {
     if (!this.#names) {
       this.#names = new Map();
       for (const container of this.#containers.values()) {
-        if (container.known && !container.removed && container.spec.name) this.#names.set(container.spec.name, container);
+        if (container.known && !container.removed && container.spec.name)
+          this.#names.set(container.spec.name, container);
       }
     }
     return this.#names;
@@ -163,7 +177,7 @@ export function describeContainer(container: Container): ContainerInfo {
 }
 
 function blank(id: string): Container {
-  return { id, spec: {}, pid: 0, exitCode: 0, known: false, removed: false, lastSeq: 0, removal: 0 };
+  return { id, spec: {}, pid: 0, exitCode: 0, known: false, removed: false, lastSeq: 0, removal: 0, version: 0 };
 }
 
 function checkSpec(id: string, spec: ContainerSpec): void {
@@ -175,18 +189,24 @@ function checkSpec(id: string, spec: ContainerSpec): void {
   for (const key of Object.keys(spec)) {
     if (!['name', 'image', 'pid', 'labels'].includes(key)) throw invalid(`unknown field ${JSON.stringify(key)}`);
   }
-  for (const [field, value] of [['name', spec.name], ['image', spec.image]] as const) {
+  for (const [field, value] of [
+    ['name', spec.name],
+    ['image', spec.image],
+  ] as const) {
     if (value !== undefined && typeof value !== 'string') throw invalid(`${field}: expected text`);
     size += value?.length ?? 0;
   }
   const { pid } = spec;
-  if (pid !== undefined && (!Number.isInteger(pid) || pid < 0 || pid > 0x7fffffff)) throw invalid('pid: expected an integer');
+  if (pid !== undefined && (!Number.isInteger(pid) || pid < 0 || pid > 0x7fffffff))
+    throw invalid('pid: expected an integer');
   const labels: unknown = spec.labels ?? {};
-  if (typeof labels !== 'object' || labels === null || Array.isArray(labels)) throw invalid('labels: expected an object');
+  if (typeof labels !== 'object' || labels === null || Array.isArray(labels))
+    throw invalid('labels: expected an object');
   for (const [key, value] of Object.entries(labels)) {
     if (typeof value !== 'string') throw invalid(`labels.${key}: expected text`);
     size += key.length + value.length + 4;
   }
   // Three bytes a character is the most that UTF-8 needs for what JSON can hold.
-  if (size * 3 > MAX_SPEC_BYTES) throw invalid(`name, image and labels are longer than ${MAX_SPEC_BYTES / 3} characters`);
+  if (size * 3 > MAX_SPEC_BYTES)
+    throw invalid(`name, image and labels are longer than ${MAX_SPEC_BYTES / 3} characters`);
 }

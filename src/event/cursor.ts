@@ -38,7 +38,10 @@ export function resolveCursor(text: string, epoch: Epoch, headSeq: number): numb
     throw new TocsinError('ERR_CURSOR_FOREIGN', `cursor ${text} belongs to another log; this one is ${epoch}`);
   }
   if (cursor.seq > headSeq) {
-    throw new TocsinError('ERR_CURSOR_FUTURE', `cursor ${text} is beyond the newest event ${formatCursor(epoch, headSeq)}`);
+    throw new TocsinError(
+      'ERR_CURSOR_FUTURE',
+      `cursor ${text} is beyond the newest event ${formatCursor(epoch, headSeq)}`,
+    );
   }
   return cursor.seq;
 }

@@ -21,10 +21,30 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  * takes those whose row says so under the same name in camel case.
  */
 export const OPTION_TABLE = {
-  root: { kind: 'path', schema: v.string(), default: '', meaning: 'Keep sockets, FIFO and history in this one folder.' },
-  fifo: { kind: 'path', schema: v.string(), default: '', meaning: 'Monitor FIFO; default `monitord_fifo` in the run folder.' },
-  listen: { kind: 'path', schema: v.string(), default: '', meaning: 'Event socket; default `tocsin.sock` in the run folder.' },
-  admin: { kind: 'path', schema: v.string(), default: '', meaning: 'Admin socket; default `admin.sock` in the run folder.' },
+  root: {
+    kind: 'path',
+    schema: v.string(),
+    default: '',
+    meaning: 'Keep sockets, FIFO and history in this one folder.',
+  },
+  fifo: {
+    kind: 'path',
+    schema: v.string(),
+    default: '',
+    meaning: 'Monitor FIFO; default `monitord_fifo` in the run folder.',
+  },
+  listen: {
+    kind: 'path',
+    schema: v.string(),
+    default: '',
+    meaning: 'Event socket; default `tocsin.sock` in the run folder.',
+  },
+  admin: {
+    kind: 'path',
+    schema: v.string(),
+    default: '',
+    meaning: 'Admin socket; default `admin.sock` in the run folder.',
+  },
   fanouts: {
     kind: 'count',
     schema: count(1, 32),
@@ -112,7 +132,10 @@ export function parseOptionText(name: OptionName, text: string): string | number
 export function makeOptions(given: Readonly<Record<string, unknown>>): Options {
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(OPTION_TABLE, name)) {
-      throw new TocsinError('ERR_OPTION_INVALID', `unknown option ${JSON.stringify(name)}; known: ${OPTION_NAMES.join(', ')}`);
+      throw new TocsinError(
+        'ERR_OPTION_INVALID',
+        `unknown option ${JSON.stringify(name)}; known: ${OPTION_NAMES.join(', ')}`,
+      );
     }
   }
   const values: Record<string, unknown> = {};
@@ -135,5 +158,8 @@ function parseSize(text: string): number | undefined {
 }
 
 function bad(name: OptionName, expected: string, got: unknown): never {
-  throw new TocsinError('ERR_OPTION_INVALID', `${name}: expected ${expected}, got ${JSON.stringify(got) ?? String(got)}`);
+  throw new TocsinError(
+    'ERR_OPTION_INVALID',
+    `${name}: expected ${expected}, got ${JSON.stringify(got) ?? String(got)}`,
+  );
 }

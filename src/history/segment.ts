@@ -33,7 +33,7 @@ export class Segment {
     const words = new Int32Array(memory);
     words[SEGMENT.MAGIC >> 2] = SEGMENT.MAGIC_VALUE;
     words[SEGMENT.VERSION >> 2] = SEGMENT.VERSION_VALUE;
-    words[SEGMENT.FIRST_SEQ_LOW >> 2] = firstSeq % 0x100000000 | 0;
+    words[SEGMENT.FIRST_SEQ_LOW >> 2] = firstSeq | 0;
     words[SEGMENT.FIRST_SEQ_HIGH >> 2] = Math.floor(firstSeq / 0x100000000);
     words[SEGMENT.COMMITTED >> 2] = SEGMENT.HEADER_BYTES;
     return new Segment(memory);

@@ -9,7 +9,10 @@ export const COUNTER_TABLE = {
   recordsIgnored: { label: 'records ignored', meaning: 'Records of type PRIORITY or EXIT_CODE, which carry no event.' },
   junkBytes: { label: 'junk bytes', meaning: 'Bytes of the FIFO that were no valid record and were skipped.' },
   resyncs: { label: 'resyncs', meaning: 'Times that reading had to search for the next valid record.' },
-  intakeWaits: { label: 'intake waits', meaning: 'Times that reading the FIFO stopped because the collector was behind.' },
+  intakeWaits: {
+    label: 'intake waits',
+    meaning: 'Times that reading the FIFO stopped because the collector was behind.',
+  },
   events: { label: 'events', meaning: 'Events appended to the log.' },
   published: { label: 'events published', meaning: 'Events that came from publish() rather than the FIFO.' },
   publishFull: { label: 'publish refused', meaning: 'Calls of publish() answered with "full".' },
@@ -25,7 +28,10 @@ export const COUNTER_TABLE = {
     meaning: 'Events of unknown containers that were dropped because of --unknown-containers drop.',
   },
   staleStops: { label: 'stale stops', meaning: 'STOPPED records whose pid was not the container\u2019s current one.' },
-  timesBumped: { label: 'times bumped', meaning: 'Events whose own time had to be moved to keep the order of the log.' },
+  timesBumped: {
+    label: 'times bumped',
+    meaning: 'Events whose own time had to be moved to keep the order of the log.',
+  },
   clockSteps: { label: 'clock steps', meaning: 'Times that the clock was found behind the newest event.' },
   segmentsOpened: { label: 'segments opened', meaning: 'Segments of the log that were begun.' },
   segmentsDropped: { label: 'segments dropped', meaning: 'Segments that retention let go.' },
@@ -34,7 +40,10 @@ export const COUNTER_TABLE = {
   clientsAttached: { label: 'clients attached', meaning: 'Clients that were admitted.' },
   clientsEnded: { label: 'clients ended', meaning: 'Clients that ended cleanly: until, end of history or shutdown.' },
   clientsLeft: { label: 'clients left', meaning: 'Clients that went away or cancelled.' },
-  clientsCut: { label: 'clients cut', meaning: 'Clients that were ended abnormally: gap, lag policy, failure or drain timeout.' },
+  clientsCut: {
+    label: 'clients cut',
+    meaning: 'Clients that were ended abnormally: gap, lag policy, failure or drain timeout.',
+  },
   clientsRefused: { label: 'clients refused', meaning: 'Subscriptions that were answered with an error.' },
   delivered: { label: 'events delivered', meaning: 'Events handed to clients, counted per client.' },
   bytesWritten: { label: 'bytes written', meaning: 'Bytes handed to clients.' },
@@ -45,11 +54,17 @@ export const COUNTER_TABLE = {
   eventsMissed: { label: 'events missed', meaning: 'Events in those gaps.' },
   connections: { label: 'connections', meaning: 'Connections accepted on the event socket.' },
   connectionsSilent: { label: 'silent connections', meaning: 'Connections ended because they said nothing for 10 s.' },
-  connectionsBroken: { label: 'broken connections', meaning: 'Connections ended because they spoke no protocol of this socket.' },
+  connectionsBroken: {
+    label: 'broken connections',
+    meaning: 'Connections ended because they spoke no protocol of this socket.',
+  },
   requestsRefused: { label: 'requests refused', meaning: 'HTTP and gRPC requests answered with an error.' },
   adminRequests: { label: 'admin requests', meaning: 'Requests on the admin socket.' },
   timeMarks: { label: 'time marks', meaning: 'Time marks given to let clients with a passed until end.' },
-  cancelsSeen: { label: 'cancels seen', meaning: 'Clients that were ended because they had been cancelled in the client table.' },
+  cancelsSeen: {
+    label: 'cancels seen',
+    meaning: 'Clients that were ended because they had been cancelled in the client table.',
+  },
   lagBreaches: { label: 'lag breaches', meaning: 'Clients that were ended because they were beyond their lag limit.' },
 } as const satisfies Record<string, CounterRow>;
 

@@ -10,7 +10,8 @@ import { INTAKE, MONITOR } from './layout.ts';
  */
 export class IntakeRing {
   readonly bytes: Uint8Array;
-  readonly #words: Int32Array;
+  /** The same memory; slots begin on word boundaries. */
+  readonly words: Int32Array;
 
   static allocate(): SharedArrayBuffer {
     const memory = new SharedArrayBuffer(INTAKE.HEADER_BYTES + INTAKE.SLOTS * MONITOR.BYTES);
@@ -21,71 +22,71 @@ export class IntakeRing {
 
   constructor(memory: SharedArrayBuffer) {
     this.bytes = new Uint8Array(memory);
-    this.#words = new Int32Array(memory);
+    this.words = new Int32Array(memory);
   }
 
   /** Byte offset of the slot that is `ahead` records behind the last committed one. */
   get writeOffset(): number {
-    return this.#offset(Atomics.load(this.#words, INTAKE.HEAD));
+    return this.#offset(Atomics.load(this.words, INTAKE.HEAD));
   }
 
   /** Free slots from `writeOffset` on without wrapping. */
   get contiguousFree(): number {
-    const head = Atomics.load(this.#words, INTAKE.HEAD);
-    const used = (head - Atomics.load(this.#words, INTAKE.TAIL)) | 0;
+    const head = Atomics.load(this.words, INTAKE.HEAD);
+    const used = (head - Atomics.load(this.words, INTAKE.TAIL)) | 0;
     return Math.min(INTAKE.SLOTS - used, INTAKE.SLOTS - (head & (INTAKE.SLOTS - 1)));
   }
 
   /** Hands the first `records` free slots to the consumer. @returns true when it sleeps and must be woken */
   commit(records: number): boolean {
-    const head = Atomics.load(this.#words, INTAKE.HEAD);
-    Atomics.store(this.#words, INTAKE.HEAD, (head + records) | 0);
+    const head = Atomics.load(this.words, INTAKE.HEAD);
+    Atomics.store(this.words, INTAKE.HEAD, (head + records) | 0);
     return (
-      Atomics.load(this.#words, INTAKE.CONSUMER_WAITS) === 1 &&
-      Atomics.exchange(this.#words, INTAKE.CONSUMER_WAITS, 0) === 1
+      Atomics.load(this.words, INTAKE.CONSUMER_WAITS) === 1 &&
+      Atomics.exchange(this.words, INTAKE.CONSUMER_WAITS, 0) === 1
     );
   }
 
   /** Undoes what a partial read left in free slots, so that they read as free again. */
   resetFree(bytes: number): void {
-    const first = Atomics.load(this.#words, INTAKE.HEAD) & (INTAKE.SLOTS - 1);
+    const first = Atomics.load(this.words, INTAKE.HEAD) & (INTAKE.SLOTS - 1);
     for (let slot = first; (slot - first) * MONITOR.BYTES < bytes; slot += 1) this.#markFree(slot);
   }
 
   /** Producer: asks to be woken when slots become free. @returns false when some already are */
   sleepUntilFree(): boolean {
-    Atomics.store(this.#words, INTAKE.PRODUCER_WAITS, 1);
+    Atomics.store(this.words, INTAKE.PRODUCER_WAITS, 1);
     if (this.contiguousFree === 0) return true;
-    Atomics.store(this.#words, INTAKE.PRODUCER_WAITS, 0);
+    Atomics.store(this.words, INTAKE.PRODUCER_WAITS, 0);
     return false;
   }
 
   /** Committed records that wait for the consumer. */
   get available(): number {
-    return (Atomics.load(this.#words, INTAKE.HEAD) - Atomics.load(this.#words, INTAKE.TAIL)) | 0;
+    return (Atomics.load(this.words, INTAKE.HEAD) - Atomics.load(this.words, INTAKE.TAIL)) | 0;
   }
 
   /** Byte offset of the `index`-th waiting record. */
   slotAt(index: number): number {
-    return this.#offset((Atomics.load(this.#words, INTAKE.TAIL) + index) | 0);
+    return this.#offset((Atomics.load(this.words, INTAKE.TAIL) + index) | 0);
   }
 
   /** Gives the oldest `records` slots back. @returns true when the producer sleeps and must be woken */
   release(records: number): boolean {
-    const tail = Atomics.load(this.#words, INTAKE.TAIL);
+    const tail = Atomics.load(this.words, INTAKE.TAIL);
     for (let index = 0; index < records; index += 1) this.#markFree((tail + index) & (INTAKE.SLOTS - 1));
-    Atomics.store(this.#words, INTAKE.TAIL, (tail + records) | 0);
+    Atomics.store(this.words, INTAKE.TAIL, (tail + records) | 0);
     return (
-      Atomics.load(this.#words, INTAKE.PRODUCER_WAITS) === 1 &&
-      Atomics.exchange(this.#words, INTAKE.PRODUCER_WAITS, 0) === 1
+      Atomics.load(this.words, INTAKE.PRODUCER_WAITS) === 1 &&
+      Atomics.exchange(this.words, INTAKE.PRODUCER_WAITS, 0) === 1
     );
   }
 
   /** Consumer: asks to be woken by the next commit. @returns false when records already wait */
   sleepUntilRecords(): boolean {
-    Atomics.store(this.#words, INTAKE.CONSUMER_WAITS, 1);
+    Atomics.store(this.words, INTAKE.CONSUMER_WAITS, 1);
     if (this.available === 0) return true;
-    Atomics.store(this.#words, INTAKE.CONSUMER_WAITS, 0);
+    Atomics.store(this.words, INTAKE.CONSUMER_WAITS, 0);
     return false;
   }
 
@@ -94,6 +95,6 @@ export class IntakeRing {
   }
 
   #markFree(slot: number): void {
-    this.#words[(INTAKE.HEADER_BYTES + slot * MONITOR.BYTES) >> 2] = INTAKE.SENTINEL;
+    this.words[(INTAKE.HEADER_BYTES + slot * MONITOR.BYTES) >> 2] = INTAKE.SENTINEL;
   }
 }

@@ -42,7 +42,11 @@ export class ControlClient {
   }
 
   /** @throws what the method threw; ERR_ACTOR_DIED; ERR_ASK_TIMEOUT after 10 s */
-  async ask<Result>(method: string, args: readonly unknown[] = [], transfer: readonly MessagePort[] = []): Promise<Result> {
+  async ask<Result>(
+    method: string,
+    args: readonly unknown[] = [],
+    transfer: readonly MessagePort[] = [],
+  ): Promise<Result> {
     const list = transfer.length > 0 ? Comlink.transfer([...args], [...transfer] as never[]) : args;
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<never>((_, reject) => {

@@ -23,4 +23,3 @@ export function hostBuffer(init: ActorInit): Hosted {
   const timer = setInterval(() => buffer.tick(), RETENTION_TICK_MS);
   return { control: {}, stop: () => clearInterval(timer) };
 }
-

@@ -18,4 +18,3 @@ export function hostClientsChecker(init: ActorInit): Hosted {
   const timer = setInterval(() => checker.tick(), TICK_MS);
   return { control: {}, stop: () => clearInterval(timer) };
 }
-

@@ -21,4 +21,3 @@ export async function hostMonitored(init: ActorInit, hooks: DoorHooks): Promise<
   });
   return { control: {}, stop: () => driver.close() };
 }
-

@@ -283,7 +283,10 @@ export class Pipeline {
   }
 
   /** One channel per pair of actors that talk. */
-  #wire(names: readonly ActorName[], shards: readonly ActorName[]): Map<ActorName, Partial<Record<ActorName, MessagePort>>> {
+  #wire(
+    names: readonly ActorName[],
+    shards: readonly ActorName[],
+  ): Map<ActorName, Partial<Record<ActorName, MessagePort>>> {
     const links = new Map<ActorName, Partial<Record<ActorName, MessagePort>>>();
     const connect = (left: ActorName, right: ActorName): void => {
       const { port1, port2 } = new MessageChannel();
@@ -342,7 +345,11 @@ export class Pipeline {
     const { port1, port2 } = new MessageChannel();
     const subscriber = new Subscriber(port1, this.epoch);
     try {
-      const at = await this.#control(name).ask<{ row: number; generation: number }>('addClient', [subscription, port2], [port2]);
+      const at = await this.#control(name).ask<{ row: number; generation: number }>(
+        'addClient',
+        [subscription, port2],
+        [port2],
+      );
       return { subscriber, ...at };
     } catch (error) {
       subscriber.cancel();

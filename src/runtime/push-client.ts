@@ -37,7 +37,11 @@ export function runPushClient(
   return { done, cancel };
 }
 
-async function deliver(functions: PushClientFunctions, subscriber: Subscriber, isCancelled: () => boolean): Promise<void> {
+async function deliver(
+  functions: PushClientFunctions,
+  subscriber: Subscriber,
+  isCancelled: () => boolean,
+): Promise<void> {
   for await (const delivery of subscriber) {
     if (isCancelled()) return;
     try {

@@ -28,7 +28,8 @@ export function startOnThread(init: Omit<ActorInit, 'control'>, workerUrl: URL):
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const died = new Promise<TocsinError>((resolve) => {
     const fail = (cause: unknown): void => {
-      if (!isStopping) resolve(new TocsinError('ERR_ACTOR_DIED', `${init.name}: ${asTocsinError(cause).message}`, { cause }));
+      if (!isStopping)
+        resolve(new TocsinError('ERR_ACTOR_DIED', `${init.name}: ${asTocsinError(cause).message}`, { cause }));
     };
     worker.once('error', fail);
     worker.once('messageerror', fail);

@@ -53,7 +53,8 @@ describe('a burst of records from a C program', () => {
 
   function attach(kind: Kind, since: string | undefined): void {
     const finish = (check: SequenceCheck): void => void outcomes.push({ kind, since, ...check.result });
-    if (kind === 'iterable' || kind === 'push') return ask({ type: 'attach', kind, last: COUNT, ...(since ? { since } : {}) });
+    if (kind === 'iterable' || kind === 'push')
+      return ask({ type: 'attach', kind, last: COUNT, ...(since ? { since } : {}) });
     if (kind === 'grpc-js') return attachGrpcJs(since, finish);
     if (kind === 'grpc++') return attachGrpcCpp(since);
     return attachReader(kind, since, finish);
@@ -98,7 +99,12 @@ describe('a burst of records from a C program', () => {
     child.stdout.on('data', (piece: Buffer) => (output += piece.toString()));
     child.stderr.once('data', () => (attached += 1));
     child.once('close', () => {
-      const { count, first, last, bad } = JSON.parse(output) as { count: number; first: number; last: number; bad: number };
+      const { count, first, last, bad } = JSON.parse(output) as {
+        count: number;
+        first: number;
+        last: number;
+        bad: number;
+      };
       outcomes.push({ kind: 'grpc++', since, count, first, last, breaks: bad });
     });
   }
@@ -133,7 +139,10 @@ describe('a burst of records from a C program', () => {
     for (const outcome of all) {
       const { kind, since, count, first, last, breaks } = outcome;
       const expected = since === undefined ? 1 : times.findIndex((time) => time >= since) + 1;
-      assert.deepEqual({ kind, since, first, last, count, breaks }, { kind, since, first: expected, last: sent, count: sent - expected + 1, breaks: 0 });
+      assert.deepEqual(
+        { kind, since, first, last, count, breaks },
+        { kind, since, first: expected, last: sent, count: sent - expected + 1, breaks: 0 },
+      );
     }
     for (const notice of notices) if (notice.type === 'finished') assert.equal(notice.gaps, 0);
     const delivered = all.reduce((sum, { count }) => sum + count, 0);

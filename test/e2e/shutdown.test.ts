@@ -8,7 +8,14 @@ import { buildNative, startSender } from './support/native.ts';
 describe('SIGTERM in the middle of a burst', () => {
   it('gives every reading client everything accepted and a clean end, and cuts the one that does not read', async () => {
     const programs = buildNative();
-    const daemon = await startDaemon(['--history-events', '2000000', '--history-bytes', '2GiB', '--drain-timeout', '3s']);
+    const daemon = await startDaemon([
+      '--history-events',
+      '2000000',
+      '--history-bytes',
+      '2GiB',
+      '--drain-timeout',
+      '3s',
+    ]);
     const readers = ['curl', 'curl', 'cli', 'cli', 'grpc', 'grpc'].map((kind) => {
       const check = new SequenceCheck();
       const child =
@@ -24,11 +31,16 @@ describe('SIGTERM in the middle of a burst', () => {
       });
       return { kind, child, check, exited: exitOf(child), report: () => report };
     });
-    const stopped = spawn('curl', ['-sN', '--unix-socket', daemon.events, 'http://tocsin/v1/events'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const stopped = spawn('curl', ['-sN', '--unix-socket', daemon.events, 'http://tocsin/v1/events'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
     const stoppedCheck = new SequenceCheck();
     stopped.stdout.on('data', (piece: Buffer) => stoppedCheck.push(piece));
     const stoppedExit = exitOf(stopped);
-    await waitFor(async () => (await statsOf(daemon)).counters['clientsAttached'] === readers.length + 1, 'the clients');
+    await waitFor(
+      async () => (await statsOf(daemon)).counters['clientsAttached'] === readers.length + 1,
+      'the clients',
+    );
     // The sender is cut off by the daemon's end: it fails then, and that is expected.
     const sender = startSender(programs, daemon.fifo, 3_000_000);
     sender.done.catch(() => {});

@@ -61,7 +61,11 @@ describe('one of 21 clients stopped with SIGSTOP', () => {
     stopped.kill('SIGSTOP');
     const at = (await statsOf(daemon)).headSeq;
     // Its socket, its pipe and its lane hold some thousand events more.
-    await waitFor(async () => (await statsOf(daemon)).headSeq > at + 40_000, 'the stopped client to fall behind', 60_000);
+    await waitFor(
+      async () => (await statsOf(daemon)).headSeq > at + 40_000,
+      'the stopped client to fall behind',
+      60_000,
+    );
     stopped.kill('SIGCONT');
     await waitFor(async () => (await statsOf(daemon)).counters['gaps']! > 0, 'the gap to be noticed');
     sender.stop();
@@ -81,7 +85,9 @@ describe('one of 21 clients stopped with SIGSTOP', () => {
         assert.deepEqual(notices, []);
       }
       await waitFor(() => slow.check.last === sent, 'the stopped client to catch up');
-      const gaps = slow.notices.map((line) => JSON.parse(line) as { type: string; missed: number; from: number; to: number; reason: string });
+      const gaps = slow.notices.map(
+        (line) => JSON.parse(line) as { type: string; missed: number; from: number; to: number; reason: string },
+      );
       assert.ok(gaps.length > 0);
       for (const gap of gaps) {
         assert.equal(gap.type, 'gap');
@@ -91,7 +97,9 @@ describe('one of 21 clients stopped with SIGSTOP', () => {
       const missed = gaps.reduce((sum, gap) => sum + gap.missed, 0);
       assert.equal(slow.check.count + missed, sent, 'what it got and what it was told it missed is all that was sent');
       assert.equal(slow.check.breaks, gaps.length, 'every break in its stream has its gap line');
-      console.log(`# sent ${sent}; 20 clients complete; the stopped one got ${slow.check.count} and was told of ${missed}`);
+      console.log(
+        `# sent ${sent}; 20 clients complete; the stopped one got ${slow.check.count} and was told of ${missed}`,
+      );
     });
   });
 
@@ -133,5 +141,4 @@ describe('one of 21 clients stopped with SIGSTOP', () => {
       assert.equal((await statsOf(daemon)).counters['clientsCut'], 1);
     });
   });
-
 });

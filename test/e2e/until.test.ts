@@ -38,11 +38,14 @@ describe('until', () => {
     const until = (Date.now() / 1000 - 1).toFixed(6);
     const check = new SequenceCheck();
     const complete = await new Promise<boolean>((resolve, reject) => {
-      const request = http.get({ socketPath: daemon.events, path: `/v1/events?since=0&until=${until}`, agent: false }, (response) => {
-        response.on('error', () => {});
-        response.once('close', () => resolve(response.complete));
-        void readSlowly(response, check);
-      });
+      const request = http.get(
+        { socketPath: daemon.events, path: `/v1/events?since=0&until=${until}`, agent: false },
+        (response) => {
+          response.on('error', () => {});
+          response.once('close', () => resolve(response.complete));
+          void readSlowly(response, check);
+        },
+      );
       request.once('error', reject);
     });
     assert.deepEqual(check.result, { count: HISTORY, first: 1, last: HISTORY, breaks: 0 });

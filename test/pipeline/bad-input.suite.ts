@@ -68,7 +68,10 @@ export function describeBadInput(threads: Threads): void {
         for (const piece of pieces) fixture.write(piece);
         await fixture.head(head + 80);
         const log = await fixture.log();
-        assert.deepEqual(log.slice(head).map(({ id }) => id), sent.slice(-80));
+        assert.deepEqual(
+          log.slice(head).map(({ id }) => id),
+          sent.slice(-80),
+        );
         await fixture.counter('junkBytes', junkBefore + junk);
         assert.equal(counters()['junkBytes'], junkBefore + junk);
       });
@@ -107,7 +110,10 @@ export function describeBadInput(threads: Threads): void {
         const before = counters()['junkBytes'] ?? 0;
         fixture.write(Buffer.concat([good('before-bad'), rawRecord(fields), good('behind-bad')]));
         await fixture.head(head + 2);
-        assert.deepEqual((await fixture.log()).slice(head).map(({ id }) => id), ['before-bad', 'behind-bad']);
+        assert.deepEqual(
+          (await fixture.log()).slice(head).map(({ id }) => id),
+          ['before-bad', 'behind-bad'],
+        );
         assert.equal(counters()['junkBytes'], before + 596);
       });
     }
@@ -121,7 +127,9 @@ export function describeBadInput(threads: Threads): void {
 
     it('replaces invalid UTF-8 and says so', async () => {
       const before = counters()['utf8Replaced'] ?? 0;
-      fixture.write(good('utf8', { args: Buffer.from([0x61, 0xff, 0xc3, 0x62]), extra: Buffer.from([0x6b, 0x3d, 0xe2, 0x82]) }));
+      fixture.write(
+        good('utf8', { args: Buffer.from([0x61, 0xff, 0xc3, 0x62]), extra: Buffer.from([0x6b, 0x3d, 0xe2, 0x82]) }),
+      );
       await fixture.head(head + 1);
       const event = (await fixture.log()).at(-1);
       assert.equal(event?.args, 'a\ufffd\ufffdb');
@@ -138,7 +146,12 @@ export function describeBadInput(threads: Threads): void {
     });
 
     it('lets built-in attributes win over labels and extra annotations of their names', async () => {
-      await fixture.pipeline.containers.set('shadow', { name: 'web', image: 'busybox', pid: 7, labels: { image: 'evil', pid: '1', ok: 'yes' } });
+      await fixture.pipeline.containers.set('shadow', {
+        name: 'web',
+        image: 'busybox',
+        pid: 7,
+        labels: { image: 'evil', pid: '1', ok: 'yes' },
+      });
       fixture.write(good('shadow', { extra: 'name=evil' }));
       await fixture.head(head + 1);
       const event = (await fixture.log()).at(-1);
@@ -151,7 +164,10 @@ export function describeBadInput(threads: Threads): void {
       fixture.write(good('nobody-described-me', { pid: 42, value: 1, exitCode: -1 }));
       await fixture.head(head + 1);
       const { id, attributes, pid, exitCode } = (await fixture.log()).at(-1)!;
-      assert.deepEqual({ id, attributes, pid, exitCode }, { id: 'nobody-described-me', attributes: {}, pid: 42, exitCode: 125 });
+      assert.deepEqual(
+        { id, attributes, pid, exitCode },
+        { id: 'nobody-described-me', attributes: {}, pid: 42, exitCode: 125 },
+      );
       assert.equal(counters()['unknownContainers'], before + 1);
     });
 
@@ -177,12 +193,17 @@ export function describeBadInput(threads: Threads): void {
       const { epoch } = fixture.pipeline.stats();
       assert.deepEqual(await refusal(`after=${epoch}-999999999`), { status: 400, code: 'ERR_CURSOR_FUTURE' });
       assert.deepEqual(await refusal('filters=%7B'), { status: 400, code: 'ERR_FILTER_INVALID' });
-      assert.deepEqual(await refusal('filters=%7B%22event~%22%3A%5B%22(%22%5D%7D'), { status: 400, code: 'ERR_FILTER_INVALID' });
+      assert.deepEqual(await refusal('filters=%7B%22event~%22%3A%5B%22(%22%5D%7D'), {
+        status: 400,
+        code: 'ERR_FILTER_INVALID',
+      });
     });
 
     it('answers since after until and an undecodable request with INTERNAL on the gRPC door', async () => {
       const client = grpcClient(fixture.events);
-      const late = await readAll(client.Events({ since: { seconds: '20', nanos: 0 }, until: { seconds: '10', nanos: 0 } }));
+      const late = await readAll(
+        client.Events({ since: { seconds: '20', nanos: 0 }, until: { seconds: '10', nanos: 0 } }),
+      );
       assert.deepEqual([late.status, late.details], [13, 'Failed to execute events callback']);
       const range = await readAll(client.Events({ since: { seconds: '99999999999', nanos: 0 } }));
       assert.deepEqual([range.status, range.details], [13, 'Failed to transform grpc request']);
@@ -209,7 +230,12 @@ export function describeBadInput(threads: Threads): void {
 
     it('answers what is not HTTP with 400 and ends the connection', async () => {
       const before = counters()['connectionsBroken'] ?? 0;
-      for (const nonsense of ['hello\r\n\r\n', 'GET\r\n\r\n', '\x16\x03\x01\x02\x00\x01', `GET /v1/events HTTP/1.1\r\nX: ${'y'.repeat(40_000)}\r\n\r\n`]) {
+      for (const nonsense of [
+        'hello\r\n\r\n',
+        'GET\r\n\r\n',
+        '\x16\x03\x01\x02\x00\x01',
+        `GET /v1/events HTTP/1.1\r\nX: ${'y'.repeat(40_000)}\r\n\r\n`,
+      ]) {
         const answer = await fixture.raw(nonsense);
         assert.match(answer, /^HTTP\/1\.1 4\d\d /, nonsense.slice(0, 20));
         assert.match(answer, /"code":"ERR_/);
@@ -233,7 +259,8 @@ export function describeBadInput(threads: Threads): void {
     });
 
     it('refuses bad container descriptions on the admin socket', async () => {
-      const put = async (id: string, body: string): Promise<number> => (await call(fixture.admin, `/v1/containers/${id}`, { method: 'PUT', body })).status;
+      const put = async (id: string, body: string): Promise<number> =>
+        (await call(fixture.admin, `/v1/containers/${id}`, { method: 'PUT', body })).status;
       assert.equal(await put('c', 'no json'), 400);
       assert.equal(await put('c', '[]'), 400);
       assert.equal(await put('c', '{"pid":"x"}'), 400);
@@ -258,7 +285,9 @@ export function describeBadInput(threads: Threads): void {
       assert.equal(fs.readFileSync(file, 'utf8'), 'precious');
     });
 
-    it('is refused when it belongs to someone else', { skip: process.geteuid?.() === 0 ? false : 'needs root to make one' }, async () => {
+    it('is refused when it belongs to someone else', {
+      skip: process.geteuid?.() === 0 ? false : 'needs root to make one',
+    }, async () => {
       const fifo = path.join(root, 'foreign');
       const own = await createPipeline({ threads, fifo });
       await own.close();

@@ -20,7 +20,10 @@ const isEvent = (delivery: Delivery): delivery is TocsinEvent => delivery.type !
 /** What a pipeline promises, the same on threads and inline. */
 export function describePipeline(threads: Threads): void {
   describe(`an embedded pipeline (${threads})`, () => {
-    async function withPipeline(options: PipelineOptions, test: (pipeline: Awaited<ReturnType<typeof createPipeline>>) => Promise<void>): Promise<void> {
+    async function withPipeline(
+      options: PipelineOptions,
+      test: (pipeline: Awaited<ReturnType<typeof createPipeline>>) => Promise<void>,
+    ): Promise<void> {
       const pipeline = await createPipeline({ threads, ...options });
       try {
         await test(pipeline);
@@ -39,9 +42,18 @@ export function describePipeline(threads: Threads): void {
       return taken;
     }
 
-    const publishMany = async (pipeline: Awaited<ReturnType<typeof createPipeline>>, count: number, first = 1): Promise<void> => {
+    const publishMany = async (
+      pipeline: Awaited<ReturnType<typeof createPipeline>>,
+      count: number,
+      first = 1,
+    ): Promise<void> => {
       for (let n = first; n < first + count; n += 1) {
-        await waitFor(() => pipeline.publish({ type: 'container', action: 'start', id: `c${n % 7}`, attributes: { n: String(n) } }) === 'accepted', 'room');
+        await waitFor(
+          () =>
+            pipeline.publish({ type: 'container', action: 'start', id: `c${n % 7}`, attributes: { n: String(n) } }) ===
+            'accepted',
+          'room',
+        );
       }
       await waitFor(() => pipeline.stats().headSeq >= first + count - 1, 'the events');
     };
@@ -64,14 +76,28 @@ export function describePipeline(threads: Threads): void {
     it('keeps every field of a published event', async () => {
       await withPipeline({}, async (pipeline) => {
         const event = {
-          type: 'volume', action: 'mount', id: 'v1', args: 'rw \u2028 "x"', attributes: { b: '2', a: '\u00e4\ud83d\ude00' },
-          pid: 1, exitCode: 0, scope: 'local', source: 'test', namespace: 'ns', time: { sec: 1_600_000_000, nanos: 5 },
+          type: 'volume',
+          action: 'mount',
+          id: 'v1',
+          args: 'rw \u2028 "x"',
+          attributes: { b: '2', a: '\u00e4\ud83d\ude00' },
+          pid: 1,
+          exitCode: 0,
+          scope: 'local',
+          source: 'test',
+          namespace: 'ns',
+          time: { sec: 1_600_000_000, nanos: 5 },
         };
         pipeline.publish(event);
-        const [got] = await collect(await pipeline.subscribe({ since: '0', until: '0s' }), 1).then((first) => first.length > 0 ? first : collectSoon(pipeline));
+        const [got] = await collect(await pipeline.subscribe({ since: '0', until: '0s' }), 1).then((first) =>
+          first.length > 0 ? first : collectSoon(pipeline),
+        );
         const { time: _, ...fields } = event;
         assert.ok(got && isEvent(got));
-        assert.deepEqual({ ...got, seq: 0, cursor: '', time: '', timeNano: '' }, { ...fields, seq: 0, cursor: '', time: '', timeNano: '' });
+        assert.deepEqual(
+          { ...got, seq: 0, cursor: '', time: '', timeNano: '' },
+          { ...fields, seq: 0, cursor: '', time: '', timeNano: '' },
+        );
         assert.equal(got.timeNano, '1600000000000000005', 'a source time is kept while order allows it');
       });
     });
@@ -88,7 +114,10 @@ export function describePipeline(threads: Threads): void {
         const taking = collect(await pipeline.subscribe({ after: first.at(-1)!.cursor }), 277);
         await publishMany(pipeline, 100, 301);
         const rest = (await taking).filter(isEvent);
-        assert.deepEqual(rest.map(({ seq }) => seq), Array.from({ length: 277 }, (_, index) => 124 + index));
+        assert.deepEqual(
+          rest.map(({ seq }) => seq),
+          Array.from({ length: 277 }, (_, index) => 124 + index),
+        );
       });
     });
 
@@ -127,7 +156,9 @@ export function describePipeline(threads: Threads): void {
         }
         await waitFor(() => pipeline.stats().headSeq === 4, 'the events');
         const seqs = async (...filter: string[]): Promise<number[]> =>
-          (await collect(await pipeline.subscribe({ since: '0', follow: false, filter }))).map((event) => (event as TocsinEvent).seq);
+          (await collect(await pipeline.subscribe({ since: '0', follow: false, filter }))).map(
+            (event) => (event as TocsinEvent).seq,
+          );
         assert.deepEqual(await seqs('container=web'), [1, 2]);
         assert.deepEqual(await seqs('container=w*', 'event=start'), [1]);
         assert.deepEqual(await seqs('type=image', 'type=container'), [1, 2, 3, 4]);
@@ -145,8 +176,18 @@ export function describePipeline(threads: Threads): void {
         await waitFor(() => pipeline.stats().oldestSeq === 19_951, 'retention');
         const { epoch } = pipeline;
         const taken = await collect(await pipeline.subscribe({ after: `${epoch}-20` }), 51);
-        assert.deepEqual(taken[0], { type: 'gap', missed: 19_930, from: 21, to: 19_950, reason: 'retention', oldest: `${epoch}-19950` });
-        assert.deepEqual(taken.slice(1).map((event) => (event as TocsinEvent).seq), Array.from({ length: 50 }, (_, index) => 19_951 + index));
+        assert.deepEqual(taken[0], {
+          type: 'gap',
+          missed: 19_930,
+          from: 21,
+          to: 19_950,
+          reason: 'retention',
+          oldest: `${epoch}-19950`,
+        });
+        assert.deepEqual(
+          taken.slice(1).map((event) => (event as TocsinEvent).seq),
+          Array.from({ length: 50 }, (_, index) => 19_951 + index),
+        );
         const replay = await collect(await pipeline.subscribe({ since: '0', follow: false }));
         assert.equal(replay.length, 50, 'who asks for times only is not told about what was before');
       });
@@ -205,7 +246,10 @@ export function describePipeline(threads: Threads): void {
         await client.done;
         assert.ok(performance.now() - begun <= 1_500, 'within a second and the time to notice');
         await waitFor(async () => (await pipeline.clients()).length === 0, 'the client to be forgotten');
-        assert.deepEqual(seqs, Array.from({ length: 40 }, (_, index) => index + 1));
+        assert.deepEqual(
+          seqs,
+          Array.from({ length: 40 }, (_, index) => index + 1),
+        );
         assert.equal(pipeline.stats().counters.cancelsSeen, 1);
       });
     });
@@ -228,7 +272,11 @@ export function describePipeline(threads: Threads): void {
       await withPipeline({}, async (pipeline) => {
         await publishMany(pipeline, 5);
         const seqs: number[] = [];
-        const client = await pipeline.addClient({ since: '0', until: '0s', write: (delivery) => void seqs.push((delivery as TocsinEvent).seq) });
+        const client = await pipeline.addClient({
+          since: '0',
+          until: '0s',
+          write: (delivery) => void seqs.push((delivery as TocsinEvent).seq),
+        });
         await client.done;
         assert.deepEqual(seqs, [1, 2, 3, 4, 5]);
       });
@@ -238,7 +286,10 @@ export function describePipeline(threads: Threads): void {
       await withPipeline({ historyEvents: 100_000 }, async (pipeline) => {
         const outcomes = { accepted: 0, full: 0, closed: 0 };
         // In one go: inline, the collector cannot run meanwhile; on threads it may keep up.
-        for (let n = 0; n < 30_000; n += 1) outcomes[pipeline.publish({ type: 'container', action: 'start', id: 'c', attributes: { pad: 'x'.repeat(100) } })] += 1;
+        for (let n = 0; n < 30_000; n += 1)
+          outcomes[
+            pipeline.publish({ type: 'container', action: 'start', id: 'c', attributes: { pad: 'x'.repeat(100) } })
+          ] += 1;
         if (threads === 'inline') assert.ok(outcomes.full > 0);
         assert.equal(outcomes.full, pipeline.stats().counters.publishFull);
         await waitFor(() => pipeline.stats().headSeq === outcomes.accepted, 'everything accepted');
@@ -248,8 +299,12 @@ export function describePipeline(threads: Threads): void {
     it('throws on a bad event and on bad options, with a code', async () => {
       await withPipeline({}, async (pipeline) => {
         assert.throws(() => pipeline.publish({ type: '', action: 'x', id: 'y' }), { code: 'ERR_EVENT_INVALID' });
-        assert.throws(() => pipeline.publish({ type: 'a', action: 'x', id: 'y', pid: 1.5 }), { code: 'ERR_EVENT_INVALID' });
-        assert.throws(() => pipeline.publish({ type: 'a', action: 'x', id: 'y'.repeat(70_000) }), { code: 'ERR_EVENT_TOO_LARGE' });
+        assert.throws(() => pipeline.publish({ type: 'a', action: 'x', id: 'y', pid: 1.5 }), {
+          code: 'ERR_EVENT_INVALID',
+        });
+        assert.throws(() => pipeline.publish({ type: 'a', action: 'x', id: 'y'.repeat(70_000) }), {
+          code: 'ERR_EVENT_TOO_LARGE',
+        });
         await assert.rejects(pipeline.subscribe({ since: '20', until: '10' }), { code: 'ERR_SINCE_AFTER_UNTIL' });
         await assert.rejects(pipeline.subscribe({ name: 'nobody' }), { code: 'ERR_CONTAINER_UNKNOWN' });
         await assert.rejects(pipeline.subscribe({ lagLimit: -1 }), { code: 'ERR_OPTION_INVALID' });
@@ -282,8 +337,13 @@ export function describePipeline(threads: Threads): void {
     });
 
     it('leaves no listener on process and no handle behind, and two run side by side', async () => {
-      const listeners = (): string => JSON.stringify(process.eventNames().map((name) => [String(name), process.listenerCount(name)]));
-      const resources = (): string[] => process.getActiveResourcesInfo().filter((type) => type !== 'Timeout' && type !== 'Immediate').sort();
+      const listeners = (): string =>
+        JSON.stringify(process.eventNames().map((name) => [String(name), process.listenerCount(name)]));
+      const resources = (): string[] =>
+        process
+          .getActiveResourcesInfo()
+          .filter((type) => type !== 'Timeout' && type !== 'Immediate')
+          .sort();
       const [listenersBefore, resourcesBefore] = [listeners(), resources()];
       const [one, two] = await Promise.all([createPipeline({ threads }), createPipeline({ threads })]);
       assert.equal(listeners(), listenersBefore);
@@ -295,7 +355,10 @@ export function describePipeline(threads: Threads): void {
       assert.notEqual(one.epoch, two.epoch);
       await Promise.all([one.close(), two.close()]);
       assert.equal(listeners(), listenersBefore);
-      await waitFor(() => resources().length <= resourcesBefore.length, `the handles to go: ${resources().join()} against ${resourcesBefore.join()}`);
+      await waitFor(
+        () => resources().length <= resourcesBefore.length,
+        `the handles to go: ${resources().join()} against ${resourcesBefore.join()}`,
+      );
     });
 
     it('rejects with the cause and leaves nothing behind when it cannot start', async () => {
@@ -316,21 +379,66 @@ export function describePipeline(threads: Threads): void {
     after(() => fixture.close());
 
     it('formats what the library sends over the FIFO, enriched from the container table', async () => {
-      await fixture.pipeline.containers.set('0123abcd', { name: 'web', image: 'busybox', pid: 77, labels: { tier: 'front' } });
+      await fixture.pipeline.containers.set('0123abcd', {
+        name: 'web',
+        image: 'busybox',
+        pid: 77,
+        labels: { tier: 'front' },
+      });
       await sendContainerEvent(fixture.fifo, { id: '0123abcd', state: 'START' });
       await sendContainerEvent(fixture.fifo, { id: 'web', state: 'exec_create', args: 'ls -l', extra: 'k=v' });
       await sendContainerEvent(fixture.fifo, { id: '0123', state: 'STOPPED', pid: 77, exitCode: 3 });
       await sendContainerEvent(fixture.fifo, { id: 'web', state: 'RENAME' });
       await sendImageEvent(fixture.fifo, { ref: 'busybox:latest', state: 'REMOVE' });
       await fixture.head(5);
-      const log = (await fixture.log()).map(({ type, action, args, id, attributes, pid, exitCode }) => ({ type, action, args, id, attributes, pid, exitCode }));
+      const log = (await fixture.log()).map(({ type, action, args, id, attributes, pid, exitCode }) => ({
+        type,
+        action,
+        args,
+        id,
+        attributes,
+        pid,
+        exitCode,
+      }));
       const attributes = { image: 'busybox', name: 'web', tier: 'front' };
       assert.deepEqual(log, [
-        { type: 'container', action: 'start', args: undefined, id: '0123abcd', attributes, pid: 77, exitCode: undefined },
-        { type: 'container', action: 'exec_create', args: 'ls -l', id: '0123abcd', attributes: { ...attributes, k: 'v' }, pid: 77, exitCode: undefined },
+        {
+          type: 'container',
+          action: 'start',
+          args: undefined,
+          id: '0123abcd',
+          attributes,
+          pid: 77,
+          exitCode: undefined,
+        },
+        {
+          type: 'container',
+          action: 'exec_create',
+          args: 'ls -l',
+          id: '0123abcd',
+          attributes: { ...attributes, k: 'v' },
+          pid: 77,
+          exitCode: undefined,
+        },
         { type: 'container', action: 'die', args: undefined, id: '0123abcd', attributes, pid: 77, exitCode: 3 },
-        { type: 'container', action: 'rename', args: undefined, id: '0123abcd', attributes, pid: undefined, exitCode: 3 },
-        { type: 'image', action: 'remove', args: undefined, id: 'busybox:latest', attributes: {}, pid: undefined, exitCode: undefined },
+        {
+          type: 'container',
+          action: 'rename',
+          args: undefined,
+          id: '0123abcd',
+          attributes,
+          pid: undefined,
+          exitCode: 3,
+        },
+        {
+          type: 'image',
+          action: 'remove',
+          args: undefined,
+          id: 'busybox:latest',
+          attributes: {},
+          pid: undefined,
+          exitCode: undefined,
+        },
       ]);
     });
 
@@ -338,16 +446,30 @@ export function describePipeline(threads: Threads): void {
       const client = grpcClient(fixture.events);
       const until = { seconds: String(Math.floor(Date.now() / 1000) - 1), nanos: 0 };
       await waitFor(() => Date.now() / 1000 > Number(until.seconds) + 2, 'a second to pass');
-      const { events, status } = await readAll(client.Events({ until: { ...until, seconds: String(Number(until.seconds) + 2) } }));
+      const { events, status } = await readAll(
+        client.Events({ until: { ...until, seconds: String(Number(until.seconds) + 2) } }),
+      );
       client.close();
       assert.equal(status, 0);
-      assert.deepEqual(events.map(({ opt }) => opt), ['container start', 'container exec_create: ls -l', 'container die', 'container reanme', 'image remove']);
-      assert.deepEqual(events[2]?.annotations, { pid: '77', exitCode: '3', image: 'busybox', name: 'web', tier: 'front' });
+      assert.deepEqual(
+        events.map(({ opt }) => opt),
+        ['container start', 'container exec_create: ls -l', 'container die', 'container reanme', 'image remove'],
+      );
+      assert.deepEqual(events[2]?.annotations, {
+        pid: '77',
+        exitCode: '3',
+        image: 'busybox',
+        name: 'web',
+        tier: 'front',
+      });
     });
 
     it('gives a gRPC client without since the newest 64 events, then live ones', async () => {
       const head = fixture.pipeline.stats().headSeq;
-      fixture.write(Buffer.concat(Array.from({ length: 100 }, (_, index) => rawRecord({ name: 'many', extra: `n=${index}` }))), 596);
+      fixture.write(
+        Buffer.concat(Array.from({ length: 100 }, (_, index) => rawRecord({ name: 'many', extra: `n=${index}` }))),
+        596,
+      );
       await fixture.head(head + 100);
       const client = grpcClient(fixture.events);
       const stream = client.Events({});
@@ -366,23 +488,42 @@ export function describePipeline(threads: Threads): void {
       const head = fixture.pipeline.stats().headSeq;
       await fixture.pipeline.containers.set('f00d01', { name: 'apple' });
       await fixture.pipeline.containers.set('f00d02', { name: 'pear' });
-      fixture.write(Buffer.concat([rawRecord({ name: 'f00d01' }), rawRecord({ name: 'f00d02' }), rawRecord({ name: 'f00d01', value: 13 })]));
+      fixture.write(
+        Buffer.concat([
+          rawRecord({ name: 'f00d01' }),
+          rawRecord({ name: 'f00d02' }),
+          rawRecord({ name: 'f00d01', value: 13 }),
+        ]),
+      );
       await fixture.head(head + 3);
       for (const name of ['f00d01', 'apple', 'f00d01']) {
-        assert.deepEqual((await fixture.log(`since=0&follow=false&name=${name}`)).map(({ action }) => action), ['start', 'stop']);
+        assert.deepEqual(
+          (await fixture.log(`since=0&follow=false&name=${name}`)).map(({ action }) => action),
+          ['start', 'stop'],
+        );
       }
       const ambiguous = await call(fixture.events, '/v1/events?name=f00d');
       assert.equal(ambiguous.status, 409);
       assert.match(ambiguous.body, /f00d01, f00d02/);
       assert.ok(await fixture.pipeline.containers.remove('f00d01'));
       await fixture.pipeline.containers.set('f00d03', { name: 'apple' });
-      assert.equal((await fixture.log('since=0&follow=false&name=apple')).length, 0, 'the current bearer of a name is meant');
+      assert.equal(
+        (await fixture.log('since=0&follow=false&name=apple')).length,
+        0,
+        'the current bearer of a name is meant',
+      );
       await fixture.pipeline.containers.remove('f00d03');
-      assert.equal((await fixture.log('since=0&follow=false&name=f00d01')).length, 2, 'a removed container still has its history');
+      assert.equal(
+        (await fixture.log('since=0&follow=false&name=f00d01')).length,
+        2,
+        'a removed container still has its history',
+      );
     });
 
     it('writes one chunk per event, and the final chunk on a clean end', async () => {
-      const text = await fixture.raw('GET /v1/events?since=0&follow=false HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+      const text = await fixture.raw(
+        'GET /v1/events?since=0&follow=false HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+      );
       const [head = '', ...rest] = text.split('\r\n\r\n');
       assert.match(head, /^HTTP\/1\.1 200 OK\r\n/);
       assert.match(head, /Content-Type: application\/x-ndjson/);
@@ -402,7 +543,10 @@ export function describePipeline(threads: Threads): void {
 
     it('speaks plain lines to HTTP/1.0', async () => {
       const text = await fixture.raw('GET /v1/events?since=0&follow=false HTTP/1.0\r\n\r\n');
-      const lines = text.slice(text.indexOf('\r\n\r\n') + 4).split('\n').filter((line) => line !== '');
+      const lines = text
+        .slice(text.indexOf('\r\n\r\n') + 4)
+        .split('\n')
+        .filter((line) => line !== '');
       assert.equal(lines.length, fixture.pipeline.stats().headSeq);
       for (const line of lines) JSON.parse(line);
     });
@@ -410,17 +554,26 @@ export function describePipeline(threads: Threads): void {
     it('sends heartbeats with the cursor while a filter hides everything', async () => {
       const filters = encodeURIComponent(JSON.stringify({ type: ['nothing'] }));
       const until = (Date.now() / 1000 + 2.5).toFixed(3);
-      const beats = (await fixture.log(`heartbeat=1&filters=${filters}&until=${until}`)) as unknown as { type: string; cursor: string }[];
+      const beats = (await fixture.log(`heartbeat=1&filters=${filters}&until=${until}`)) as unknown as {
+        type: string;
+        cursor: string;
+      }[];
       assert.ok(beats.length >= 1);
       for (const beat of beats) assert.deepEqual(beat, { type: 'heartbeat', cursor: fixture.pipeline.stats().cursor });
     });
 
     it('spreads clients over its shards and lists them', async () => {
       const subscribers = await Promise.all(Array.from({ length: 6 }, () => fixture.pipeline.subscribe()));
-      const clients = JSON.parse((await call(fixture.admin, '/v1/clients')).body) as { shard: number; door: string; state: string; cursor: string }[];
+      const clients = JSON.parse((await call(fixture.admin, '/v1/clients')).body) as {
+        shard: number;
+        door: string;
+        state: string;
+        cursor: string;
+      }[];
       assert.equal(clients.length, 6);
       assert.deepEqual(new Set(clients.map(({ shard }) => shard)), new Set([0, 1]));
-      for (const { door, state, cursor } of clients) assert.deepEqual([door, state, cursor], ['subscribe', 'live', fixture.pipeline.stats().cursor]);
+      for (const { door, state, cursor } of clients)
+        assert.deepEqual([door, state, cursor], ['subscribe', 'live', fixture.pipeline.stats().cursor]);
       for (const subscriber of subscribers) subscriber.cancel();
     });
 
@@ -438,9 +591,18 @@ export function describePipeline(threads: Threads): void {
     });
 
     it('changes the container table over the admin socket', async () => {
-      const put = await call(fixture.admin, '/v1/containers/abc%2F1', { method: 'PUT', body: '{"name":"slash","labels":{"a":"b"}}' });
+      const put = await call(fixture.admin, '/v1/containers/abc%2F1', {
+        method: 'PUT',
+        body: '{"name":"slash","labels":{"a":"b"}}',
+      });
       assert.equal(put.status, 200);
-      assert.deepEqual(JSON.parse(put.body), { id: 'abc/1', name: 'slash', labels: { a: 'b' }, known: true, removed: false });
+      assert.deepEqual(JSON.parse(put.body), {
+        id: 'abc/1',
+        name: 'slash',
+        labels: { a: 'b' },
+        known: true,
+        removed: false,
+      });
       assert.equal((await call(fixture.admin, '/v1/containers/abc%2F1', { method: 'DELETE' })).status, 200);
       const list = JSON.parse((await call(fixture.admin, '/v1/containers')).body) as { id: string; removed: boolean }[];
       assert.ok(list.some(({ id, removed }) => id === 'abc/1' && removed));

@@ -32,7 +32,9 @@ export function temporaryFolder(): string {
 
 /** Starts `tocsin serve` in a folder of its own and waits until it says that it is ready. */
 export async function startDaemon(args: readonly string[] = [], root = temporaryFolder()): Promise<Daemon> {
-  const child = spawn(process.execPath, [MAIN, 'serve', '--root', root, ...args], { stdio: ['ignore', 'inherit', 'pipe'] });
+  const child = spawn(process.execPath, [MAIN, 'serve', '--root', root, ...args], {
+    stdio: ['ignore', 'inherit', 'pipe'],
+  });
   let log = '';
   child.stderr.setEncoding('utf8');
   child.stderr.on('data', (text: string) => {
@@ -63,7 +65,11 @@ export function exitOf(child: ChildProcess): Promise<number | null> {
 }
 
 /** Waits for a condition, at most `limitMs`. */
-export async function waitFor(condition: () => boolean | Promise<boolean>, what: string, limitMs = 30_000): Promise<void> {
+export async function waitFor(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  limitMs = 30_000,
+): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
@@ -80,7 +86,11 @@ export interface Answer {
 }
 
 /** One request over a unix socket, with the whole answer. */
-export function call(socketPath: string, requestPath: string, options: { method?: string; body?: string } = {}): Promise<Answer> {
+export function call(
+  socketPath: string,
+  requestPath: string,
+  options: { method?: string; body?: string } = {},
+): Promise<Answer> {
   const { method = 'GET', body } = options;
   return new Promise((resolve, reject) => {
     const request = http.request({ socketPath, path: requestPath, method, agent: false }, (response) => {
@@ -116,7 +126,10 @@ export async function tocsin(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }> {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));

@@ -190,7 +190,9 @@ class Schedule {
   #start(): StartPosition {
     const random = this.#random;
     const head = this.#world.logState.headSeq;
-    switch (random.below(5)) {
+    // Where another client stands is where lanes have marks.
+    const others = this.#world.shards.flatMap((shard) => shard.clients());
+    switch (random.below(6)) {
       case 0:
         return { from: 'recent', count: random.below(200) };
       case 1:
@@ -199,6 +201,8 @@ class Schedule {
         return { from: 'cursor', cursor: `${EPOCH}-${random.below(head + 1)}` };
       case 3:
         return { from: 'cursor', cursor: `${EPOCH}-${Math.max(0, head - random.below(100))}` };
+      case 4:
+        return { from: 'cursor', cursor: random.pick(others)?.cursor ?? `${EPOCH}-0` };
       default:
         return { from: 'live' };
     }

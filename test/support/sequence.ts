@@ -13,7 +13,8 @@ export class SequenceCheck {
     const end = text.lastIndexOf('\n') + 1;
     this.#rest = text.slice(end);
     const numbers = /seq(?:":"|=)(\d+)/g;
-    for (let match = numbers.exec(text); match && match.index < end; match = numbers.exec(text)) this.take(Number(match[1]));
+    for (let match = numbers.exec(text); match && match.index < end; match = numbers.exec(text))
+      this.take(Number(match[1]));
   }
 
   take(seq: number): void {

@@ -24,7 +24,9 @@ interface Service {
 
 const definition = protoLoader.loadSync(path.join(CHECKOUT, 'test/e2e/native/container.proto'), { longs: String });
 const loaded = grpc.loadPackageDefinition(definition) as unknown as {
-  readonly containers: { readonly ContainerService: new (address: string, credentials: grpc.ChannelCredentials) => Service };
+  readonly containers: {
+    readonly ContainerService: new (address: string, credentials: grpc.ChannelCredentials) => Service;
+  };
 };
 
 /** A stock grpc-js client of iSulad's service. */

@@ -14,7 +14,9 @@ const OUT = path.join(CHECKOUT, 'build/native');
 /** @throws when there is no compiler or no libgrpc++: these tests are not to be skipped in silence */
 export function buildNative(): NativePrograms {
   fs.mkdirSync(OUT, { recursive: true });
-  const make = spawnSync('make', ['-s', '-C', path.join(CHECKOUT, 'test/e2e/native'), `OUT=${OUT}`, 'all'], { encoding: 'utf8' });
+  const make = spawnSync('make', ['-s', '-C', path.join(CHECKOUT, 'test/e2e/native'), `OUT=${OUT}`, 'all'], {
+    encoding: 'utf8',
+  });
   if (make.status !== 0) throw new Error(`make failed: ${make.error?.message ?? make.stderr}`);
   return { sender: path.join(OUT, 'sender'), grpcClient: path.join(OUT, 'grpc_client') };
 }
@@ -36,7 +38,12 @@ export interface Sent {
 }
 
 /** Runs the C sender to its end. */
-export async function sendRecords(programs: NativePrograms, fifo: string, count: number, extra: readonly string[] = []): Promise<Sent> {
+export async function sendRecords(
+  programs: NativePrograms,
+  fifo: string,
+  count: number,
+  extra: readonly string[] = [],
+): Promise<Sent> {
   return startSender(programs, fifo, count, extra).done;
 }
 

@@ -590,6 +590,47 @@ describe('Collector: which container a client means', () => {
   });
 });
 
+describe('Collector: what it forgets', () => {
+  /** A log that is long enough for the table to be looked over at the next commit. */
+  function longLog(prepare: (bench: Bench) => void): Bench {
+    const bench = new Bench({ segmentBytes: 64 * 1024 });
+    prepare(bench);
+    for (let batch = 0; batch < 17; batch += 1) {
+      bench.record(...Array.from({ length: 1000 }, () => ({ eventType: 1, value: 2, name: 'busybox' })));
+      bench.deferred.runAll();
+    }
+    bench.logState.oldestSeq = 16_900;
+    return bench;
+  }
+
+  it('forgets removed containers and those that only events named, once no retained event names them', () => {
+    const bench = longLog((young) => {
+      for (const id of ['gone', 'back', 'kept']) young.put(id, { name: `name-${id}` });
+      young.record({ name: 'gone' }, { name: 'back' }, { name: 'ghost' });
+      young.collector.removeContainer('gone');
+      young.collector.removeContainer('back');
+    });
+    bench.put('late');
+    bench.record({ name: 'late' }, { name: 'phantom' });
+    bench.collector.removeContainer('late');
+    bench.put('back');
+    bench.record({ eventType: 1, value: 2 });
+    for (const name of ['gone', 'name-gone', 'ghost']) assert.equal(bench.resolve(name), 'ERR_CONTAINER_UNKNOWN', name);
+    for (const name of ['kept', 'back', 'late', 'phantom']) assert.equal(bench.resolve(name), name);
+  });
+
+  it('forgets no container whose event is being appended just then', () => {
+    const bench = longLog(() => {});
+    const ghosts = Array.from({ length: 900 }, (_, index) => ({ name: `ghost${index}x` }));
+    bench.record(...ghosts);
+    bench.deferred.runAll();
+    assert.deepEqual(
+      ghosts.filter(({ name }) => bench.resolve(name) !== name),
+      [],
+    );
+  });
+});
+
 describe('Collector: the end', () => {
   it('numbers everything that is in the rings before it seals the log', () => {
     const bench = new Bench();

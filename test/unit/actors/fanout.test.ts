@@ -193,6 +193,15 @@ describe('Fanout: filters', () => {
     assert.deepEqual(sink.told, [1, 4]);
   });
 
+  it('does not take something else with the id of a container for that container', async () => {
+    const world = new World();
+    world.collector.putContainer('aaa', {});
+    const sink = await world.attach({ name: 'aaa' });
+    world.publish(...['container', 'image', 'something', 'containes'].map((type) => event('aaa', { type })));
+    await world.run();
+    assert.deepEqual(sink.told, [1]);
+  });
+
   it('refuses a container that nobody knows and a filter that makes no sense', async () => {
     const world = new World();
     await assert.rejects(world.attach({ name: 'nobody' }), { code: 'ERR_CONTAINER_UNKNOWN' });
@@ -257,6 +266,23 @@ describe('Fanout: clients that cannot take more', () => {
       await world.run();
     }
     assert.deepEqual(slow.told, seqs(1, 50));
+  });
+
+  it('can be joined by another client at the very place where they stand', async () => {
+    const world = new World();
+    const slow = await world.attach();
+    const fast = await world.attach();
+    slow.isFull = true;
+    await grow(world, 50);
+    const [{ cursor: place } = { cursor: '' }] = world.shards[0]!.clients();
+    assert.equal(place, `${EPOCH}-10`);
+    const joining = await world.attach({ start: { from: 'cursor', cursor: place } });
+    await world.run();
+    assert.deepEqual(joining.told, seqs(11, 50));
+    assert.equal(world.counters.values.eventsEncoded, 50, 'from the bytes that are there');
+    slow.resume();
+    await world.run();
+    for (const sink of [slow, fast]) assert.deepEqual(sink.told, seqs(1, 50));
   });
 
   it('continue exactly when their lane has moved on without them', async () => {

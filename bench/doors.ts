@@ -1,0 +1,118 @@
+import { spawn } from 'node:child_process';
+import os from 'node:os';
+import { buildDrain, buildNative, sendRecords } from '../test/e2e/support/native.ts';
+import { startDaemon, statsOf, waitFor } from '../test/support/daemon.ts';
+import { cpuSeconds, median, pause, residentMb, spread } from './process.ts';
+
+/**
+ * FIFO -> N clients, on both doors, as fast as the sender can. The drain client checks every client's sequence; a run in which
+ * one of them missed, repeated or reordered an event has no figure.
+ *
+ *   npm run bench [-- --runs 5] [--records 300000] [--clients 1,10,100]
+ */
+const flag = (name: string, fallback: string): string => {
+  const at = process.argv.indexOf(`--${name}`);
+  return (at < 0 ? undefined : process.argv[at + 1]) ?? fallback;
+};
+const RUNS = Number(flag('runs', '5'));
+const RECORDS = Number(flag('records', '300000'));
+const CLIENTS = flag('clients', '1,10,100').split(',').map(Number);
+
+/** From ../shared/anchors of the project's start: what iSulad and moby do on such a machine. */
+const ANCHORS: Readonly<Record<string, string>> = {
+  'native 1': 'moby 60-80 k/s',
+  'native 10': 'moby 56-84 k/s',
+  'native 100': 'moby 34-50 k/s, 10-13 s/M',
+  'grpc 1': 'iSulad 9.4 k/s',
+  'grpc 10': 'iSulad 9.5-17 k/s, 32 s/M',
+  'grpc 100': 'iSulad 15-17 k/s, 35-38 s/M',
+};
+
+interface Drained {
+  readonly done: number;
+  readonly clients: number;
+  readonly bad: number;
+  readonly events: number;
+  readonly bytes: number;
+  readonly firstToLastSeconds: number;
+}
+
+const programs = buildNative();
+const drain = buildDrain();
+
+async function once(
+  door: 'native' | 'grpc',
+  clients: number,
+): Promise<{ perSecond: number; deliveries: number; cpuPerMillion: number; rss: number; bytes: number }> {
+  // One record more than is sent keeps everybody within history, whatever its speed.
+  const daemon = await startDaemon(['--history-events', String(2 * RECORDS), '--history-bytes', '2GiB']);
+  try {
+    const child = spawn(
+      drain,
+      [daemon.events, String(clients), String(RECORDS), '--door', door, '--timeout', '120', '--ready-fd'],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    let output = '';
+    child.stdout.on('data', (piece: Buffer) => (output += piece.toString()));
+    const finished = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    await waitFor(async () => (await statsOf(daemon)).counters['clientsAttached'] === clients, 'the clients');
+    await pause(300);
+    const cpuBefore = cpuSeconds(daemon.pid);
+    await sendRecords(programs, daemon.fifo, RECORDS);
+    await finished;
+    const cpu = cpuSeconds(daemon.pid) - cpuBefore;
+    const result = JSON.parse(output.trim().split('\n').at(-1)!) as Drained;
+    if (result.done !== clients || result.bad !== 0 || result.events !== clients * RECORDS) {
+      throw new Error(`not every client got exactly what was sent: ${output}`);
+    }
+    const seconds = result.firstToLastSeconds;
+    return {
+      perSecond: RECORDS / seconds,
+      deliveries: (clients * RECORDS) / seconds,
+      cpuPerMillion: (cpu / (clients * RECORDS)) * 1e6,
+      rss: residentMb(daemon.pid),
+      bytes: result.bytes / result.events,
+    };
+  } finally {
+    await daemon.stop();
+  }
+}
+
+console.log(
+  `FIFO (596-byte records, C sender) -> N clients (C, epoll) over unix sockets; ${RECORDS} records, ${RUNS} runs, median (min-max)`,
+);
+console.log(
+  `Node ${process.version}, ${os.cpus().length} x ${os.cpus()[0]?.model}; CPU is the whole daemon's, all threads\n`,
+);
+console.log(
+  '| door | clients | events/s | deliveries/s | CPU s per million deliveries | RSS MB | bytes/event | anchors |',
+);
+console.log('| --- | --- | --- | --- | --- | --- | --- | --- |');
+for (const door of ['native', 'grpc'] as const) {
+  for (const clients of CLIENTS) {
+    const runs = [];
+    for (let run = 0; run < RUNS; run += 1) runs.push(await once(door, clients));
+    const row = [
+      door,
+      clients,
+      spread(
+        runs.map((run) => run.perSecond / 1e3),
+        0,
+      ) + ' k',
+      spread(
+        runs.map((run) => run.deliveries / 1e6),
+        2,
+      ) + ' M',
+      spread(
+        runs.map((run) => run.cpuPerMillion),
+        3,
+      ),
+      median(runs.map((run) => run.rss)).toFixed(0),
+      median(runs.map((run) => run.bytes)).toFixed(0),
+      ANCHORS[`${door} ${clients}`] ?? '',
+    ];
+    console.log(`| ${row.join(' | ')} |`);
+  }
+}

@@ -1,0 +1,48 @@
+import { MONITOR } from '../messages/layout.ts';
+
+const NAME_WORDS = (MONITOR.NAME_BYTES - 1) / 4;
+
+/**
+ * Finds what belongs to the name in a monitor record without decoding it: the field's 64 bytes are compared as sixteen words.
+ * Direct-mapped, so that a flood of names costs no memory: the newer one takes the place.
+ */
+export class NameCache<Value> {
+  readonly #mask: number;
+  readonly #keys: Int32Array;
+  readonly #values: (Value | undefined)[];
+
+  /** @param slots a power of two */
+  constructor(slots: number) {
+    this.#mask = slots - 1;
+    this.#keys = new Int32Array(slots * NAME_WORDS);
+    this.#values = new Array<Value | undefined>(slots).fill(undefined);
+  }
+
+  /** @param words the memory that holds the record, @param at the record's byte offset, a multiple of four */
+  find(words: Int32Array, at: number): Value | undefined {
+    const name = (at + MONITOR.NAME) >> 2;
+    const slot = this.#slotOf(words, name);
+    const key = slot * NAME_WORDS;
+    for (let index = 0; index < NAME_WORDS; index += 1) {
+      if (this.#keys[key + index] !== words[name + index]) return undefined;
+    }
+    return this.#values[slot];
+  }
+
+  put(words: Int32Array, at: number, value: Value): void {
+    const name = (at + MONITOR.NAME) >> 2;
+    const slot = this.#slotOf(words, name);
+    for (let index = 0; index < NAME_WORDS; index += 1) this.#keys[slot * NAME_WORDS + index] = words[name + index]!;
+    this.#values[slot] = value;
+  }
+
+  clear(): void {
+    this.#values.fill(undefined);
+  }
+
+  #slotOf(words: Int32Array, name: number): number {
+    let hash = 0;
+    for (let index = 0; index < NAME_WORDS; index += 1) hash = Math.imul(hash ^ words[name + index]!, 0x9e3779b1);
+    return (hash ^ (hash >>> 15)) & this.#mask;
+  }
+}
