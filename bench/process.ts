@@ -12,7 +12,7 @@ export function residentMb(pid: number): number {
 }
 
 export const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 /** `median (min-max)`. */
 export function spread(values: readonly number[], digits: number): string {

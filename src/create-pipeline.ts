@@ -18,7 +18,7 @@ const ADMIN_SOCKET_MODE = 0o600;
  * @throws ERR_OPTION_INVALID, ERR_FIFO_*, ERR_SOCKET_UNUSABLE, ERR_POSIX_UNAVAILABLE, ERR_ACTOR_START; nothing is left behind
  */
 export async function createPipeline(given: PipelineOptions = {}): Promise<Pipeline> {
-  const options = makeOptions(given as Record<string, unknown>);
+  const options = makeOptions(given);
   const closers: (() => void | Promise<void>)[] = [];
   const release = async (): Promise<void> => {
     for (const close of closers.reverse()) await close();

@@ -13,6 +13,7 @@ export type {
 } from './event/event.ts';
 export type { ClientInfo } from './messages/control.ts';
 export type { CounterId, CounterValues } from './messages/counters.ts';
-export type { Pipeline, PipelineState, PipelineStats, SubscribeOptions } from './runtime/pipeline.ts';
+export type { Pipeline, PipelineState, PipelineStats } from './runtime/pipeline.ts';
 export type { PushClient, PushClientFunctions } from './runtime/push-client.ts';
 export type { Delivery, Subscriber } from './runtime/subscriber.ts';
+export type { SubscribeOptions } from './runtime/subscription.ts';

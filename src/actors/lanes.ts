@@ -84,7 +84,7 @@ export class Lanes {
       if (other === lane || other.isExclusive || !isBetter(other, lane)) continue;
       const index = other.indexAt(lane.nextSeq);
       if (index === undefined) continue;
-      for (const client of [...lane.clients]) {
+      for (const client of lane.clients) {
         if (client.mark !== lane.headIndex) continue;
         this.remove(client);
         this.#stand(client, other, index);

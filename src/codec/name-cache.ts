@@ -15,7 +15,7 @@ export class NameCache<Value> {
   constructor(slots: number) {
     this.#mask = slots - 1;
     this.#keys = new Int32Array(slots * NAME_WORDS);
-    this.#values = new Array<Value | undefined>(slots).fill(undefined);
+    this.#values = Array.from({ length: slots });
   }
 
   /** @param words the memory that holds the record, @param at the record's byte offset, a multiple of four */

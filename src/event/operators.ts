@@ -62,7 +62,6 @@ export const IMAGE_STATES: readonly StateRow[] = [
 ];
 
 export const STATE_STOPPED = 1;
-export const STATE_OOM = 9;
 export const STATE_START = 11;
 /** What a STOPPED record without an exit code means. */
 export const EXIT_CODE_UNKNOWN = 125;

@@ -57,11 +57,15 @@ export interface ClientInfo {
   readonly state: 'live' | 'replaying' | 'blocked';
 }
 
-export interface FanoutControl {
+/** A client's row in the client table. */
+export interface ClientRow {
+  readonly row: number;
+  readonly generation: number;
+}
+
+/** @typeParam Port what carries events to the embedding program */
+export interface FanoutControl<Port> {
   clients(): readonly ClientInfo[];
-  /**
-   * Admits a client of the embedding program; its data comes over `port`.
-   * @returns its row in the client table. @throws what `Fanout.subscribe` throws
-   */
-  addClient(subscription: Subscription, port: unknown): Promise<{ readonly row: number; readonly generation: number }>;
+  /** Admits a client of the embedding program; its data comes over `port`. @throws what `Fanout.subscribe` throws */
+  addClient(subscription: Subscription, port: Port): Promise<ClientRow>;
 }

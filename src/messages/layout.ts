@@ -107,10 +107,8 @@ export const NO_EXIT_CODE = -2147483648;
 export const NO_PID = -1;
 export const MAX_EVENT_BYTES = 64 * 1024;
 
-export const FLAG_SYNTHETIC = 1;
-export const FLAG_SOURCE_GAP = 2;
+/** Of the flags byte; 1, 2 and 8 are kept for events that a source makes up, gaps of a source, and texts that may hold a secret. */
 export const FLAG_REPLACED_UTF8 = 4;
-export const FLAG_MAYBE_SECRET = 8;
 
 /**
  * A segment: header, then packed records back to back. FIRST_SEQ and the limits never change; COMMITTED is the only word

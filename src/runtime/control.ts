@@ -25,7 +25,17 @@ export function serveControl(handle: (method: string, args: readonly unknown[]) 
       }
     },
   };
-  Comlink.expose(served, port as unknown as Comlink.Endpoint);
+  Comlink.expose(served, port);
+}
+
+/** The asks of one control interface, as the other end sees them. */
+export interface Asks<Methods> {
+  /** @throws what the method threw; ERR_ACTOR_DIED; ERR_ASK_TIMEOUT after 10 s */
+  ask<Name extends keyof Methods & string>(
+    method: Name,
+    args: Methods[Name] extends (...args: infer Args) => unknown ? Args : never,
+    transfer?: readonly MessagePort[],
+  ): Promise<Methods[Name] extends (...args: never[]) => infer Result ? Awaited<Result> : never>;
 }
 
 /** The other end. `died` rejects when the actor does. */
@@ -36,17 +46,17 @@ export class ControlClient {
 
   constructor(name: string, port: MessagePort, died: Promise<never>) {
     // One proxy for all calls: making one costs more than a call.
-    this.#ask = Comlink.wrap<Served>(port as unknown as Comlink.Endpoint).ask;
+    this.#ask = Comlink.wrap<Served>(port).ask;
     this.#died = died;
     this.#name = name;
   }
 
-  /** @throws what the method threw; ERR_ACTOR_DIED; ERR_ASK_TIMEOUT after 10 s */
-  async ask<Result>(
-    method: string,
-    args: readonly unknown[] = [],
-    transfer: readonly MessagePort[] = [],
-  ): Promise<Result> {
+  /** The actor's own asks, beside `start` and `stop`, which all have. */
+  as<Methods>(): Asks<Methods> {
+    return this as unknown as Asks<Methods>;
+  }
+
+  async ask(method: string, args: readonly unknown[] = [], transfer: readonly MessagePort[] = []): Promise<unknown> {
     const list = transfer.length > 0 ? Comlink.transfer([...args], [...transfer] as never[]) : args;
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<never>((_, reject) => {
@@ -57,7 +67,7 @@ export class ControlClient {
     try {
       const answer = await Promise.race([this.#ask(method, list), this.#died, limit]);
       if (!answer.ok) throw TocsinError.fromData(answer.error);
-      return answer.value as Result;
+      return answer.value;
     } finally {
       clearTimeout(timer);
     }

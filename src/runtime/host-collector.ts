@@ -1,6 +1,6 @@
 import { Collector } from '../actors/collector.ts';
-import type { ContainerSpec } from '../event/event.ts';
 import type { CollectorCommand, CollectorRequest } from '../messages/collector.ts';
+import type { CollectorControl } from '../messages/control.ts';
 import { IntakeRing } from '../messages/intake-ring.ts';
 import { LogState } from '../messages/log-state.ts';
 import { PublishRing } from '../messages/publish-ring.ts';
@@ -28,10 +28,10 @@ export function hostCollector(init: ActorInit): Hosted {
   });
   return {
     control: {
-      putContainer: (id: string, spec: ContainerSpec) => collector.putContainer(id, spec),
-      removeContainer: (id: string) => collector.removeContainer(id),
+      putContainer: (id, spec) => collector.putContainer(id, spec),
+      removeContainer: (id) => collector.removeContainer(id),
       containers: () => collector.containers(),
-    },
+    } satisfies CollectorControl,
     stop() {},
   };
 }

@@ -3,7 +3,7 @@ import { Fanout } from '../actors/fanout.ts';
 import { TocsinError } from '../event/errors.ts';
 import { makeEncoder } from '../codec/formats.ts';
 import { ClientTable } from '../messages/client-table.ts';
-import type { Subscription } from '../messages/control.ts';
+import type { FanoutControl } from '../messages/control.ts';
 import { LogState } from '../messages/log-state.ts';
 import type { ActorInit } from './actor-init.ts';
 import type { DoorHooks } from './actor-host.ts';
@@ -24,7 +24,7 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
     defer,
     makeEncoder: (format) => makeEncoder(format, epoch),
     // Embedding programs get the lane's memory itself, so it must be shareable; sockets are better off with plain memory.
-    allocate: (format) => (format === 'packed' ? allocateShared : Buffer.allocUnsafeSlow),
+    allocate: (format) => (format === 'packed' ? allocateShared : (bytes) => Buffer.allocUnsafeSlow(bytes)),
     collector: outbox(init, 'collector'),
     buffer: outbox(init, 'buffer'),
     main: outbox(init, 'main'),
@@ -35,12 +35,12 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
   return {
     control: {
       clients: () => fanout.clients(),
-      async addClient(subscription: Subscription, port: MessagePort) {
+      async addClient(subscription, port) {
         const handle = await fanout.subscribe(subscription);
         startPortSink(handle, port);
         return { row: handle.row, generation: handle.generation };
       },
-    },
+    } satisfies FanoutControl<MessagePort>,
     async stop() {
       clearInterval(timer);
       fanout.cutClients(new TocsinError('ERR_PIPELINE_CLOSED', 'the pipeline was stopped'));

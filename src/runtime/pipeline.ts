@@ -3,13 +3,11 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { packEvent } from '../codec/event-record.ts';
 import { type Epoch, formatCursor, makeEpoch } from '../event/cursor.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
-import type { ContainerInfo, ContainerSpec, NewEvent, Timestamp } from '../event/event.ts';
-import { parseFilterTerm, type Term } from '../event/filter.ts';
+import type { ContainerInfo, ContainerSpec, NewEvent } from '../event/event.ts';
 import type { Options } from '../event/options.ts';
-import { compareTime, parseTime } from '../event/time.ts';
 import { ClientTable } from '../messages/client-table.ts';
 import type { CollectorCommand } from '../messages/collector.ts';
-import type { ClientInfo, StartPosition, Subscription } from '../messages/control.ts';
+import type { ClientInfo, ClientRow, CollectorControl, FanoutControl, Subscription } from '../messages/control.ts';
 import { counterBytes, Counters, type CounterValues, readCounters } from '../messages/counters.ts';
 import type { FanoutCommand } from '../messages/fanout.ts';
 import { IntakeRing } from '../messages/intake-ring.ts';
@@ -18,28 +16,13 @@ import type { MonitoredCommand } from '../messages/monitored.ts';
 import { PublishRing } from '../messages/publish-ring.ts';
 import type { ActorInit, ActorName, SharedMemory } from './actor-init.ts';
 import { systemClock } from './clock.ts';
+import type { Asks, ControlClient } from './control.ts';
 import { type PushClient, type PushClientFunctions, runPushClient } from './push-client.ts';
 import { Subscriber } from './subscriber.ts';
+import { type SubscribeOptions, subscriptionOf } from './subscription.ts';
 import { type RunningActor, startInline, startOnThread } from './threads.ts';
 
 export type PipelineState = 'starting' | 'running' | 'draining' | 'stopped' | 'failed';
-
-/** What a subscriber of the embedding program may ask for. Times as in `--since`: RFC 3339, unix seconds, durations. */
-export interface SubscribeOptions {
-  readonly since?: string;
-  readonly until?: string;
-  /** Cursor: everything behind it. */
-  readonly after?: string;
-  /** Id, name or unique id prefix of one container. */
-  readonly name?: string;
-  /** `key=value`, `key!=value`, `key~=regex`. */
-  readonly filter?: readonly string[];
-  /** False: end with the newest event at the time of subscription. Default true. */
-  readonly follow?: boolean;
-  /** Events that the subscriber may be behind before it is ended with ERR_CLIENT_LAGGED. Default: it catches up. */
-  readonly lagLimit?: number;
-  readonly signal?: AbortSignal;
-}
 
 export interface PipelineStats {
   readonly state: PipelineState;
@@ -158,7 +141,7 @@ export class Pipeline {
    * @throws ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_CURSOR_*, ERR_FILTER_INVALID, ERR_CONTAINER_*, ERR_PIPELINE_CLOSED
    */
   async subscribe(options: SubscribeOptions = {}): Promise<Subscriber> {
-    const { subscriber } = await this.#attach(this.#subscription('subscribe', options));
+    const { subscriber } = await this.#attach(subscriptionOf('subscribe', options, this.#clock.now()));
     const { signal } = options;
     if (signal?.aborted) subscriber.cancel();
     else signal?.addEventListener('abort', () => subscriber.cancel(), { once: true });
@@ -167,20 +150,19 @@ export class Pipeline {
 
   /** A client whose `write` is called for each event, as iSulad's stream functions are. @throws as subscribe */
   async addClient(client: PushClientFunctions & SubscribeOptions): Promise<PushClient> {
-    const { subscriber, row, generation } = await this.#attach(this.#subscription('push', client));
+    const { subscriber, row, generation } = await this.#attach(subscriptionOf('push', client, this.#clock.now()));
     return runPushClient(client, subscriber, () => this.#clientTable.cancel(row, generation));
   }
 
   /** What the engine knows about its containers; events are enriched with it. Applied when the promise resolves. */
   readonly containers = {
-    set: (id: string, spec: ContainerSpec): Promise<ContainerInfo> =>
-      this.#control('collector').ask('putContainer', [id, spec]),
-    remove: (id: string): Promise<boolean> => this.#control('collector').ask('removeContainer', [id]),
-    list: (): Promise<readonly ContainerInfo[]> => this.#control('collector').ask('containers'),
+    set: (id: string, spec: ContainerSpec): Promise<ContainerInfo> => this.#collector().ask('putContainer', [id, spec]),
+    remove: (id: string): Promise<boolean> => this.#collector().ask('removeContainer', [id]),
+    list: (): Promise<readonly ContainerInfo[]> => this.#collector().ask('containers', []),
   };
 
   async clients(): Promise<readonly ClientInfo[]> {
-    const lists = await Promise.all(this.#shardNames().map((name) => this.#control(name).ask<ClientInfo[]>('clients')));
+    const lists = await Promise.all(this.#shardNames().map((name) => this.#shard(name).ask('clients', [])));
     return lists.flat();
   }
 
@@ -335,9 +317,7 @@ export class Pipeline {
     });
   }
 
-  async #attach(
-    subscription: Subscription,
-  ): Promise<{ readonly subscriber: Subscriber; readonly row: number; readonly generation: number }> {
+  async #attach(subscription: Subscription): Promise<{ readonly subscriber: Subscriber } & ClientRow> {
     if (this.#state !== 'running') throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${this.#state}`);
     const names = this.#shardNames();
     const name = names[this.#nextShard % names.length]!;
@@ -345,11 +325,7 @@ export class Pipeline {
     const { port1, port2 } = new MessageChannel();
     const subscriber = new Subscriber(port1, this.epoch);
     try {
-      const at = await this.#control(name).ask<{ row: number; generation: number }>(
-        'addClient',
-        [subscription, port2],
-        [port2],
-      );
+      const at = await this.#shard(name).ask('addClient', [subscription, port2], [port2]);
       return { subscriber, ...at };
     } catch (error) {
       subscriber.cancel();
@@ -357,51 +333,23 @@ export class Pipeline {
     }
   }
 
-  #subscription(door: string, options: SubscribeOptions): Subscription {
-    const { name, follow = true, lagLimit = 0 } = options;
-    const now = this.#clock.now();
-    const until = options.until === undefined ? undefined : parseTime(options.until, now);
-    const start = startPosition(options, now);
-    if (start.from === 'time' && until && compareTime(start.time, until) > 0) {
-      throw new TocsinError('ERR_SINCE_AFTER_UNTIL', '`since` cannot be after `until`');
-    }
-    const filter: Term[] = (options.filter ?? []).map(parseFilterTerm);
-    if (!Number.isInteger(lagLimit) || lagLimit < 0) {
-      throw new TocsinError('ERR_OPTION_INVALID', `lagLimit: expected a whole number, got ${lagLimit}`);
-    }
-    return {
-      door,
-      peer: 'embedded',
-      format: 'packed',
-      start,
-      ...(until ? { until } : {}),
-      follow,
-      ...(name ? { name } : {}),
-      filter,
-      lagLimit,
-      heartbeatMs: 0,
-    };
-  }
-
   #shardNames(): ActorName[] {
     return Array.from({ length: this.#parts.options.fanouts }, (_, shard): ActorName => `fanout-${shard}`);
   }
 
-  #control(name: ActorName): RunningActor['control'] {
+  #collector(): Asks<CollectorControl> {
+    return this.#control('collector').as();
+  }
+
+  #shard(name: ActorName): Asks<FanoutControl<MessagePort>> {
+    return this.#control(name).as();
+  }
+
+  #control(name: ActorName): ControlClient {
     const actor = this.#actors.get(name);
     if (!actor || (this.#state !== 'running' && this.#state !== 'draining')) {
       throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${this.#state}`);
     }
     return actor.control;
   }
-}
-
-function startPosition(options: SubscribeOptions, now: Timestamp): StartPosition {
-  const { after, since } = options;
-  if (after !== undefined && since !== undefined) {
-    throw new TocsinError('ERR_PARAMETER_INVALID', '`after` and `since` exclude each other');
-  }
-  if (after !== undefined) return { from: 'cursor', cursor: after };
-  if (since !== undefined) return { from: 'time', time: parseTime(since, now) };
-  return { from: 'live' };
 }
