@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process';
-import os from 'node:os';
 import { buildDrain, buildNative, sendRecords } from '../test/e2e/support/native.ts';
 import { startDaemon, statsOf, waitFor } from '../test/support/daemon.ts';
 import { cpuSeconds, median, pause, residentMb, spread } from './process.ts';
+import { machine, report } from './report.ts';
 
 /**
  * FIFO -> N clients, on both doors, as fast as the sender can. The drain client checks every client's sequence; a run in which
  * one of them missed, repeated or reordered an event has no figure.
  *
- *   npm run bench [-- --runs 5] [--records 300000] [--clients 1,10,100]
+ *   npm run bench [-- --runs 5] [--records 300000] [--clients 1,10,100] [--write]
  */
 const flag = (name: string, fallback: string): string => {
   const at = process.argv.indexOf(`--${name}`);
@@ -18,7 +18,7 @@ const RUNS = Number(flag('runs', '5'));
 const RECORDS = Number(flag('records', '300000'));
 const CLIENTS = flag('clients', '1,10,100').split(',').map(Number);
 
-/** From ../shared/anchors of the project's start: what iSulad and moby do on such a machine. */
+/** What iSulad and moby did on such a machine, with events of 300 bytes (docs/benchmarks.md). */
 const ANCHORS: Readonly<Record<string, string>> = {
   'native 1': 'moby 60-80 k/s',
   'native 10': 'moby 56-84 k/s',
@@ -44,7 +44,7 @@ async function once(
   door: 'native' | 'grpc',
   clients: number,
 ): Promise<{ perSecond: number; deliveries: number; cpuPerMillion: number; rss: number; bytes: number }> {
-  // One record more than is sent keeps everybody within history, whatever its speed.
+  // History holds twice what is sent, so that nobody has a gap, whatever its speed.
   const daemon = await startDaemon(['--history-events', String(2 * RECORDS), '--history-bytes', '2GiB']);
   try {
     const child = spawn(
@@ -80,39 +80,38 @@ async function once(
   }
 }
 
-console.log(
-  `FIFO (596-byte records, C sender) -> N clients (C, epoll) over unix sockets; ${RECORDS} records, ${RUNS} runs, median (min-max)`,
-);
-console.log(
-  `Node ${process.version}, ${os.cpus().length} x ${os.cpus()[0]?.model}; CPU is the whole daemon's, all threads\n`,
-);
-console.log(
-  '| door | clients | events/s | deliveries/s | CPU s per million deliveries | RSS MB | bytes/event | anchors |',
-);
-console.log('| --- | --- | --- | --- | --- | --- | --- | --- |');
+const lines = [
+  `${machine()}. FIFO (596-byte records from a C sender) to N clients (one C program, epoll) over unix sockets; ` +
+    `${RECORDS} records, ${RUNS} runs, median (min-max). CPU is that of the whole daemon, all threads.`,
+  '',
+  '| door | clients | events/s | deliveries/s | CPU s per million deliveries | RSS MB | bytes per event | anchor |',
+  '| --- | --- | --- | --- | --- | --- | --- | --- |',
+];
 for (const door of ['native', 'grpc'] as const) {
   for (const clients of CLIENTS) {
     const runs = [];
     for (let run = 0; run < RUNS; run += 1) runs.push(await once(door, clients));
-    const row = [
+    const cells = [
       door,
       clients,
-      spread(
-        runs.map((run) => run.perSecond / 1e3),
+      `${spread(
+        runs.map(({ perSecond }) => perSecond / 1e3),
         0,
-      ) + ' k',
-      spread(
-        runs.map((run) => run.deliveries / 1e6),
+      )} k`,
+      `${spread(
+        runs.map(({ deliveries }) => deliveries / 1e6),
         2,
-      ) + ' M',
+      )} M`,
       spread(
-        runs.map((run) => run.cpuPerMillion),
+        runs.map(({ cpuPerMillion }) => cpuPerMillion),
         3,
       ),
-      median(runs.map((run) => run.rss)).toFixed(0),
-      median(runs.map((run) => run.bytes)).toFixed(0),
+      median(runs.map(({ rss }) => rss)).toFixed(0),
+      median(runs.map(({ bytes }) => bytes)).toFixed(0),
       ANCHORS[`${door} ${clients}`] ?? '',
     ];
-    console.log(`| ${row.join(' | ')} |`);
+    lines.push(`| ${cells.join(' | ')} |`);
+    process.stderr.write(`${lines.at(-1)}\n`);
   }
 }
+report('doors', lines);

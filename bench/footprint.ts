@@ -1,7 +1,8 @@
 import { startDaemon } from '../test/support/daemon.ts';
 import { cpuSeconds, pause, residentMb, spread } from './process.ts';
+import { machine, report } from './report.ts';
 
-/** What an idle daemon costs: time to ready, resident memory, CPU over 30 s. `node build/bench/footprint.js` */
+/** What an idle daemon costs: time to ready, resident memory, CPU over 30 s. `node build/bench/footprint.js [--write]` */
 const SHAPES: readonly (readonly [string, readonly string[]])[] = [
   ['1 shard on threads', []],
   ['2 shards on threads', ['--fanouts', '2']],
@@ -10,7 +11,12 @@ const SHAPES: readonly (readonly [string, readonly string[]])[] = [
 ];
 const IDLE_MS = 30_000;
 
-console.log('| shape | ready ms | idle RSS MB | idle CPU % over 30 s |\n| --- | --- | --- | --- |');
+const lines = [
+  `${machine()}. Time from the start of the process to ready: 5 starts, median (min-max).`,
+  '',
+  '| shape | ready ms | idle RSS MB | idle CPU % over 30 s |',
+  '| --- | --- | --- | --- |',
+];
 for (const [shape, args] of SHAPES) {
   const ready: number[] = [];
   for (let run = 0; run < 5; run += 1) {
@@ -23,6 +29,7 @@ for (const [shape, args] of SHAPES) {
   const before = cpuSeconds(daemon.pid);
   await pause(IDLE_MS);
   const cpu = ((cpuSeconds(daemon.pid) - before) / IDLE_MS) * 1e5;
-  console.log(`| ${shape} | ${spread(ready, 0)} | ${residentMb(daemon.pid).toFixed(0)} | ${cpu.toFixed(2)} |`);
+  lines.push(`| ${shape} | ${spread(ready, 0)} | ${residentMb(daemon.pid).toFixed(0)} | ${cpu.toFixed(2)} |`);
   await daemon.stop();
 }
+report('footprint', lines);

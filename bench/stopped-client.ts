@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process';
 import { buildDrain, buildNative, startSender } from '../test/e2e/support/native.ts';
 import { startDaemon, statsOf, waitFor } from '../test/support/daemon.ts';
 import { median, pause } from './process.ts';
+import { machine, report } from './report.ts';
 
 /**
  * One of 21 clients stopped with SIGSTOP for a minute under 5,000 events/s: the latency of the other 20 before and meanwhile,
- * as the median of five windows' p99. `node build/bench/stopped-client.js`
+ * as the median of five windows' p99. `node build/bench/stopped-client.js [--write]`
  */
 const RATE = 5_000;
 const WINDOW_S = 12;
@@ -74,10 +75,16 @@ const result = JSON.parse(output.trim().split('\n').at(-1)!) as {
 };
 const before = result.windows.slice(0, BEFORE_WINDOWS);
 const meanwhile = result.windows.slice(BEFORE_WINDOWS, BEFORE_WINDOWS + STOPPED_WINDOWS);
-console.log(`20 clients: ${result.events} of ${20 * TOTAL} events, ${result.bad} breaks`);
-console.log(`p99 us per window before: ${before.join(' ')}; median ${median(before)}`);
-console.log(
-  `p99 us per window while one was stopped: ${meanwhile.join(' ')}; median ${median(meanwhile)}; ratio ${(median(meanwhile) / median(before)).toFixed(2)}`,
-);
-console.log(`the stopped one: ${slowEvents} events and ${gaps.length} gap line(s): ${gaps.join(' ')}`);
 await daemon.stop();
+if (result.bad !== 0 || result.events !== 20 * TOTAL) throw new Error(`the other clients lost something: ${output}`);
+report('stopped-client', [
+  `${machine()}. p99 from the stamp of the sender to the client, in windows of ${WINDOW_S} s.`,
+  '',
+  '| | p99 us per window | median |',
+  '| --- | --- | --- |',
+  `| before | ${before.join(', ')} | ${median(before)} |`,
+  `| while one of 21 is stopped | ${meanwhile.join(', ')} | ${median(meanwhile)} |`,
+  '',
+  `Ratio ${(median(meanwhile) / median(before)).toFixed(2)}. The 20 others got all ${TOTAL} events each; the stopped one, ` +
+    `continued, got ${slowEvents} and ${gaps.length} gap line for the rest: \`${gaps.join(' ')}\``,
+]);

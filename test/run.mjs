@@ -30,11 +30,20 @@ const timeout = extra.some((argument) => argument.startsWith('--test-timeout'))
 const child = spawn(
   process.execPath,
   ['--test', '--test-reporter=spec', ...suite.options, ...timeout, ...extra, ...files],
-  { cwd: ROOT, stdio: 'inherit' },
+  { cwd: ROOT, stdio: ['inherit', 'pipe', 'inherit'] },
 );
+let skipped = 0;
+child.stdout.setEncoding('utf8').on('data', (text) => {
+  process.stdout.write(text);
+  skipped += Number(/^ℹ skipped (\d+)$/m.exec(text)?.[1] ?? 0);
+});
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
 child.once('error', (error) => fail(`cannot run node: ${error.message}`));
-child.once('exit', (code) => process.exit(code ?? 1));
+child.once('close', (code) => {
+  // Where nobody looks at the output, a test that did not run is as bad as one that failed.
+  if (skipped > 0 && process.env['TOCSIN_NO_SKIP']) fail(`${skipped} tests were skipped, and TOCSIN_NO_SKIP is set`);
+  process.exitCode = code ?? 1;
+});
 
 /** Compiled tests below a folder, relative to the project; what is left of a test whose source is gone is passed over. */
 function testFiles(folder) {

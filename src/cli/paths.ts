@@ -8,9 +8,15 @@ export interface RunPaths {
   readonly admin: string;
 }
 
-/** @param root one folder for everything; empty = /run/tocsin as root, the XDG run folder otherwise */
-export function runPaths(root: string): RunPaths {
-  const folder = root || defaultFolder();
+/** Who asks. */
+export interface User {
+  readonly uid: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** @param root one folder for everything; empty = /run/tocsin for root, the XDG run folder for others */
+export function runPaths(root: string, user: User = { uid: process.geteuid?.() ?? 0, env: process.env }): RunPaths {
+  const folder = root || defaultFolder(user);
   return {
     fifo: path.resolve(folder, 'monitord_fifo'),
     listen: path.resolve(folder, 'tocsin.sock'),
@@ -18,10 +24,8 @@ export function runPaths(root: string): RunPaths {
   };
 }
 
-function defaultFolder(): string {
-  if (process.geteuid?.() === 0) return '/run/tocsin';
-  const { XDG_RUNTIME_DIR } = process.env;
-  return XDG_RUNTIME_DIR
-    ? path.join(XDG_RUNTIME_DIR, 'tocsin')
-    : path.join(os.tmpdir(), `tocsin-${process.geteuid?.() ?? 0}`);
+function defaultFolder({ uid, env }: User): string {
+  if (uid === 0) return '/run/tocsin';
+  const { XDG_RUNTIME_DIR } = env;
+  return XDG_RUNTIME_DIR ? path.join(XDG_RUNTIME_DIR, 'tocsin') : path.join(os.tmpdir(), `tocsin-${uid}`);
 }

@@ -5,16 +5,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { createPipeline, type Pipeline } from '../../src/index.ts';
-import {
-  type Daemon,
-  exitOf,
-  MAIN,
-  startDaemon,
-  statsOf,
-  temporaryFolder,
-  tocsin,
-  waitFor,
-} from '../support/daemon.ts';
+import { type Daemon, MAIN, startDaemon, statsOf, temporaryFolder, tocsin, waitFor } from '../support/daemon.ts';
 
 /** The line that iSulad's design shows, and the moment it shows in it. */
 const GOLDEN_ID = '3277ec2e57cde72cbd20a1fea4bb4444e29df67f6fc27e60f8532b733b7ef400';
@@ -318,38 +309,4 @@ describe('tocsin serve', () => {
     );
     fs.rmSync(daemon.root, { recursive: true });
   });
-
-  it('uses the XDG run folder of an ordinary user', {
-    skip: unlessNobodyCan(MAIN),
-  }, async () => {
-    const folder = temporaryFolder();
-    fs.chmodSync(folder, 0o777);
-    const child = spawn(process.execPath, [MAIN, 'serve'], {
-      uid: 65_534,
-      gid: 65_534,
-      env: { PATH: process.env['PATH'], XDG_RUNTIME_DIR: folder },
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    let log = '';
-    child.stderr.setEncoding('utf8').on('data', (piece: string) => (log += piece));
-    const exited = exitOf(child);
-    await waitFor(() => log.includes('ready in') || child.exitCode !== null, 'the daemon to be ready');
-    assert.deepEqual(fs.readdirSync(path.join(folder, 'tocsin')).sort(), [
-      'admin.sock',
-      'monitord_fifo',
-      'tocsin.sock',
-    ]);
-    child.kill('SIGTERM');
-    assert.equal(await exited, 0);
-    fs.rmSync(folder, { recursive: true });
-  });
 });
-
-/** Why the user nobody cannot be given the file to run; false when it can. */
-function unlessNobodyCan(file: string): string | false {
-  if (process.geteuid?.() !== 0) return 'needs root to become someone else';
-  for (let folder = path.dirname(file); folder !== '/'; folder = path.dirname(folder)) {
-    if ((fs.statSync(folder).mode & 0o001) === 0) return `nobody may not enter ${folder}`;
-  }
-  return false;
-}
