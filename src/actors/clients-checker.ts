@@ -47,18 +47,20 @@ export class ClientsChecker {
     const now = this.#clock.now();
     const head = this.#logState.headSeq;
     let isMarkDue = false;
-    for (let row = 0; row < this.#clients.rows; row += 1) {
-      if (!this.#clients.isActive(row)) continue;
-      if (this.#clients.isCancelled(row)) this.#end(row, 'cancelled');
-      const lagLimit = this.#clients.lagLimit(row);
-      if (lagLimit > 0 && head + 1 - this.#clients.nextSeq(row) > lagLimit) this.#end(row, 'lagged');
-      if (this.#clients.untilPassed(row, now)) isMarkDue = true;
+    for (const [index, shard] of this.#shards.entries()) {
+      const first = index * CLIENT.ROWS_PER_SHARD;
+      for (let row = first; row < first + CLIENT.ROWS_PER_SHARD && this.#clients.isUsed(row); row += 1) {
+        if (!this.#clients.isActive(row)) continue;
+        if (this.#clients.isCancelled(row)) this.#end(shard, row, 'cancelled');
+        const lagLimit = this.#clients.lagLimit(row);
+        if (lagLimit > 0 && head + 1 - this.#clients.nextSeq(row) > lagLimit) this.#end(shard, row, 'lagged');
+        if (this.#clients.untilPassed(row, now)) isMarkDue = true;
+      }
     }
     if (isMarkDue) this.#collector.post({ type: 'prompt-time-mark' });
   }
 
-  #end(row: number, reason: 'cancelled' | 'lagged'): void {
-    const shard = this.#shards[Math.floor(row / CLIENT.ROWS_PER_SHARD)];
-    shard?.post({ type: 'end-client', row, generation: this.#clients.generation(row), reason });
+  #end(shard: Outbox<FanoutCommand>, row: number, reason: 'cancelled' | 'lagged'): void {
+    shard.post({ type: 'end-client', row, generation: this.#clients.generation(row), reason });
   }
 }

@@ -97,7 +97,7 @@ export class Fanout {
     }
   }
 
-  /** Four times a second: heartbeats. */
+  /** Once a second: heartbeats. */
   tick(): void {
     const now = this.#env.clock.now();
     for (const client of this.#clients.values()) {

@@ -2,6 +2,8 @@ import type { Timestamp } from '../event/event.ts';
 import { CLIENT } from './layout.ts';
 
 const WORDS = CLIENT.ROW_BYTES / 4;
+/** In place of the nanoseconds. */
+const NO_UNTIL = -1;
 const CELLS = CLIENT.ROW_BYTES / 8;
 
 /** The shared client table: who is there and how far, for the clients-checker and statistics. Layout and writers: layout.ts. */
@@ -23,11 +25,12 @@ export class ClientTable {
   /** Shard: takes a row. @returns the row's generation */
   take(row: number, client: { readonly lagLimit: number; readonly until?: Timestamp | undefined }): number {
     const word = row * WORDS;
-    const generation = (this.#words[word + CLIENT.GENERATION]! + 1) | 0;
+    // Never 0: that is a row nobody ever took.
+    const generation = (this.#words[word + CLIENT.GENERATION]! + 1) | 0 || 1;
     this.#words[word + CLIENT.GENERATION] = generation;
     this.#words[word + CLIENT.LAG_LIMIT] = client.lagLimit;
     this.#words[word + CLIENT.UNTIL_SEC] = client.until?.sec ?? 0;
-    this.#words[word + CLIENT.UNTIL_NANOS] = client.until?.nanos ?? 0;
+    this.#words[word + CLIENT.UNTIL_NANOS] = client.until?.nanos ?? NO_UNTIL;
     for (const cell of [CLIENT.NEXT_SEQ, CLIENT.DELIVERED, CLIENT.MISSED]) this.#cells[row * CELLS + cell] = 0;
     Atomics.store(this.#words, word + CLIENT.CANCELLED, 0);
     Atomics.store(this.#words, word + CLIENT.STATE, CLIENT.ACTIVE);
@@ -49,6 +52,11 @@ export class ClientTable {
   /** Anyone: asks for the client's end. The generation keeps a late cancel from hitting the row's next client. */
   cancel(row: number, generation: number): void {
     if (this.generation(row) === generation) Atomics.store(this.#words, row * WORDS + CLIENT.CANCELLED, 1);
+  }
+
+  /** Whether the row has ever been taken. A shard takes its rows from the first on, so behind one that was not come no others. */
+  isUsed(row: number): boolean {
+    return this.generation(row) !== 0;
   }
 
   isActive(row: number): boolean {
@@ -75,7 +83,7 @@ export class ClientTable {
   untilPassed(row: number, now: Timestamp): boolean {
     const sec = this.#words[row * WORDS + CLIENT.UNTIL_SEC]! >>> 0;
     const nanos = this.#words[row * WORDS + CLIENT.UNTIL_NANOS]!;
-    if (sec === 0 && nanos === 0) return false;
+    if (nanos === NO_UNTIL) return false;
     return sec < now.sec || (sec === now.sec && nanos <= now.nanos);
   }
 }

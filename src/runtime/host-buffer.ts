@@ -20,6 +20,7 @@ export function hostBuffer(init: ActorInit): Hosted {
     if (message.type === 'read-page' || message.type === 'locate-time') buffer.answer(message, outbox(init, from));
     else buffer.receive(message);
   });
-  const timer = setInterval(() => buffer.tick(), RETENTION_TICK_MS);
+  // Number and bytes change with what is appended; only age needs to be looked at when nothing is.
+  const timer = historyAge > 0 ? setInterval(() => buffer.tick(), RETENTION_TICK_MS) : undefined;
   return { control: {}, stop: () => clearInterval(timer) };
 }

@@ -4,7 +4,10 @@ import type { ClientsCheckerCommand } from '../messages/clients-checker.ts';
 import { LogState } from '../messages/log-state.ts';
 import type { ActorInit } from './actor-init.ts';
 import { systemClock } from './clock.ts';
-import { type Hosted, listen, outbox, shardNames, TICK_MS } from './hosting.ts';
+import { type Hosted, listen, outbox, shardNames } from './hosting.ts';
+
+/** How often clients and their times are looked at. */
+const CHECK_MS = 250;
 
 export function hostClientsChecker(init: ActorInit): Hosted {
   const checker = new ClientsChecker({
@@ -15,6 +18,6 @@ export function hostClientsChecker(init: ActorInit): Hosted {
     shards: shardNames(init).map((name) => outbox(init, name)),
   });
   listen<ClientsCheckerCommand>(init, (message) => checker.receive(message));
-  const timer = setInterval(() => checker.tick(), TICK_MS);
+  const timer = setInterval(() => checker.tick(), CHECK_MS);
   return { control: {}, stop: () => clearInterval(timer) };
 }

@@ -8,8 +8,11 @@ import { LogState } from '../messages/log-state.ts';
 import type { ActorInit } from './actor-init.ts';
 import type { DoorHooks } from './actor-host.ts';
 import { systemClock } from './clock.ts';
-import { countersOf, defer, type Hosted, listen, outbox, TICK_MS } from './hosting.ts';
+import { countersOf, defer, type Hosted, listen, outbox } from './hosting.ts';
 import { startPortSink } from './port-sink.ts';
+
+/** Heartbeats are in seconds. */
+const HEARTBEAT_TICK_MS = 1000;
 
 export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hosted> {
   const { epoch, shard, memory } = init;
@@ -31,7 +34,7 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
   });
   listen<Parameters<Fanout['receive']>[0]>(init, (message) => fanout.receive(message));
   const doors = await hooks.openDoors(fanout, init, counters);
-  const timer = setInterval(() => fanout.tick(), TICK_MS);
+  const timer = setInterval(() => fanout.tick(), HEARTBEAT_TICK_MS);
   return {
     control: {
       clients: () => fanout.clients(),

@@ -11,9 +11,6 @@ export interface Hosted {
   stop(): Promise<void> | void;
 }
 
-/** How often clients and their times are looked at. */
-export const TICK_MS = 250;
-
 export function shardNames(init: ActorInit): ActorName[] {
   return Array.from({ length: init.shards }, (_, shard): ActorName => `fanout-${shard}`);
 }

@@ -538,6 +538,14 @@ describe('Fanout: where a client ends', () => {
     assert.equal(live.state, 'ended');
   });
 
+  it('ends a client whose `until` is the very first moment, also when nothing has ever happened', async () => {
+    const world = new World();
+    const sink = await world.attach({ until: { sec: 0, nanos: 0 } });
+    world.checker.tick();
+    await world.run();
+    assert.deepEqual([sink.told, sink.state], [[], 'ended']);
+  });
+
   it('refuses a `since` behind `until`, and takes the same moment for both', async () => {
     const world = await worldWith(10);
     const { time } = world.log[4]!;
