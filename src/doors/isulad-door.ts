@@ -10,6 +10,8 @@ import type { Counters } from '../messages/counters.ts';
 const EVENTS_PATH = '/containers.ContainerService/Events';
 const MAX_REQUEST_BYTES = 64 * 1024;
 const GRPC_PREFIX_BYTES = 5;
+/** How long a refused client may go on sending its request. */
+const REFUSED_LINGER_MS = 1_000;
 /** gRPC status codes. */
 const OK = 0;
 const RESOURCE_EXHAUSTED = 8;
@@ -164,6 +166,8 @@ function refuse(stream: http2.ServerHttp2Stream, error: unknown): void {
     return;
   }
   stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...statusHeaders(error) }, { endStream: true });
-  // What the client still sends is of no interest; without this a large request would hold the stream open.
-  stream.close(http2.constants.NGHTTP2_NO_ERROR);
+  // What the client still sends is read and dropped: a reset that overtakes the status would hide it from the client.
+  stream.resume();
+  const limit = setTimeout(() => stream.close(http2.constants.NGHTTP2_NO_ERROR), REFUSED_LINGER_MS);
+  stream.once('close', () => clearTimeout(limit));
 }
