@@ -151,6 +151,9 @@ export function roundUp8(bytes: number): number {
   return (bytes + 7) & ~7;
 }
 
+/** Types of the lines and deliveries that are not events. */
+const NOTICE_TYPES: ReadonlySet<string> = new Set(['gap', 'heartbeat']);
+
 /**
  * Packs what a publisher gave into a record without sequence number and time; the source's own time goes into SOURCE.
  * @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE
@@ -166,6 +169,7 @@ export function packEvent(event: NewEvent): Uint8Array {
     text('namespace', event.namespace ?? ''),
   ];
   if (event.type === '' || event.action === '') throw invalid('type and action must not be empty');
+  if (NOTICE_TYPES.has(event.type)) throw invalid(`type: ${event.type} is kept for what is no event`);
   const attributes = Object.entries(event.attributes ?? {}).map(
     ([key, value]) => [text('attribute key', key), text(`attribute ${key}`, value)] as const,
   );

@@ -142,9 +142,7 @@ export class Pipeline {
    */
   async subscribe(options: SubscribeOptions = {}): Promise<Subscriber> {
     const { subscriber } = await this.#attach(subscriptionOf('subscribe', options, this.#clock.now()));
-    const { signal } = options;
-    if (signal?.aborted) subscriber.cancel();
-    else signal?.addEventListener('abort', () => subscriber.cancel(), { once: true });
+    if (options.signal) subscriber.cancelOn(options.signal);
     return subscriber;
   }
 

@@ -24,14 +24,29 @@ export function runPushClient(
   markCancelled: () => void,
 ): PushClient {
   let isCancelled = false;
+  let failure: TocsinError | undefined;
   const cancel = (): void => {
     isCancelled = true;
     markCancelled();
   };
   const timer = setInterval(() => {
-    if (!isCancelled && functions.isCancelled?.()) cancel();
+    if (isCancelled) return;
+    try {
+      if (functions.isCancelled?.()) cancel();
+    } catch (error) {
+      failure = failed(error);
+      cancel();
+    }
   }, POLL_MS);
-  const done = deliver(functions, subscriber, () => isCancelled).finally(() => clearInterval(timer));
+  const run = async (): Promise<void> => {
+    try {
+      await deliver(functions, subscriber, () => isCancelled);
+    } finally {
+      clearInterval(timer);
+    }
+    if (failure) throw failure;
+  };
+  const done = run();
   // Whoever wants to know awaits it; nobody doing so must not end the process.
   done.catch(() => {});
   return { done, cancel };

@@ -17,7 +17,9 @@ export class Subscriber implements AsyncIterableIterator<Delivery> {
   readonly #epoch: Epoch;
   readonly #notices: SubscriberNotice[] = [];
   #batch: { readonly view: EventView; readonly to: number } | undefined;
-  #wake: (() => void) | undefined;
+  /** Calls of `next` that wait for something to arrive. */
+  #waiting: (() => void)[] = [];
+  #onDone: (() => void) | undefined;
   #done = false;
 
   constructor(port: MessagePort, epoch: Epoch) {
@@ -39,7 +41,7 @@ export class Subscriber implements AsyncIterableIterator<Delivery> {
       if (delivery) return { value: delivery, done: false };
       if (this.#done) return { value: undefined, done: true };
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#waiting.push(resolve);
       });
     }
   }
@@ -52,12 +54,32 @@ export class Subscriber implements AsyncIterableIterator<Delivery> {
 
   cancel(): void {
     if (this.#done) return;
-    this.#done = true;
     this.#notices.length = 0;
     this.#batch = undefined;
     this.#port.postMessage({ type: 'unsubscribe' } satisfies SubscriberCommand);
+    this.#finish();
+  }
+
+  /** Cancels when the signal is aborted; lets go of the signal when the subscription ends before. */
+  cancelOn(signal: AbortSignal): void {
+    if (this.#done) return;
+    if (signal.aborted) return this.cancel();
+    const abort = (): void => this.cancel();
+    signal.addEventListener('abort', abort, { once: true });
+    this.#onDone = () => signal.removeEventListener('abort', abort);
+  }
+
+  #finish(): void {
+    this.#done = true;
     this.#port.close();
-    this.#wake?.();
+    this.#onDone?.();
+    this.#wakeAll();
+  }
+
+  #wakeAll(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
   }
 
   #take(): Delivery | undefined {
@@ -76,8 +98,7 @@ export class Subscriber implements AsyncIterableIterator<Delivery> {
       if (!notice) return undefined;
       if (notice.type === 'gap') return notice.gap;
       if (notice.type === 'ended') {
-        this.#done = true;
-        this.#port.close();
+        this.#finish();
         if (notice.error) throw TocsinError.fromData(notice.error);
         return undefined;
       }
@@ -90,9 +111,7 @@ export class Subscriber implements AsyncIterableIterator<Delivery> {
   #arrive(notice: SubscriberNotice): void {
     if (this.#done) return;
     this.#notices.push(notice);
-    const wake = this.#wake;
-    this.#wake = undefined;
-    wake?.();
+    this.#wakeAll();
   }
 }
 

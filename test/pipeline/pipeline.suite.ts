@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -268,6 +269,44 @@ export function describePipeline(threads: Threads): void {
       });
     });
 
+    it('ends a push client whose isCancelled throws, and nothing else', async () => {
+      await withPipeline({}, async (pipeline) => {
+        const client = await pipeline.addClient({
+          write() {},
+          isCancelled: () => {
+            throw new Error('who knows');
+          },
+        });
+        await assert.rejects(client.done, { code: 'ERR_CLIENT_FAILED', message: 'who knows' });
+        await waitFor(async () => (await pipeline.clients()).length === 0, 'the client to be forgotten');
+      });
+    });
+
+    it('answers several calls of next at once, each with an event of its own', async () => {
+      await withPipeline({}, async (pipeline) => {
+        const subscriber = await pipeline.subscribe();
+        const taken = Promise.all([subscriber.next(), subscriber.next(), subscriber.next()]);
+        await publishMany(pipeline, 3);
+        const seqs = (await taken).map(({ value }) => (value && 'seq' in value ? value.seq : undefined));
+        assert.deepEqual(seqs, [1, 2, 3]);
+        const last = Promise.all([subscriber.next(), subscriber.next()]);
+        subscriber.cancel();
+        assert.deepEqual(
+          (await last).map(({ done }) => done),
+          [true, true],
+        );
+      });
+    });
+
+    it('lets go of the signal of a subscription that has ended', async () => {
+      await withPipeline({}, async (pipeline) => {
+        const { signal } = new AbortController();
+        for (let time = 0; time < 3; time += 1) (await pipeline.subscribe({ signal })).cancel();
+        await collect(await pipeline.subscribe({ signal, follow: false }));
+        assert.equal(getEventListeners(signal, 'abort').length, 0);
+      });
+    });
+
     it('ends a push client with a passed until when it has everything', async () => {
       await withPipeline({}, async (pipeline) => {
         await publishMany(pipeline, 5);
@@ -299,6 +338,9 @@ export function describePipeline(threads: Threads): void {
     it('throws on a bad event and on bad options, with a code', async () => {
       await withPipeline({}, async (pipeline) => {
         assert.throws(() => pipeline.publish({ type: '', action: 'x', id: 'y' }), { code: 'ERR_EVENT_INVALID' });
+        for (const type of ['gap', 'heartbeat']) {
+          assert.throws(() => pipeline.publish({ type, action: 'x', id: 'y' }), { code: 'ERR_EVENT_INVALID' });
+        }
         assert.throws(() => pipeline.publish({ type: 'a', action: 'x', id: 'y', pid: 1.5 }), {
           code: 'ERR_EVENT_INVALID',
         });
