@@ -1,4 +1,4 @@
-import type { DoorHooks } from '../runtime/actor-host.ts';
+import type { DoorHooks } from '../runtime/door-hooks.ts';
 
 /** Files and sockets for the actors that need them; loaded on the thread that does. */
 export const doorHooks: DoorHooks = {

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import type { Monitored, RecordSource } from '../actors/monitored.ts';
-import type { IntakeDriver } from '../runtime/actor-host.ts';
+import type { IntakeDriver } from '../runtime/door-hooks.ts';
 
 /** Reads the FIFO through main's descriptor, without waiting. */
 export function openSource(fifoFd: number): RecordSource {

@@ -1,7 +1,7 @@
 import net from 'node:net';
 import type { Fanout } from '../actors/fanout.ts';
 import type { Counters } from '../messages/counters.ts';
-import type { ShardDoors } from '../runtime/actor-host.ts';
+import type { ShardDoors } from '../runtime/door-hooks.ts';
 import type { ActorInit } from '../runtime/actor-init.ts';
 import type { IsuladDoor } from './isulad-door.ts';
 import { NativeDoor } from './native-door.ts';

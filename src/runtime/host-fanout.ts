@@ -6,7 +6,7 @@ import { ClientTable } from '../messages/client-table.ts';
 import type { FanoutControl } from '../messages/control.ts';
 import { LogState } from '../messages/log-state.ts';
 import type { ActorInit } from './actor-init.ts';
-import type { DoorHooks } from './actor-host.ts';
+import type { DoorHooks } from './door-hooks.ts';
 import { systemClock } from './clock.ts';
 import { countersOf, defer, type Hosted, listen, outbox } from './hosting.ts';
 import { startPortSink } from './port-sink.ts';

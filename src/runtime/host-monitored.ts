@@ -2,7 +2,7 @@ import { Monitored } from '../actors/monitored.ts';
 import { IntakeRing } from '../messages/intake-ring.ts';
 import type { MonitoredCommand } from '../messages/monitored.ts';
 import type { ActorInit } from './actor-init.ts';
-import type { DoorHooks } from './actor-host.ts';
+import type { DoorHooks } from './door-hooks.ts';
 import { countersOf, type Hosted, listen, outbox } from './hosting.ts';
 
 export async function hostMonitored(init: ActorInit, hooks: DoorHooks): Promise<Hosted> {

@@ -1,5 +1,6 @@
 import { workerData } from 'node:worker_threads';
-import { type DoorHooks, hostActor } from './actor-host.ts';
+import { hostActor } from './actor-host.ts';
+import type { DoorHooks } from './door-hooks.ts';
 import type { ActorInit } from './actor-init.ts';
 
 /** Hosts the actor that this thread was started for. */

@@ -1,0 +1,24 @@
+import type { Fanout } from '../actors/fanout.ts';
+import type { Monitored, RecordSource } from '../actors/monitored.ts';
+import type { Counters } from '../messages/counters.ts';
+import type { ActorInit } from './actor-init.ts';
+
+/** What drives `monitored`: decides when the FIFO is worth a look. */
+export interface IntakeDriver {
+  /** Something may have changed: look now. */
+  wake(): void;
+  close(): void;
+}
+
+/** Listeners of one shard. */
+export interface ShardDoors {
+  /** Takes no new connection; ends those that are idle. */
+  close(): Promise<void>;
+}
+
+/** What the outermost layer adds to the actors: only it knows files and sockets. */
+export interface DoorHooks {
+  openSource(fifoFd: number): Promise<RecordSource>;
+  driveIntake(monitored: Monitored, fifoFd: number): Promise<IntakeDriver>;
+  openDoors(fanout: Fanout, init: ActorInit, counters: Counters): Promise<ShardDoors>;
+}
