@@ -22,7 +22,7 @@ import { makeMatcher } from './matcher.ts';
 
 /** Encoded bytes that all lanes of a shard keep for clients that are a little behind; who is further back gets a lane of its own. */
 const ALL_LANES_BYTES = 32 * 1024 * 1024;
-const MAX_LANE_BYTES = 4 * 1024 * 1024;
+const MAX_LANE_BYTES = 8 * 1024 * 1024;
 const MIN_LANE_BYTES = 256 * 1024;
 /** What a shard remembers of the log, so that the last step up to the head need not be asked for: runs, and their segments. */
 const RECENT_RUNS = 64;
@@ -268,7 +268,8 @@ export class Fanout {
   #onDrained(client: Client): void {
     if (client.ended || !client.blocked) return;
     client.blocked = false;
-    if (client.lane) this.#pump(client.lane);
+    // Not at once: others that drain at the same time are then served together, and stay together.
+    if (client.lane) this.#pumpSoon(client.lane);
   }
 
   /** The lane has read the whole log: clients end that wanted no more than that; lanes that meet here become one. */
@@ -362,7 +363,8 @@ export class Fanout {
     if (!client || client.generation !== command.generation) return;
     if (command.reason === 'lagged') {
       const lag = this.#env.logState.headSeq + 1 - client.nextSeq;
-      if (lag <= client.subscription.lagLimit) return;
+      // One that takes what it is given is catching up, however far behind it is: it began there, or has just come back.
+      if (!client.blocked || lag <= client.subscription.lagLimit) return;
       this.#env.counters.add('lagBreaches');
       return this.#cut(
         client,

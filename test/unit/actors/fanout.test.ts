@@ -614,6 +614,15 @@ describe('Fanout: who is ended', () => {
     assert.deepEqual(sink.told, seqs(1, 30));
   });
 
+  it('spares a client that began far behind and takes what it is given', async () => {
+    const world = await worldWith(5000);
+    const sink = await world.attach({ ...ALL, lagLimit: 10 });
+    world.checker.tick();
+    await world.run();
+    assert.equal(sink.state, 'open');
+    assert.deepEqual(sink.told, seqs(1, 5000));
+  });
+
   it('frees the row of a client that left, and writes nothing more to it', async () => {
     const world = new World();
     const sink = await world.attach();
