@@ -24,13 +24,14 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
     for (const close of closers.reverse()) await close();
     closers.length = 0;
   };
+  let pipeline: Pipeline | undefined;
   try {
     // The FIFO first: its lock decides which of two daemons may touch the sockets.
     const fifo = options.fifo ? await openFifo(options.fifo) : undefined;
     if (fifo) closers.push(() => fifo.close());
     const events = await listener(options.listen, EVENT_SOCKET_MODE, closers);
     const admin = await listener(options.admin, ADMIN_SOCKET_MODE, closers);
-    const pipeline = await Pipeline.start({
+    pipeline = await Pipeline.start({
       options,
       workerUrl: new URL('./worker.js', import.meta.url),
       host: (init) => hostActor(init, doorHooks),
@@ -44,7 +45,8 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
     }
     return pipeline;
   } catch (error) {
-    await release();
+    // A pipeline that runs already gives back what was opened for it, in the right order.
+    await (pipeline ? pipeline.destroy() : release());
     throw error;
   }
 }
