@@ -10,6 +10,8 @@ import type { Counters } from '../messages/counters.ts';
 const EVENTS_PATH = '/containers.ContainerService/Events';
 const MAX_REQUEST_BYTES = 64 * 1024;
 const GRPC_PREFIX_BYTES = 5;
+/** A connection that has asked for nothing for this long is ended. */
+const SILENCE_LIMIT_MS = 10_000;
 /** How long a refused client may go on sending its request. */
 const REFUSED_LINGER_MS = 1_000;
 /** gRPC status codes. */
@@ -51,7 +53,15 @@ export class IsuladDoor {
     this.#server.on('session', (session) => {
       this.#sessions.add(session);
       session.on('error', () => {});
-      session.once('close', () => this.#sessions.delete(session));
+      const silent = setTimeout(() => {
+        this.#counters.add('connectionsSilent');
+        session.destroy();
+      }, SILENCE_LIMIT_MS);
+      session.once('stream', () => clearTimeout(silent));
+      session.once('close', () => {
+        clearTimeout(silent);
+        this.#sessions.delete(session);
+      });
     });
     this.#server.on('sessionError', () => this.#counters.add('connectionsBroken'));
     this.#server.on('stream', (stream, headers) => this.#onStream(stream, headers));
@@ -144,8 +154,15 @@ function readMessage(stream: http2.ServerHttp2Stream): Promise<Uint8Array> {
           ),
         );
     });
-    stream.once('close', () => reject(new TocsinError('ERR_BODY_INVALID', 'the stream ended before its message')));
+    const late = setTimeout(() => {
+      reject(new TocsinError('ERR_BODY_INVALID', `no whole request within ${SILENCE_LIMIT_MS} ms`));
+    }, SILENCE_LIMIT_MS);
+    stream.once('close', () => {
+      clearTimeout(late);
+      reject(new TocsinError('ERR_BODY_INVALID', 'the stream ended before its message'));
+    });
     stream.once('end', () => {
+      clearTimeout(late);
       const body = Buffer.concat(chunks);
       const isWhole = body.length >= GRPC_PREFIX_BYTES && body.readUInt32BE(1) === body.length - GRPC_PREFIX_BYTES;
       if (isWhole && body[0] === 0) resolve(body.subarray(GRPC_PREFIX_BYTES));

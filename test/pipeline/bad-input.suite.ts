@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import http2 from 'node:http2';
+import net from 'node:net';
 import path from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { createPipeline, sendContainerEvent } from '../../src/index.ts';
@@ -256,6 +258,28 @@ export function describeBadInput(threads: Threads): void {
       assert.match(request, /^HTTP\/1\.1 408 /);
       assert.ok(performance.now() - begun >= 9_900);
       assert.equal(counters()['connectionsSilent'], before + 2);
+    });
+
+    it('ends an HTTP/2 connection that asks for nothing, and a request that never ends, after 10 s', async () => {
+      const connect = (): http2.ClientHttp2Session =>
+        http2.connect('http://tocsin', { createConnection: () => net.connect(fixture.events) });
+      const silent = connect();
+      const asking = connect();
+      const before = counters()['connectionsSilent'] ?? 0;
+      const stream = asking.request({
+        ':method': 'POST',
+        ':path': '/containers.ContainerService/Events',
+        'content-type': 'application/grpc',
+        te: 'trailers',
+      });
+      stream.write(Buffer.of(0, 0));
+      const [headers] = (await Promise.all([
+        new Promise((resolve) => stream.once('response', resolve)),
+        new Promise<void>((resolve) => silent.once('close', () => resolve())),
+      ])) as [http2.IncomingHttpHeaders, void];
+      assert.equal(headers['grpc-status'], '13');
+      assert.equal(counters()['connectionsSilent'], before + 1);
+      asking.destroy();
     });
 
     it('refuses bad container descriptions on the admin socket', async () => {
