@@ -51,16 +51,16 @@ export class ClientsChecker {
       const first = index * CLIENT.ROWS_PER_SHARD;
       for (let row = first; row < first + CLIENT.ROWS_PER_SHARD && this.#clients.isUsed(row); row += 1) {
         if (!this.#clients.isActive(row)) continue;
-        if (this.#clients.isCancelled(row)) this.#end(shard, row, 'cancelled');
+        // Read first: what is found below is of this client or an earlier one, and the shard ends nobody else.
+        const generation = this.#clients.generation(row);
+        if (this.#clients.isCancelled(row)) shard.post({ type: 'end-client', row, generation, reason: 'cancelled' });
         const lagLimit = this.#clients.lagLimit(row);
-        if (lagLimit > 0 && head + 1 - this.#clients.nextSeq(row) > lagLimit) this.#end(shard, row, 'lagged');
+        if (lagLimit > 0 && head + 1 - this.#clients.nextSeq(row) > lagLimit) {
+          shard.post({ type: 'end-client', row, generation, reason: 'lagged' });
+        }
         if (this.#clients.untilPassed(row, now)) isMarkDue = true;
       }
     }
     if (isMarkDue) this.#collector.post({ type: 'prompt-time-mark' });
-  }
-
-  #end(shard: Outbox<FanoutCommand>, row: number, reason: 'cancelled' | 'lagged'): void {
-    shard.post({ type: 'end-client', row, generation: this.#clients.generation(row), reason });
   }
 }

@@ -102,7 +102,7 @@ export class Fanout {
     const now = this.#env.clock.now();
     for (const client of this.#clients.values()) {
       const everyMs = client.subscription.heartbeatMs;
-      if (everyMs > 0 && client.sink && !client.blocked && (now.sec - client.lastWriteSec) * 1000 >= everyMs) {
+      if (everyMs > 0 && client.sink && !client.blocked && Math.abs(now.sec - client.lastWriteSec) * 1000 >= everyMs) {
         client.lastWriteSec = now.sec;
         this.#tell(client, (sink) => sink.heartbeat(formatCursor(this.#env.epoch, client.nextSeq - 1)));
       }

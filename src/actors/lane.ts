@@ -29,6 +29,8 @@ const MIN_SLAB_BYTES = 8 * 1024;
 const MAX_SLAB_BYTES = 256 * 1024;
 /** Encoded bytes of one step: from this size on, larger writes gain nothing. */
 const STEP_BYTES = 64 * 1024;
+/** Events that one step looks at, shown or not: a dear filter must not hold the others up. */
+const STEP_EVENTS = 1024;
 
 interface Slab {
   readonly bytes: Uint8Array;
@@ -173,7 +175,8 @@ export class Lane {
     let at = run.from;
     for (let skip = seq - run.firstSeq; skip > 0; skip -= 1) at += run.segment.recordBytes(at);
     let bytes = 0;
-    while (at < run.to && seq <= last && bytes < STEP_BYTES) {
+    const lookedUpTo = seq + STEP_EVENTS;
+    while (at < run.to && seq <= last && bytes < STEP_BYTES && seq < lookedUpTo) {
       view.at = at;
       if (until && isLater(view, until)) {
         this.isFinished = true;

@@ -15,7 +15,11 @@ export interface AdminDoor {
 /** @param listenFd a descriptor of the listening admin socket, which the door then owns */
 export async function openAdminDoor(pipeline: Pipeline, listenFd: number): Promise<AdminDoor> {
   const server = http.createServer(SERVER_LIMITS, (request, response) => {
-    answer(pipeline, request, response).catch((error: unknown) => replyError(response, error));
+    answer(pipeline, request, response).catch((error: unknown) => {
+      // The rest of a body that was not read would pass for the next request.
+      if (!request.complete) response.setHeader('Connection', 'close');
+      replyError(response, error);
+    });
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

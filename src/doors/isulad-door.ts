@@ -12,6 +12,8 @@ const MAX_REQUEST_BYTES = 64 * 1024;
 const GRPC_PREFIX_BYTES = 5;
 /** A connection that has asked for nothing for this long is ended. */
 const SILENCE_LIMIT_MS = 10_000;
+/** Per connection: one client must not take every place. */
+const MAX_STREAMS = 100;
 /** How long a refused client may go on sending its request. */
 const REFUSED_LINGER_MS = 1_000;
 /** gRPC status codes. */
@@ -49,7 +51,7 @@ export class IsuladDoor {
     this.#fanout = fanout;
     this.#counters = counters;
     this.#replay = replay;
-    this.#server = http2.createServer();
+    this.#server = http2.createServer({ settings: { maxConcurrentStreams: MAX_STREAMS } });
     this.#server.on('session', (session) => {
       this.#sessions.add(session);
       session.on('error', () => {});
@@ -87,7 +89,7 @@ export class IsuladDoor {
   async #serve(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): Promise<void> {
     if (headers[':method'] !== 'POST' || !String(headers['content-type']).startsWith('application/grpc')) {
       stream.respond({ ':status': 415 }, { endStream: true });
-      return;
+      return drop(stream);
     }
     if (headers[':path'] !== EVENTS_PATH)
       throw new TocsinError('ERR_ROUTE_UNKNOWN', `unknown method ${headers[':path']}`);
@@ -183,7 +185,11 @@ function refuse(stream: http2.ServerHttp2Stream, error: unknown): void {
     return;
   }
   stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...statusHeaders(error) }, { endStream: true });
-  // What the client still sends is read and dropped: a reset that overtakes the status would hide it from the client.
+  drop(stream);
+}
+
+/** What the client still sends is read and dropped: a reset that overtakes the status would hide it from the client. */
+function drop(stream: http2.ServerHttp2Stream): void {
   stream.resume();
   const limit = setTimeout(() => stream.close(http2.constants.NGHTTP2_NO_ERROR), REFUSED_LINGER_MS);
   stream.once('close', () => clearTimeout(limit));

@@ -9,6 +9,9 @@ import { systemClock } from '../runtime/clock.ts';
 import { replyError, replyText, requireMethod, SERVER_LIMITS, targetOf } from './http-reply.ts';
 import { parseNativeQuery } from './native-query.ts';
 
+/** How long a client that was cut may take to read what was queued for it. */
+const FLUSH_LIMIT_MS = 5_000;
+
 /** HTTP/1.1 on the event socket: `/v1/events` and the health paths. Connections are handed in by the sniffer. */
 export class NativeDoor {
   readonly #fanout: Fanout;
@@ -71,7 +74,8 @@ export class NativeDoor {
     // Gone while we were asking, or waiting its turn behind a stream on the same connection, which never ends.
     if (!socket || response.destroyed) {
       handle.left();
-      response.destroy();
+      // Node would keep every such request until the connection ends.
+      request.socket.destroy();
       return;
     }
     response.writeHead(200, {
@@ -122,8 +126,11 @@ function nativeSink(response: http.ServerResponse, socket: net.Socket, framing: 
     },
     end(error) {
       // Without the final chunk the client can tell a cut from an end.
-      if (error) socket.destroySoon();
-      else response.end();
+      if (!error) return void response.end();
+      socket.destroySoon();
+      // What is queued never leaves when the client has stopped reading.
+      const limit = setTimeout(() => socket.destroy(), FLUSH_LIMIT_MS);
+      socket.once('close', () => clearTimeout(limit));
     },
   };
 }

@@ -97,8 +97,11 @@ export class ContainerTable {
    * @throws ERR_CONTAINER_UNKNOWN, ERR_CONTAINER_AMBIGUOUS
    */
   resolve(name: string): Container {
-    const exact = this.#containers.get(name) ?? this.#byName().get(name);
-    if (exact) return exact;
+    const exact = this.#containers.get(name);
+    if (exact?.known) return exact;
+    // One that events merely called so gives way to the container that has the name now.
+    const found = this.#byName().get(name) ?? exact;
+    if (found) return found;
     const matches = [...this.#containers.keys()].filter((id) => id.startsWith(name));
     if (matches.length === 1) return this.#containers.get(matches[0]!)!;
     if (matches.length > 1) {

@@ -73,7 +73,7 @@ export const OPTION_TABLE = {
     kind: 'duration',
     schema: count(0, Number.MAX_SAFE_INTEGER),
     default: '0s',
-    meaning: 'How long events are kept, at most; 0s = no limit.',
+    meaning: 'How long events are kept, by whole segments; 0s = no limit.',
   },
   drainTimeout: {
     kind: 'duration',

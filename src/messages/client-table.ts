@@ -51,7 +51,7 @@ export class ClientTable {
 
   /** Anyone: asks for the client's end. The generation keeps a late cancel from hitting the row's next client. */
   cancel(row: number, generation: number): void {
-    if (this.generation(row) === generation) Atomics.store(this.#words, row * WORDS + CLIENT.CANCELLED, 1);
+    if (this.generation(row) === generation) Atomics.store(this.#words, row * WORDS + CLIENT.CANCELLED, generation);
   }
 
   /** Whether the row has ever been taken. A shard takes its rows from the first on, so behind one that was not come no others. */
@@ -64,7 +64,7 @@ export class ClientTable {
   }
 
   isCancelled(row: number): boolean {
-    return Atomics.load(this.#words, row * WORDS + CLIENT.CANCELLED) === 1;
+    return Atomics.load(this.#words, row * WORDS + CLIENT.CANCELLED) === this.generation(row);
   }
 
   generation(row: number): number {

@@ -38,17 +38,25 @@ export interface Asks<Methods> {
   ): Promise<Methods[Name] extends (...args: never[]) => infer Result ? Awaited<Result> : never>;
 }
 
-/** The other end. `died` rejects when the actor does. */
+/** The other end. `died` settles when the actor dies. */
 export class ControlClient {
   readonly #ask: Comlink.Remote<Served>['ask'];
-  readonly #died: Promise<never>;
   readonly #name: string;
+  /** Asks that wait for their answer: how to let each of them fail. */
+  readonly #waiting = new Set<(error: TocsinError) => void>();
+  #ended: TocsinError | undefined;
 
-  constructor(name: string, port: MessagePort, died: Promise<never>) {
+  constructor(name: string, port: MessagePort, died: Promise<TocsinError>) {
     // One proxy for all calls: making one costs more than a call.
     this.#ask = Comlink.wrap<Served>(port).ask;
-    this.#died = died;
     this.#name = name;
+    void died.then((error) => this.end(error));
+  }
+
+  /** Nothing answers any more: whatever waits, or asks from now on, fails with this error. */
+  end(error: TocsinError): void {
+    this.#ended ??= error;
+    for (const fail of this.#waiting) fail(error);
   }
 
   /** The actor's own asks, beside `start` and `stop`, which all have. */
@@ -57,19 +65,25 @@ export class ControlClient {
   }
 
   async ask(method: string, args: readonly unknown[] = [], transfer: readonly MessagePort[] = []): Promise<unknown> {
+    if (this.#ended) throw this.#ended;
     const list = transfer.length > 0 ? Comlink.transfer([...args], [...transfer] as never[]) : args;
     let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<never>((_, reject) => {
+    let fail: (error: TocsinError) => void = () => {};
+    // A promise of its own per ask: a long-lived one in the race would keep every answer.
+    const failed = new Promise<never>((_, reject) => {
+      fail = reject;
+      this.#waiting.add(fail);
       timer = setTimeout(() => {
         reject(new TocsinError('ERR_ASK_TIMEOUT', `${this.#name} did not answer ${method} within ${ASK_LIMIT_MS} ms`));
       }, ASK_LIMIT_MS);
     });
     try {
-      const answer = await Promise.race([this.#ask(method, list), this.#died, limit]);
+      const answer = await Promise.race([this.#ask(method, list), failed]);
       if (!answer.ok) throw TocsinError.fromData(answer.error);
       return answer.value;
     } finally {
       clearTimeout(timer);
+      this.#waiting.delete(fail);
     }
   }
 }

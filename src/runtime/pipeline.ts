@@ -73,6 +73,8 @@ export class Pipeline {
   #state: PipelineState = 'starting';
   #nextShard = 0;
   #closing: Promise<void> | undefined;
+  #finishing: Promise<void> | undefined;
+  #failure: TocsinError | undefined;
   #settleClosed!: { resolve(): void; reject(error: TocsinError): void };
   /** Resolves when the pipeline was closed or destroyed without an error, rejects when an actor died. */
   readonly closed: Promise<void>;
@@ -149,6 +151,7 @@ export class Pipeline {
   /** A client whose `write` is called for each event, as iSulad's stream functions are. @throws as subscribe */
   async addClient(client: PushClientFunctions & SubscribeOptions): Promise<PushClient> {
     const { subscriber, row, generation } = await this.#attach(subscriptionOf('push', client, this.#clock.now()));
+    if (client.signal) subscriber.cancelOn(client.signal);
     return runPushClient(client, subscriber, () => this.#clientTable.cancel(row, generation));
   }
 
@@ -213,10 +216,17 @@ export class Pipeline {
       }),
     );
     await this.#finish('stopped');
+    // An actor died meanwhile: not everything was delivered.
+    if (this.#failure) throw this.#failure;
   }
 
-  async #finish(state: 'stopped' | 'failed', error?: TocsinError): Promise<void> {
-    if (this.#state === 'stopped' || this.#state === 'failed') return;
+  #finish(state: 'stopped' | 'failed', error?: TocsinError): Promise<void> {
+    this.#finishing ??= this.#stop(state, error);
+    return this.#finishing;
+  }
+
+  async #stop(state: 'stopped' | 'failed', error?: TocsinError): Promise<void> {
+    this.#failure = error;
     this.#state = state;
     await this.#stopActors();
     await this.#parts.release();

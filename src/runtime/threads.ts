@@ -35,11 +35,13 @@ export function startOnThread(init: Omit<ActorInit, 'control'>, workerUrl: URL):
     worker.once('messageerror', fail);
     worker.once('exit', (code) => fail(new Error(`thread exited with code ${code}`)));
   });
+  const control = new ControlClient(init.name, port1, died);
   return {
-    control: new ControlClient(init.name, port1, rejecting(died)),
+    control,
     died,
     async terminate() {
       isStopping = true;
+      control.end(stopped());
       await worker.terminate();
       await exited;
       port1.close();
@@ -52,21 +54,18 @@ export function startInline(init: Omit<ActorInit, 'control'>, host: (init: Actor
   const { port1, port2 } = new MessageChannel();
   const died = new Promise<TocsinError>(() => {});
   host({ ...init, control: port2 });
+  const control = new ControlClient(init.name, port1, died);
   return {
-    control: new ControlClient(init.name, port1, rejecting(died)),
+    control,
     died,
     async terminate() {
+      control.end(stopped());
       for (const port of Object.values(init.links)) port?.close();
       port1.close();
     },
   };
 }
 
-function rejecting(died: Promise<TocsinError>): Promise<never> {
-  const rejected = died.then((error): never => {
-    throw error;
-  });
-  // Only those who ask care; nobody asking is no unhandled rejection.
-  rejected.catch(() => {});
-  return rejected;
+function stopped(): TocsinError {
+  return new TocsinError('ERR_PIPELINE_CLOSED', 'the pipeline was stopped');
 }

@@ -298,6 +298,24 @@ export function describePipeline(threads: Threads): void {
       });
     });
 
+    it('ends a push client when its signal is aborted', async () => {
+      await withPipeline({}, async (pipeline) => {
+        const abort = new AbortController();
+        const client = await pipeline.addClient({ write() {}, signal: abort.signal });
+        abort.abort();
+        await client.done;
+        await waitFor(async () => (await pipeline.clients()).length === 0, 'the client to be forgotten');
+      });
+    });
+
+    it('fails what is asked of it when it is destroyed meanwhile', async () => {
+      const pipeline = await createPipeline({ threads });
+      const asked = pipeline.subscribe({ since: '1h' });
+      const refused = assert.rejects(asked, { code: 'ERR_PIPELINE_CLOSED' });
+      await pipeline.destroy();
+      await refused;
+    });
+
     it('lets go of the signal of a subscription that has ended', async () => {
       await withPipeline({}, async (pipeline) => {
         const { signal } = new AbortController();

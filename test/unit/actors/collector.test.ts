@@ -573,6 +573,14 @@ describe('Collector: which container a client means', () => {
     assert.equal(bench.resolve('gh'), 'ghost');
   });
 
+  it('prefers the present owner of a name to one that events merely called so', () => {
+    const bench = new Bench();
+    bench.record({ name: 'web' });
+    bench.put('c1', { name: 'web' });
+    const reply = bench.collector.answer({ type: 'resolve-container', requestId: 1, name: 'web' });
+    assert.deepEqual(reply, { type: 'container-resolved', requestId: 1, id: 'c1' });
+  });
+
   it('follows a new name', () => {
     const bench = new Bench();
     bench.put('one', { name: 'old' });
