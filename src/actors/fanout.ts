@@ -4,6 +4,7 @@ import { asTocsinError, assertNever, TocsinError } from '../event/errors.ts';
 import type { Timestamp } from '../event/event.ts';
 import { compareTime } from '../event/time.ts';
 import { LogReader } from '../history/log-reader.ts';
+import { RecentRuns } from '../history/recent-runs.ts';
 import { type Run, Segment } from '../history/segment.ts';
 import type { BufferReply, BufferRequest } from '../messages/buffer.ts';
 import type { ClientTable } from '../messages/client-table.ts';
@@ -24,9 +25,6 @@ import { makeMatcher } from './matcher.ts';
 const ALL_LANES_BYTES = 32 * 1024 * 1024;
 const MAX_LANE_BYTES = 8 * 1024 * 1024;
 const MIN_LANE_BYTES = 256 * 1024;
-/** What a shard remembers of the log, so that the last step up to the head need not be asked for: runs, and their segments. */
-const RECENT_RUNS = 64;
-const RECENT_SEGMENTS = 3;
 /** Steps of one lane before the others, and messages, get their turn. */
 const STEPS_PER_TURN = 4;
 
@@ -58,7 +56,7 @@ export class Fanout {
   readonly #rows: ClientRows;
   /** Lanes that could go on at once but let others go first. */
   readonly #due = new Set<Lane>();
-  #recent: Run[] = [];
+  readonly #recent = new RecentRuns();
   #headSeq = 0;
   #timeMark: { readonly time: Timestamp; readonly seq: number } | undefined;
   #sealedSeq: number | undefined;
@@ -174,21 +172,11 @@ export class Fanout {
   #advance(): void {
     do {
       for (let run = this.#log.take(); run; run = this.#log.take()) {
-        this.#remember(run);
+        this.#recent.add(run);
       }
     } while (!this.#log.sleep());
     this.#headSeq = this.#log.takenSeq;
     for (const lane of this.#lanes) this.#pump(lane);
-  }
-
-  #remember(run: Run): void {
-    this.#recent.push(run);
-    if (this.#recent.length > RECENT_RUNS) this.#recent.shift();
-    if (run.segment === this.#recent.at(-2)?.segment) return;
-    // A run keeps its whole segment in memory.
-    const segments = [...new Set(this.#recent.map(({ segment }) => segment))];
-    const kept = new Set(segments.slice(-RECENT_SEGMENTS));
-    this.#recent = this.#recent.filter(({ segment }) => kept.has(segment));
   }
 
   /** Writes what the lane has; encodes more while a client wants it, for one turn. */
@@ -283,9 +271,7 @@ export class Fanout {
   /** Records from the lane's position on, if this shard has them at hand. */
   #runAt(lane: Lane): Run | undefined {
     if (lane.page?.firstSeq === lane.nextSeq) return lane.page;
-    const first = this.#recent[0];
-    if (!first || lane.nextSeq < first.firstSeq) return undefined;
-    return this.#recent.findLast((run) => run.firstSeq <= lane.nextSeq);
+    return this.#recent.at(lane.nextSeq);
   }
 
   async #readPage(lane: Lane): Promise<void> {

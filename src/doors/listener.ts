@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import net from 'node:net';
+import { dirname } from 'node:path';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
 import { loadPosix } from './posix.ts';
 
@@ -25,6 +26,9 @@ export async function bindListener(path: string, mode: number): Promise<Listener
   if (fs.existsSync(path) && !fs.lstatSync(path).isSocket()) {
     throw new TocsinError('ERR_SOCKET_UNUSABLE', `${path} exists and is not a socket`);
   }
+  const folder = dirname(path);
+  // Binding there would fail with a permission error, which it is not.
+  if (!fs.existsSync(folder)) throw new TocsinError('ERR_SOCKET_UNUSABLE', `there is no folder ${folder}`);
   const temporary = `${path}.${process.pid}.tmp`;
   const server = net.createServer();
   try {

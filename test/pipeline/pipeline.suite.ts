@@ -308,6 +308,14 @@ export function describePipeline(threads: Threads): void {
       });
     });
 
+    it('says which folder is missing when a socket has no place', async () => {
+      const listen = '/tmp/tocsin-nowhere/events.sock';
+      await assert.rejects(createPipeline({ threads, listen }), {
+        code: 'ERR_SOCKET_UNUSABLE',
+        message: /no folder .*nowhere$/,
+      });
+    });
+
     it('fails what is asked of it when it is destroyed meanwhile', async () => {
       const pipeline = await createPipeline({ threads });
       const asked = pipeline.subscribe({ since: '1h' });
