@@ -1,16 +1,13 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addContainerCommand } from './cli/container.ts';
 import { addEventsCommand } from './cli/events.ts';
 import { EXIT_OK, EXIT_USAGE, reportError } from './cli/exit.ts';
 import { addSendCommand } from './cli/send.ts';
 import { addServeCommand } from './cli/serve.ts';
+import { VERSION } from './event/version.ts';
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-const program = new Command('tocsin').description('Container event service').version(version);
+const program = new Command('tocsin').description('Container event service').version(VERSION);
 
 async function run(action: () => Promise<number>): Promise<void> {
   try {

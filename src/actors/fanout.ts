@@ -8,7 +8,7 @@ import { RecentRuns } from '../history/recent-runs.ts';
 import { type Run, Segment } from '../history/segment.ts';
 import type { BufferReply, BufferRequest } from '../messages/buffer.ts';
 import type { ClientTable } from '../messages/client-table.ts';
-import type { CollectorReply, CollectorRequest, LogNotice } from '../messages/collector.ts';
+import type { CollectorCommand, CollectorReply, CollectorRequest, LogNotice } from '../messages/collector.ts';
 import type { ClientInfo, LaneFormat, Subscription } from '../messages/control.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { FanoutCommand, FanoutNotice } from '../messages/fanout.ts';
@@ -38,7 +38,7 @@ export interface FanoutEnv {
   readonly defer: Defer;
   readonly makeEncoder: (format: LaneFormat) => Encoder;
   readonly allocate: (format: LaneFormat) => Allocate;
-  readonly collector: Outbox<CollectorRequest>;
+  readonly collector: Outbox<CollectorRequest | CollectorCommand>;
   readonly buffer: Outbox<BufferRequest>;
   readonly main: Outbox<FanoutNotice>;
 }
@@ -150,6 +150,9 @@ export class Fanout {
     const client = new Client({ row, generation, subscription, matcher, nextSeq, nowSec: this.#env.clock.now().sec });
     if (!follow) client.endSeq = head;
     this.#noticeUntil(client);
+    // Behind the mark nothing can be for it any more; the checker would ask for one too, a moment later.
+    if (until && client.endSeq === Number.MAX_SAFE_INTEGER && compareTime(until, this.#env.clock.now()) <= 0)
+      this.#env.collector.post({ type: 'prompt-time-mark' });
     this.#env.clients.progress(row, nextSeq, 0, 0);
     this.#clients.set(row, client);
     this.#env.counters.add('clientsAttached');

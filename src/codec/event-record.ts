@@ -3,7 +3,15 @@ import { formatCursor, type Epoch } from '../event/cursor.ts';
 import { TocsinError } from '../event/errors.ts';
 import type { NewEvent, Timestamp, TocsinEvent } from '../event/event.ts';
 import { formatTime, timeNano } from '../event/time.ts';
-import { EVENT, EVENT_VERSION, KIND_EVENT, MAX_EVENT_BYTES, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
+import {
+  EVENT,
+  EVENT_VERSION,
+  FLAG_REPLACED_UTF8,
+  KIND_EVENT,
+  MAX_EVENT_BYTES,
+  NO_EXIT_CODE,
+  NO_PID,
+} from '../messages/layout.ts';
 import { textOf, utf8, writeBytes } from './bytes.ts';
 
 /**
@@ -74,6 +82,14 @@ export class EventView implements FilterSubject {
   /** Byte length of one of the texts, or the attribute count: a 16-bit field of the fixed part. */
   half(field: number): number {
     return this.halves[(this.at + field) >> 1]!;
+  }
+
+  /** Compares bytes: nothing is decoded for the many events of other types. */
+  isOfType(type: Uint8Array): boolean {
+    if (this.half(EVENT.TYPE_BYTES) !== type.length) return false;
+    const from = this.at + EVENT.FIXED_BYTES;
+    for (let index = 0; index < type.length; index += 1) if (this.bytes[from + index] !== type[index]) return false;
+    return true;
   }
 
   /** Offset of the first attribute. */
@@ -159,6 +175,8 @@ const NOTICE_TYPES: ReadonlySet<string> = new Set(['gap', 'heartbeat']);
  * @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE
  */
 export function packEvent(event: NewEvent): Uint8Array {
+  requireObject('event', event);
+  if (event.attributes !== undefined) requireObject('attributes', event.attributes);
   const texts = [
     text('type', event.type),
     text('action', event.action),
@@ -184,9 +202,11 @@ export function packEvent(event: NewEvent): Uint8Array {
   fields.setInt32(EVENT.LENGTH, length, true);
   out[EVENT.VERSION] = EVENT_VERSION;
   out[EVENT.KIND] = KIND_EVENT;
+  out[EVENT.FLAGS] = isReplaced(event) ? FLAG_REPLACED_UTF8 : 0;
   fields.setInt32(EVENT.PID, integer('pid', event.pid, NO_PID), true);
   fields.setInt32(EVENT.EXIT_CODE, integer('exitCode', event.exitCode, NO_EXIT_CODE), true);
-  if (event.time) {
+  if (event.time !== undefined) {
+    requireObject('time', event.time);
     fields.setUint32(EVENT.SOURCE_SEC, integer('time.sec', event.time.sec, 0, 0xffffffff), true);
     fields.setUint32(EVENT.SOURCE_NANOS, integer('time.nanos', event.time.nanos, 0, 999_999_999), true);
   }
@@ -199,6 +219,20 @@ export function packEvent(event: NewEvent): Uint8Array {
   fields.setUint32(EVENT.ATTRIBUTES_BYTES, attributeBytes, true);
   for (const [key, value] of attributes) pos = writeAttribute(out, pos, key, value);
   return out;
+}
+
+/** Half a surrogate pair has no UTF-8: it becomes U+FFFD. */
+const LONE_SURROGATE = /\p{Cs}/u;
+
+function isReplaced(event: NewEvent): boolean {
+  const { type, action, args = '', id, scope = '', source = '', namespace = '', attributes = {} } = event;
+  const texts = [type, action, args, id, scope, source, namespace, ...Object.entries(attributes).flat()];
+  return texts.some((value) => LONE_SURROGATE.test(value));
+}
+
+function requireObject(field: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalid(`${field}: expected an object`);
 }
 
 function text(field: string, value: unknown): Uint8Array {

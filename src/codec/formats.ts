@@ -1,6 +1,7 @@
 import type { Epoch } from '../event/cursor.ts';
 import { assertNever } from '../event/errors.ts';
 import type { LaneFormat } from '../messages/control.ts';
+import { DockerJsonEncoder } from './docker-json.ts';
 import type { Encoder } from './encoder.ts';
 import { IsuladGrpcEncoder } from './isulad-grpc.ts';
 import { NativeJsonEncoder } from './native-json.ts';
@@ -21,6 +22,14 @@ export function makeEncoder(format: LaneFormat, epoch: Epoch): Encoder {
       return new NativeJsonEncoder(epoch, 'chunked');
     case 'json-plain':
       return new NativeJsonEncoder(epoch, 'plain');
+    case 'docker-chunked':
+      return new DockerJsonEncoder('modern', 'chunked');
+    case 'docker-plain':
+      return new DockerJsonEncoder('modern', 'plain');
+    case 'docker-legacy-chunked':
+      return new DockerJsonEncoder('legacy', 'chunked');
+    case 'docker-legacy-plain':
+      return new DockerJsonEncoder('legacy', 'plain');
     case 'isulad-grpc':
       return new IsuladGrpcEncoder();
     case 'packed':

@@ -4,6 +4,7 @@ import { EVENT, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
 import { utf8, writeBytes, writeInt, writeNanos, writeUint } from './bytes.ts';
 import type { Encoder } from './encoder.ts';
 import { type EventView, readUint16 } from './event-record.ts';
+import { CHUNK_HEAD_BYTES, CHUNK_TAIL_BYTES, frameChunk } from './http-chunk.ts';
 
 const HEX = utf8('0123456789abcdef');
 const SEQ = utf8('{"seq":');
@@ -46,9 +47,7 @@ export class NativeJsonEncoder implements Encoder {
 
   encode(event: EventView, out: Uint8Array, pos: number): number {
     if (!this.#framed) return this.#line(event, out, pos);
-    // Nearly every line has 256..4095 bytes, three hexadecimal digits; the others are moved to where they belong.
-    const end = this.#line(event, out, pos + 5);
-    return frameChunk(out, pos, end);
+    return frameChunk(out, pos, this.#line(event, out, pos + CHUNK_HEAD_BYTES));
   }
 
   #line(event: EventView, out: Uint8Array, start: number): number {
@@ -108,30 +107,9 @@ export class NativeJsonEncoder implements Encoder {
 export function encodeNotice(notice: Lagged | Heartbeat, framing: 'chunked' | 'plain'): Uint8Array {
   const line = utf8(`${JSON.stringify(notice)}\n`);
   if (framing === 'plain') return line;
-  const out = new Uint8Array(line.length + 16);
-  out.set(line, 5);
-  return out.subarray(0, frameChunk(out, 0, 5 + line.length));
-}
-
-/** Turns the line at `start + 5 .. end` into a chunk that begins at `start`; needs 6 bytes of room behind `end`. */
-function frameChunk(out: Uint8Array, start: number, end: number): number {
-  const size = end - start - 5;
-  let digits = 3;
-  if (size > 0xfff || size < 0x100) {
-    digits = size.toString(16).length;
-    out.copyWithin(start + digits + 2, start + 5, end);
-  }
-  let rest = size;
-  for (let at = start + digits - 1; at >= start; at -= 1) {
-    out[at] = HEX[rest & 15]!;
-    rest >>= 4;
-  }
-  out[start + digits] = 0x0d;
-  out[start + digits + 1] = 0x0a;
-  const body = start + digits + 2 + size;
-  out[body] = 0x0d;
-  out[body + 1] = 0x0a;
-  return body + 2;
+  const out = new Uint8Array(CHUNK_HEAD_BYTES + line.length + CHUNK_TAIL_BYTES);
+  out.set(line, CHUNK_HEAD_BYTES);
+  return out.subarray(0, frameChunk(out, 0, CHUNK_HEAD_BYTES + line.length));
 }
 
 function writeAttributes(event: EventView, from: number, out: Uint8Array, start: number): number {

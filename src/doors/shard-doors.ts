@@ -4,7 +4,7 @@ import type { Counters } from '../messages/counters.ts';
 import type { ShardDoors } from '../runtime/door-hooks.ts';
 import type { ActorInit } from '../runtime/actor-init.ts';
 import type { IsuladDoor } from './isulad-door.ts';
-import { NativeDoor } from './native-door.ts';
+import { Http1Door } from './http1-door.ts';
 import { sniffProtocol } from './protocol-sniffer.ts';
 
 /** How long connections may take to send what is queued for them when the shard closes. */
@@ -13,7 +13,7 @@ const FLUSH_LIMIT_MS = 5_000;
 /** The doors of one shard: its own duplicate of the listening socket, one connection loop, and every protocol on it. */
 export async function openShardDoors(fanout: Fanout, init: ActorInit, counters: Counters): Promise<ShardDoors> {
   if (init.listenFd === undefined) return { close: async () => {} };
-  const native = new NativeDoor(fanout, counters);
+  const http1 = new Http1Door(fanout, counters);
   // HTTP/2 is loaded when the first client speaks it.
   let isulad: Promise<IsuladDoor> | undefined;
   const openIsulad = async (): Promise<IsuladDoor> =>
@@ -31,7 +31,7 @@ export async function openShardDoors(fanout: Fanout, init: ActorInit, counters: 
     sniffProtocol(socket, counters, {
       http1(ready) {
         http1Sockets.add(ready);
-        native.accept(ready);
+        http1.accept(ready);
       },
       http2: (ready) => void (isulad ??= openIsulad()).then((door) => door.accept(ready)),
     });
@@ -43,7 +43,7 @@ export async function openShardDoors(fanout: Fanout, init: ActorInit, counters: 
   return {
     async close() {
       server.close();
-      native.close();
+      http1.close();
       (await isulad)?.close();
       for (const socket of http1Sockets) socket.destroySoon();
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();

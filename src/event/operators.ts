@@ -83,3 +83,22 @@ export function stateValue(table: readonly StateRow[], word: string): number | u
   );
   return index < 0 ? undefined : index;
 }
+
+/** Docker's word for removing an image; iSulad says `remove`. All other words are the same. */
+const IMAGE_REMOVE = 'remove';
+const IMAGE_DELETE = 'delete';
+
+/** The word that the Docker door shows for a native action, args apart. */
+export function dockerAction(type: string, action: string): string {
+  return type === 'image' && action === IMAGE_REMOVE ? IMAGE_DELETE : action;
+}
+
+/** The native action for Docker's word. */
+export function actionOfDocker(type: string, word: string): string {
+  return type === 'image' && word === IMAGE_DELETE ? IMAGE_REMOVE : word;
+}
+
+/** Whether Docker gives the event of a container an `exitCode` attribute. */
+export function hasDockerExitCode(action: string): boolean {
+  return action === 'die' || action === 'exec_die';
+}

@@ -1,3 +1,4 @@
+import type { DockerFilters } from '../event/docker-filters.ts';
 import type { Term } from '../event/filter.ts';
 import type { ContainerInfo, ContainerSpec, Timestamp } from '../event/event.ts';
 
@@ -33,7 +34,7 @@ export interface Subscription {
   readonly follow: boolean;
   /** Id, name or unique prefix of one container; fixed to its id when the subscription begins. */
   readonly name?: string;
-  readonly filter: readonly Term[];
+  readonly filter: readonly Term[] | DockerFilters;
   /** Events that the client may be behind before it is ended; 0 = it catches up from history. */
   readonly lagLimit: number;
   /** 0 = none. */
@@ -41,7 +42,16 @@ export interface Subscription {
 }
 
 /** Wire formats that lanes are made of. */
-export type LaneFormat = 'json-chunked' | 'json-plain' | 'isulad-grpc' | 'packed';
+export type LaneFormat =
+  | `json-${Framing}`
+  /** Docker's JSON; `legacy` is that of API versions below 1.52. */
+  | `docker-${Framing}`
+  | `docker-legacy-${Framing}`
+  | 'isulad-grpc'
+  | 'packed';
+
+/** HTTP/1.1 chunks, one per event, or bare lines. */
+export type Framing = 'chunked' | 'plain';
 
 export interface ClientInfo {
   readonly id: string;

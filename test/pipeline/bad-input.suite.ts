@@ -224,7 +224,8 @@ export function describeBadInput(threads: Threads): void {
         ['/', 'GET', 404],
         ['/v1/event', 'GET', 404],
         ['/v1/events', 'POST', 405],
-        ['/_ping', 'DELETE', 405],
+        ['/readyz', 'DELETE', 405],
+        ['/_ping', 'DELETE', 404],
       ] as const) {
         assert.equal((await call(fixture.events, requestPath, { method })).status, status, `${method} ${requestPath}`);
       }

@@ -144,6 +144,12 @@ function decode(format: LaneFormat, bytes: Uint8Array): (number | string)[] {
       return Buffer.from(bytes).toString().trimEnd().split('\n').map(seqOfLine);
     case 'json-chunked':
       return decodeChunks(Buffer.from(bytes)).map(seqOfLine);
+    case 'docker-plain':
+    case 'docker-legacy-plain':
+      return Buffer.from(bytes).toString().trimEnd().split('\n').map(idOfDockerLine);
+    case 'docker-chunked':
+    case 'docker-legacy-chunked':
+      return decodeChunks(Buffer.from(bytes)).map(idOfDockerLine);
     case 'isulad-grpc':
       return decodeMessages(bytes);
   }
@@ -170,6 +176,10 @@ function decodeChunks(bytes: Buffer): string[] {
     assert.equal(bytes.toString('latin1', at - 2, at), '\r\n', 'a chunk that was cut off');
   }
   return lines;
+}
+
+function idOfDockerLine(line: string): string {
+  return (JSON.parse(line) as { readonly Actor: { readonly ID: string } }).Actor.ID;
 }
 
 /** The stock format has no sequence numbers: ids stand for events. */

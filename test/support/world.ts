@@ -106,7 +106,10 @@ export class World {
           defer: this.deferred.defer,
           makeEncoder: (format) => makeEncoder(format, EPOCH),
           allocate: () => (byteLength) => new Uint8Array(byteLength),
-          collector: this.#link<CollectorRequest>((request) => toShard.post(this.collector.answer(request))),
+          collector: this.#link<CollectorRequest | CollectorCommand>((message) => {
+            if (message.type === 'resolve-container') toShard.post(this.collector.answer(message));
+            else this.collector.receive(message);
+          }),
           buffer: this.#link<BufferRequest>((request) => this.buffer.answer(request, fromBuffer[shard]!)),
           main: this.main,
         }),

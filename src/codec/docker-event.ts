@@ -1,0 +1,42 @@
+import { dockerAction, hasDockerExitCode } from '../event/operators.ts';
+import { EVENT, NO_EXIT_CODE } from '../messages/layout.ts';
+import { utf8 } from './bytes.ts';
+import type { EventView } from './event-record.ts';
+
+/**
+ * How Docker's API shows an event of the log (docs/mapping.md); its encoder and its filters agree on this.
+ */
+
+/** Scope of events that name none: they are this host's. */
+export const DOCKER_SCOPE = 'local';
+export const TYPE_CONTAINER = utf8('container');
+export const TYPE_IMAGE = utf8('image');
+
+/** Docker's `Action`: the word and, behind a colon, the args. */
+export function dockerActionOf(event: EventView): string {
+  const action = dockerAction(event.type, event.action);
+  const { args } = event;
+  return args === '' ? action : `${action}: ${args}`;
+}
+
+/** The exit code that Docker shows as an attribute: that of a container or exec that ended. */
+export function dockerExitCodeOf(event: EventView): number | undefined {
+  const { exitCode } = event;
+  if (exitCode === NO_EXIT_CODE || !event.isOfType(TYPE_CONTAINER) || !hasDockerExitCode(event.action))
+    return undefined;
+  return exitCode;
+}
+
+/** An image event without attributes: Docker's always have a `name`, so its reference is shown as that too. */
+export function isBareImageEvent(event: EventView): boolean {
+  return event.attributeCount === 0 && event.half(EVENT.ID_BYTES) > 0 && event.isOfType(TYPE_IMAGE);
+}
+
+/** The attributes as Docker shows them, in no particular order. */
+export function dockerAttributesOf(event: EventView): Map<string, string> {
+  const attributes = new Map(event.attributes());
+  const exitCode = dockerExitCodeOf(event);
+  if (exitCode !== undefined) attributes.set('exitCode', String(exitCode));
+  if (isBareImageEvent(event)) attributes.set('name', event.id);
+  return attributes;
+}

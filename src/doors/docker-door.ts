@@ -1,0 +1,141 @@
+import type http from 'node:http';
+import os from 'node:os';
+import type { Fanout } from '../actors/fanout.ts';
+import { asTocsinError, TocsinError } from '../event/errors.ts';
+import { VERSION } from '../event/version.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { parseDockerQuery } from './docker-query.ts';
+import { framingOf, streamEvents } from './event-stream.ts';
+import { replyJson, replyText } from './http-reply.ts';
+
+/** What we say to be; clients take the lower one of this and their own. */
+const API_VERSION = '1.54';
+const MIN_API_VERSION = '1.24';
+/** From here on events have no `status`, `id` and `from`, and the type of the stream is JSON lines. */
+const MODERN_SINCE = '1.52';
+const VERSIONED = /^\/v(\d+\.\d+)(\/.*)$/;
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
+
+/**
+ * The part of Docker's Engine API that its event clients use, on paths with and without a version (spec: Engine API 1.24 to
+ * 1.54). Errors are `{"message"}` and nothing else, as these clients expect it.
+ */
+export class DockerDoor {
+  readonly #fanout: Fanout;
+  readonly #clock = systemClock();
+
+  constructor(fanout: Fanout) {
+    this.#fanout = fanout;
+  }
+
+  async answer(request: http.IncomingMessage, response: http.ServerResponse, target: URL): Promise<void> {
+    const [, version = API_VERSION, path = target.pathname] = VERSIONED.exec(target.pathname) ?? [];
+    const isGet = request.method === 'GET';
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    if (path === '/_ping' && (isGet || request.method === 'HEAD')) {
+      response.setHeader('Cache-Control', 'no-cache, no-store, must-revalidate');
+      response.setHeader('Pragma', 'no-cache');
+      return replyText(response, 200, request.method === 'HEAD' ? '' : 'OK');
+    }
+    checkVersion(version);
+    if (isGet && path === '/events') return this.#events(request, response, target, version);
+    if (isGet && path === '/version') return replyJson(response, 200, versionInfo());
+    if (isGet && path === '/info') return replyJson(response, 200, systemInfo());
+    throw new TocsinError('ERR_ROUTE_UNKNOWN', 'page not found');
+  }
+
+  refuse(response: http.ServerResponse, thrown: unknown): void {
+    const { status, message } = asTocsinError(thrown);
+    replyJson(response, status, { message });
+  }
+
+  async #events(
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    target: URL,
+    version: string,
+  ): Promise<void> {
+    const isModern = compareVersions(version, MODERN_SINCE) >= 0;
+    const framing = framingOf(request);
+    const format = isModern ? (`docker-${framing}` as const) : (`docker-legacy-${framing}` as const);
+    const handle = await this.#fanout.subscribe(parseDockerQuery(target, format, this.#clock.now()));
+    streamEvents(request, response, handle, {
+      'Content-Type': isModern ? 'application/jsonl' : 'application/json',
+    });
+  }
+}
+
+/** On every answer. */
+const HEADERS = {
+  'Api-Version': API_VERSION,
+  'Docker-Experimental': 'false',
+  Ostype: 'linux',
+  Server: `Tocsin/${VERSION} (linux)`,
+} as const;
+
+function checkVersion(version: string): void {
+  if (compareVersions(version, API_VERSION) > 0) {
+    throw new TocsinError(
+      'ERR_PARAMETER_INVALID',
+      `client version ${version} is too new. Maximum supported API version is ${API_VERSION}`,
+    );
+  }
+  if (compareVersions(version, MIN_API_VERSION) < 0) {
+    throw new TocsinError(
+      'ERR_PARAMETER_INVALID',
+      `client version ${version} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
+    );
+  }
+}
+
+function compareVersions(a: string, b: string): number {
+  const [aMajor = 0, aMinor = 0] = a.split('.').map(Number);
+  const [bMajor = 0, bMinor = 0] = b.split('.').map(Number);
+  return aMajor - bMajor || aMinor - bMinor;
+}
+
+function versionInfo(): unknown {
+  const facts = {
+    ApiVersion: API_VERSION,
+    MinAPIVersion: MIN_API_VERSION,
+    Os: 'linux',
+    Arch: ARCHITECTURES[process.arch] ?? process.arch,
+    KernelVersion: os.release(),
+    GitCommit: '',
+    GoVersion: '',
+    BuildTime: '',
+  };
+  return {
+    Platform: { Name: 'Tocsin' },
+    Components: [{ Name: 'Engine', Version: VERSION, Details: { ...facts, Experimental: 'false' } }],
+    Version: VERSION,
+    ...facts,
+  };
+}
+
+/** What `docker info` and SDKs need not to stumble; there is no engine behind it to tell more about. */
+function systemInfo(): unknown {
+  return {
+    ID: '',
+    Name: os.hostname(),
+    ServerVersion: VERSION,
+    OperatingSystem: 'Tocsin (events only)',
+    OSType: 'linux',
+    Architecture: os.machine(),
+    KernelVersion: os.release(),
+    NCPU: os.availableParallelism(),
+    MemTotal: os.totalmem(),
+    Containers: 0,
+    ContainersRunning: 0,
+    ContainersPaused: 0,
+    ContainersStopped: 0,
+    Images: 0,
+    Driver: '',
+    DriverStatus: [],
+    Plugins: { Volume: [], Network: [], Authorization: null, Log: [] },
+    Swarm: { LocalNodeState: 'inactive' },
+    SecurityOptions: [],
+    Warnings: null,
+    SystemTime: new Date().toISOString(),
+  };
+}

@@ -1,0 +1,71 @@
+import http from 'node:http';
+import type net from 'node:net';
+import type { Fanout } from '../actors/fanout.ts';
+import type { Counters } from '../messages/counters.ts';
+import { DockerDoor } from './docker-door.ts';
+import { replyError, SERVER_LIMITS, targetOf } from './http-reply.ts';
+import { NativeDoor } from './native-door.ts';
+
+/** Paths of the native door; everything else belongs to Docker's clients, whose versions have a dot: `/v1.41/events`. */
+const NATIVE_PATH = /^\/(?:v1\/.*|healthz|readyz)$/;
+
+/** HTTP/1.1 on the event socket. Connections are handed in by the sniffer; the path tells the dialect. */
+export class Http1Door {
+  readonly #native: NativeDoor;
+  readonly #docker: DockerDoor;
+  readonly #counters: Counters;
+  readonly #server: http.Server;
+
+  constructor(fanout: Fanout, counters: Counters) {
+    this.#native = new NativeDoor(fanout);
+    this.#docker = new DockerDoor(fanout);
+    this.#counters = counters;
+    this.#server = http.createServer(SERVER_LIMITS, (request, response) => this.#route(request, response));
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: net.Socket) => this.#onBroken(error, socket));
+    // A server that never listens checks no timeouts; this makes it begin (pinned by a test).
+    this.#server.emit('listening');
+  }
+
+  accept(socket: net.Socket): void {
+    this.#server.emit('connection', socket);
+  }
+
+  close(): void {
+    // Clears the timer that checks for timeouts; there is no handle to close.
+    this.#server.close();
+  }
+
+  #route(request: http.IncomingMessage, response: http.ServerResponse): void {
+    let isNative = false;
+    const answer = async (): Promise<void> => {
+      const target = targetOf(request);
+      isNative = NATIVE_PATH.test(target.pathname);
+      await (isNative ? this.#native : this.#docker).answer(request, response, target);
+    };
+    answer().catch((error: unknown) => {
+      this.#counters.add('requestsRefused');
+      if (response.headersSent) response.destroy();
+      else if (isNative) replyError(response, error);
+      else this.#docker.refuse(response, error);
+    });
+  }
+
+  #onBroken(error: NodeJS.ErrnoException, socket: net.Socket): void {
+    this.#counters.add('connectionsBroken');
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+    const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    const status = isTooLarge
+      ? '431 Request Header Fields Too Large'
+      : isLate
+        ? '408 Request Timeout'
+        : '400 Bad Request';
+    const body = `${JSON.stringify({ message: `not a valid HTTP request (${error.code ?? error.message})`, code: 'ERR_BODY_INVALID' })}\n`;
+    socket.end(
+      `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
+  }
+}
