@@ -2,12 +2,16 @@ import { doorHooks } from './doors/door-hooks.ts';
 import { openAdminDoor } from './doors/admin-door.ts';
 import { openFifo } from './doors/fifo.ts';
 import { bindListener, type Listener } from './doors/listener.ts';
+import { TocsinError } from './event/errors.ts';
 import { makeOptions, type Options } from './event/options.ts';
 import { hostActor } from './runtime/actor-host.ts';
 import { Pipeline } from './runtime/pipeline.ts';
 
 /** Options of an embedded pipeline: those of the daemon (docs/options.md) in camel case, numbers in bytes and milliseconds. */
-export type PipelineOptions = Partial<Omit<Options, 'root'>>;
+export interface PipelineOptions extends Partial<Omit<Options, 'root'>> {
+  /** Where the code of the actor threads is, `tocsin/worker`, when a bundler has moved it away from this module. */
+  readonly workerUrl?: URL | string;
+}
 
 const EVENT_SOCKET_MODE = 0o660;
 const ADMIN_SOCKET_MODE = 0o600;
@@ -18,7 +22,8 @@ const ADMIN_SOCKET_MODE = 0o600;
  * @throws ERR_OPTION_INVALID, ERR_FIFO_*, ERR_SOCKET_UNUSABLE, ERR_POSIX_UNAVAILABLE, ERR_ACTOR_START; nothing is left behind
  */
 export async function createPipeline(given: PipelineOptions = {}): Promise<Pipeline> {
-  const options = makeOptions(given);
+  const { workerUrl = new URL('./worker.js', import.meta.url), ...rest } = given;
+  const options = makeOptions(rest);
   const closers: (() => void | Promise<void>)[] = [];
   const release = async (): Promise<void> => {
     for (const close of closers.reverse()) await close();
@@ -33,7 +38,7 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
     const admin = await listener(options.admin, ADMIN_SOCKET_MODE, closers);
     pipeline = await Pipeline.start({
       options,
-      workerUrl: new URL('./worker.js', import.meta.url),
+      workerUrl: urlOf(workerUrl),
       host: (init) => hostActor(init, doorHooks),
       release,
       ...(fifo ? { fifoFd: fifo.fd } : {}),
@@ -56,4 +61,10 @@ async function listener(path: string, mode: number, closers: (() => void)[]): Pr
   const bound = await bindListener(path, mode);
   closers.push(() => bound.close());
   return bound;
+}
+
+function urlOf(location: URL | string): URL {
+  if (location instanceof URL) return location;
+  if (typeof location === 'string' && URL.canParse(location)) return new URL(location);
+  throw new TocsinError('ERR_OPTION_INVALID', `workerUrl: expected a URL, got ${JSON.stringify(location)}`);
 }

@@ -13,6 +13,9 @@ export type {
 } from './event/event.ts';
 export type { ClientInfo } from './messages/control.ts';
 export type { CounterId, CounterValues } from './messages/counters.ts';
+export { type Connection, openConnection } from './runtime/connection.ts';
+export type { Published, PublishOrigin, PublishOutcome } from './runtime/publisher.ts';
+export type { StateHandlerOptions, StateHandlers, StateHandlerStats } from './runtime/state-handlers.ts';
 export type { Pipeline, PipelineState, PipelineStats } from './runtime/pipeline.ts';
 export type { PushClient, PushClientFunctions } from './runtime/push-client.ts';
 export type { Delivery, Subscriber } from './runtime/subscriber.ts';

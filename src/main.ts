@@ -2,7 +2,9 @@
 import { Command, CommanderError } from 'commander';
 import { addContainerCommand } from './cli/container.ts';
 import { addEventsCommand } from './cli/events.ts';
+import { addHistoryCommand } from './cli/history.ts';
 import { EXIT_OK, EXIT_USAGE, reportError } from './cli/exit.ts';
+import { addPublishCommand } from './cli/publish.ts';
 import { addSendCommand } from './cli/send.ts';
 import { addServeCommand } from './cli/serve.ts';
 import { VERSION } from './event/version.ts';
@@ -22,6 +24,8 @@ addServeCommand(program, run);
 addEventsCommand(program, run);
 addSendCommand(program, run);
 addContainerCommand(program, run);
+addPublishCommand(program, run);
+addHistoryCommand(program, run);
 try {
   await program.parseAsync();
 } catch (error) {

@@ -1,19 +1,18 @@
-import { repairUtf8, textOf, utf8 } from '../codec/bytes.ts';
-import { BUILT_IN_ATTRIBUTES, makeOrigin, type Origin, RecordFormatter } from '../codec/format-record.ts';
-import { readInt32, textEnd } from '../codec/monitor-record.ts';
-import { NameCache } from '../codec/name-cache.ts';
+import { BUILT_IN_ATTRIBUTES, type Origin, RecordFormatter } from '../codec/format-record.ts';
+import { readInt32 } from '../codec/monitor-record.ts';
 import { type Container, ContainerTable, describeContainer } from '../event/container-table.ts';
-import { asTocsinError, assertNever } from '../event/errors.ts';
+import { asTocsinError, assertNever, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, ContainerSpec, Timestamp } from '../event/event.ts';
 import { EXIT_CODE_UNKNOWN, STATE_START, STATE_STOPPED } from '../event/operators.ts';
+import { PublisherTable } from '../event/publisher-table.ts';
 import { claimWakeUp } from '../history/log-reader.ts';
 import { Segment } from '../history/segment.ts';
 import type { CollectorCommand, CollectorReply, CollectorRequest, LogNotice } from '../messages/collector.ts';
-import type { CollectorControl } from '../messages/control.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { IntakeRing } from '../messages/intake-ring.ts';
 import {
   EVENT,
+  FLAG_REPLACED_UTF8,
   MAX_EVENT_BYTES,
   MONITOR,
   MONITOR_EVENT_CONTAINER,
@@ -23,39 +22,39 @@ import {
 import type { LogState } from '../messages/log-state.ts';
 import type { MonitoredCommand } from '../messages/monitored.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
+import type { PublisherNotice } from '../messages/publisher.ts';
 import type { Clock, Defer, Outbox } from './actor.ts';
 import { LogTime } from './log-time.ts';
+import { type Appender, PublishIntake } from './publish-intake.ts';
+import { RecordObjects } from './record-objects.ts';
 
 /** Records taken from one intake before the other gets its turn. */
 const TURN = 256;
 /** Turns of both intakes before messages get theirs; also the most that one commit makes visible. */
 const TURNS_PER_BATCH = 4;
-const CACHED_CONTAINERS = 8_192;
-const CACHED_IMAGES = 256;
 /** Containers are looked over for forgetting each time the history has moved on this far. */
 const EXPIRE_EVERY = 16_384;
 
-/** What a name in records leads to. */
-interface RecordObject {
-  readonly container: Container;
-  readonly replacedUtf8: boolean;
-  /** Of the container, when `origin` was packed. */
-  version: number;
-  origin: Origin;
-}
+/** Publishers with a ring of their own. */
+const MAX_INTAKES = 64;
+/** Named publishers whose retries are recognised. */
+const KNOWN_PUBLISHERS = 10_000;
 
 /**
  * The `collector`: takes records from the intakes in turn, gives each its object's attributes, its time and its number, and
  * appends it to the log. A batch is committed with one store and announced to the readers that sleep.
  */
-export class Collector implements CollectorControl {
+export class Collector implements Appender {
   readonly #env: CollectorEnv;
   readonly #table = new ContainerTable();
   readonly #formatter = new RecordFormatter();
   readonly #time: LogTime;
-  readonly #objects = new NameCache<RecordObject>(CACHED_CONTAINERS);
-  readonly #images = new NameCache<Origin>(CACHED_IMAGES);
-  #namesGeneration = 0;
+  readonly #objects: RecordObjects;
+  readonly #publishers = new PublisherTable(KNOWN_PUBLISHERS);
+  readonly #intakes = new Set<PublishIntake>();
+  /** Intakes whose publisher is gone. */
+  readonly #leaving = new Set<PublishIntake>();
+  readonly #main: PublishIntake;
   #segment: Segment;
   #pos: number = SEGMENT.HEADER_BYTES;
   #nextSeq = 1;
@@ -66,11 +65,14 @@ export class Collector implements CollectorControl {
   #working = false;
   #sealing = false;
   #sealed = false;
+  #importing = false;
 
   constructor(env: CollectorEnv) {
     this.#env = env;
     this.#time = new LogTime(env.clock, env.counters);
+    this.#objects = new RecordObjects(this.#table, env.ring.words, env.unknownContainers);
     this.#segment = this.#openSegment(env.segmentBytes);
+    this.#main = this.openIntake(env.published, env.publisher);
     this.#work();
   }
 
@@ -113,6 +115,42 @@ export class Collector implements CollectorControl {
     return this.#table.list();
   }
 
+  /** One more publisher with a ring of its own. @throws ERR_PIPELINE_CLOSED, ERR_CLIENTS_EXHAUSTED */
+  openIntake(ring: PublishRing, publisher: Outbox<PublisherNotice>): PublishIntake {
+    if (this.#sealed) throw new TocsinError('ERR_PIPELINE_CLOSED', 'the service is shutting down');
+    if (this.#intakes.size === MAX_INTAKES)
+      throw new TocsinError('ERR_CLIENTS_EXHAUSTED', `there are ${MAX_INTAKES} connected publishers, the limit`);
+    const intake = new PublishIntake(ring, publisher, { table: this.#publishers, counters: this.#env.counters });
+    this.#intakes.add(intake);
+    return intake;
+  }
+
+  /** The publisher is gone: what it has offered is still taken, nothing more. */
+  closeIntake(intake: PublishIntake): void {
+    intake.close();
+    this.#leaving.add(intake);
+    this.#wake();
+  }
+
+  /**
+   * From now on only main's publisher is heard, and its events keep their times; everyone else waits.
+   * @throws ERR_LOG_NOT_EMPTY
+   */
+  beginImport(): void {
+    if (this.#nextSeq > 1 || this.#importing || !this.#main.isEmpty)
+      throw new TocsinError('ERR_LOG_NOT_EMPTY', `the log has events already, ${this.#nextSeq - 1} of them`);
+    this.#importing = true;
+    this.#time.beginImport();
+    // Whatever mark was given before says nothing about the times to come.
+    this.#tellReaders({ type: 'time-mark', sec: 0, nanos: 0, seq: 0 });
+  }
+
+  endImport(): void {
+    this.#importing = false;
+    this.#time.endImport();
+    this.#wake();
+  }
+
   #wake(): void {
     if (!this.#working) this.#work();
   }
@@ -124,18 +162,37 @@ export class Collector implements CollectorControl {
     let worked = false;
     this.#time.beginBatch();
     for (let turn = 0; turn < TURNS_PER_BATCH; turn += 1) {
-      const records = this.#takeRecords() + this.#takePublished();
+      let records = this.#importing ? 0 : this.#takeRecords();
+      for (const intake of this.#heard()) records += intake.take(TURN, this);
       if (records === 0) break;
       worked = true;
     }
     if (worked) this.#commit();
-    const { ring, published } = this.#env;
-    const isIdle = ring.sleepUntilRecords() && published.sleepUntilRecords();
-    if (!isIdle) {
+    this.#dropLeft();
+    if (!this.#sleep()) {
       this.#working = true;
       return this.#env.defer(() => this.#work());
     }
-    if (this.#sealing) this.#seal();
+    if (this.#sealing && !this.#importing) this.#seal();
+  }
+
+  /** Asks every intake for a wake-up. @returns false when there is something to take after all */
+  #sleep(): boolean {
+    if (!this.#importing && !this.#env.ring.sleepUntilRecords()) return false;
+    for (const intake of this.#heard()) if (!intake.sleepUntilRecords()) return false;
+    return true;
+  }
+
+  #heard(): Iterable<PublishIntake> {
+    return this.#importing ? [this.#main] : this.#intakes;
+  }
+
+  #dropLeft(): void {
+    for (const intake of this.#leaving) {
+      if (!intake.isEmpty) continue;
+      this.#leaving.delete(intake);
+      this.#intakes.delete(intake);
+    }
   }
 
   #takeRecords(): number {
@@ -149,66 +206,25 @@ export class Collector implements CollectorControl {
   #format(record: Uint8Array, at: number): void {
     if (readInt32(record, at + MONITOR.TYPE) !== MONITOR_TYPE_STATE) return this.#env.counters.add('recordsIgnored');
     const isContainer = readInt32(record, at + MONITOR.EVENT_TYPE) === MONITOR_EVENT_CONTAINER;
-    if (!isContainer) return this.#append(record, at, this.#imageOrigin(record, at));
-    const object = this.#object(record, at);
+    if (!isContainer) return this.#appendRecord(record, at, this.#objects.image(record, at));
+    const object = this.#objects.container(record, at);
     if (!object) return this.#env.counters.add('unknownDropped');
     const { container } = object;
     if (!container.known) this.#unknown += 1;
     const state = readInt32(record, at + MONITOR.VALUE);
     // iSulad sends START when the new run has begun: the last run's exit code is no longer shown.
     if (state === STATE_START) this.#table.started(container);
-    if (object.version !== container.version) this.#refresh(object);
     container.lastSeq = this.#nextSeq;
-    this.#append(record, at, object.origin);
+    this.#appendRecord(record, at, this.#objects.originOf(object));
     if (state === STATE_STOPPED) this.#stopped(container, record, at);
   }
 
-  #append(record: Uint8Array, at: number, origin: Origin): void {
+  #appendRecord(record: Uint8Array, at: number, origin: Origin): void {
     this.#makeRoom(origin.maxRecordBytes);
     this.#time.next();
     const { sec, nanos } = this.#time;
     this.#pos = this.#formatter.format(this.#segment.view, this.#pos, record, at, origin, this.#nextSeq, sec, nanos);
     this.#nextSeq += 1;
-  }
-
-  /** The container that the record names; undefined when its events are to be dropped because nobody has described it. */
-  #object(record: Uint8Array, at: number): RecordObject | undefined {
-    if (this.#namesGeneration !== this.#table.generation) {
-      this.#objects.clear();
-      this.#namesGeneration = this.#table.generation;
-    }
-    const { words } = this.#env.ring;
-    const cached = this.#objects.find(words, at);
-    if (cached) return cached;
-    const { name, replacedUtf8 } = nameOf(record, at);
-    let container = this.#table.find(name);
-    if (!container?.known && this.#env.unknownContainers === 'drop') return undefined;
-    container ??= this.#table.note(name);
-    const object: RecordObject = {
-      container,
-      replacedUtf8,
-      version: container.version,
-      origin: originOf(container, replacedUtf8),
-    };
-    this.#objects.put(words, at, object);
-    return object;
-  }
-
-  #refresh(object: RecordObject): void {
-    object.version = object.container.version;
-    object.origin = originOf(object.container, object.replacedUtf8);
-  }
-
-  /** An image, registry or file: nothing is known about it but what the record says. */
-  #imageOrigin(record: Uint8Array, at: number): Origin {
-    const { words } = this.#env.ring;
-    let origin = this.#images.find(words, at);
-    if (!origin) {
-      const { name, replacedUtf8 } = nameOf(record, at);
-      origin = makeOrigin(utf8(name), { pid: 0, exitCode: 0, known: false, replacedUtf8 });
-      this.#images.put(words, at, origin);
-    }
-    return origin;
   }
 
   #stopped(container: Container, record: Uint8Array, at: number): void {
@@ -218,24 +234,13 @@ export class Collector implements CollectorControl {
     if (!applied) this.#env.counters.add('staleStops');
   }
 
-  #takePublished(): number {
-    const { published, counters } = this.#env;
-    let count = 0;
-    for (let at = published.peek(); at !== undefined && count < TURN; at = published.peek()) {
-      const length = published.words[at >> 2]!;
-      this.#makeRoom(length);
-      this.#appendPublished(published, at, length);
-      published.release(length);
-      count += 1;
-    }
-    if (count > 0) counters.add('published', count);
-    return count;
-  }
-
-  #appendPublished(published: PublishRing, at: number, length: number): void {
+  /** Of a publisher's ring (see `Appender`). */
+  append(published: PublishRing, at: number, length: number): number {
+    this.#makeRoom(length);
     const { bytes, words } = this.#segment.view;
     bytes.set(published.bytes.subarray(at, at + length), this.#pos);
     const word = this.#pos >> 2;
+    if (bytes[this.#pos + EVENT.FLAGS]! & FLAG_REPLACED_UTF8) this.#formatter.utf8Replaced += 1;
     const source = EVENT.SOURCE_SEC >> 2;
     const wanted: Timestamp = { sec: words[word + source]! >>> 0, nanos: words[word + source + 1]! };
     if (this.#time.next(wanted)) {
@@ -249,6 +254,7 @@ export class Collector implements CollectorControl {
     words[word + (EVENT.SEQ_HIGH >> 2)] = Math.floor(this.#nextSeq / 0x100000000);
     this.#pos += length;
     this.#nextSeq += 1;
+    return this.#nextSeq - 1;
   }
 
   #makeRoom(recordBytes: number): void {
@@ -269,14 +275,16 @@ export class Collector implements CollectorControl {
     const { counters, logState, readers } = this.#env;
     const head = this.#nextSeq - 1;
     const added = head - logState.headSeq;
-    if (added === 0) return;
-    logState.headSeq = head;
-    this.#segment.commit(this.#pos);
-    counters.add('events', added);
-    this.#countRepairs();
-    readers.forEach((reader, index) => {
-      if (claimWakeUp(logState.asleep, index)) reader.post({ type: 'appended' });
-    });
+    if (added > 0) {
+      logState.headSeq = head;
+      this.#segment.commit(this.#pos);
+      counters.add('events', added);
+      this.#countRepairs();
+      readers.forEach((reader, index) => {
+        if (claimWakeUp(logState.asleep, index)) reader.post({ type: 'appended' });
+      });
+    }
+    for (const intake of this.#intakes) intake.committed();
     if (logState.oldestSeq - this.#expiredAt >= EXPIRE_EVERY) {
       this.#expiredAt = logState.oldestSeq;
       this.#table.expire(logState.oldestSeq);
@@ -297,21 +305,31 @@ export class Collector implements CollectorControl {
   }
 
   #markTime(): void {
-    if (this.#sealed) return;
+    // Times of what is being imported may lie before any moment that could be promised now.
+    if (this.#sealed || this.#importing) return;
     const { sec, nanos } = this.#time.mark();
     this.#env.counters.add('timeMarks');
-    for (const reader of this.#env.readers) reader.post({ type: 'time-mark', sec, nanos, seq: this.#nextSeq - 1 });
+    this.#tellReaders({ type: 'time-mark', sec, nanos, seq: this.#nextSeq - 1 });
   }
 
+  /** Publishers are refused first, then heard for a last time: what any of them was told is accepted is in the log. */
   #seal(): void {
+    for (const intake of this.#intakes) intake.close();
+    for (const intake of this.#intakes) while (intake.take(TURN, this) > 0) this.#commit();
     this.#sealed = true;
-    for (const reader of this.#env.readers) reader.post({ type: 'sealed', seq: this.#nextSeq - 1 });
+    this.#tellReaders({ type: 'sealed', seq: this.#nextSeq - 1 });
+  }
+
+  #tellReaders(notice: LogNotice): void {
+    for (const reader of this.#env.readers) reader.post(notice);
   }
 }
 
 export interface CollectorEnv {
   readonly ring: IntakeRing;
+  /** Main's own publish ring, and main. */
   readonly published: PublishRing;
+  readonly publisher: Outbox<PublisherNotice>;
   readonly logState: LogState;
   /** Index = word in LOG_STATE.ASLEEP: the buffer first, then the shards. */
   readonly readers: readonly Outbox<LogNotice>[];
@@ -321,15 +339,4 @@ export interface CollectorEnv {
   readonly defer: Defer;
   readonly segmentBytes: number;
   readonly unknownContainers: 'pass' | 'drop';
-}
-
-function nameOf(record: Uint8Array, at: number): { readonly name: string; readonly replacedUtf8: boolean } {
-  const from = at + MONITOR.NAME;
-  const { bytes, replaced } = repairUtf8(record, from, textEnd(record, from, MONITOR.NAME_BYTES));
-  return { name: textOf(bytes, 0, bytes.length), replacedUtf8: replaced };
-}
-
-function originOf(container: Container, replacedUtf8: boolean): Origin {
-  const { id, spec, pid, exitCode, known } = container;
-  return makeOrigin(utf8(id), { ...spec, pid, exitCode, known, replacedUtf8 });
 }

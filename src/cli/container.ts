@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { TocsinError } from '../event/errors.ts';
 import { EXIT_OK } from './exit.ts';
-import { request, socketPathOf, textOf } from './http-client.ts';
-import { runPaths } from './paths.ts';
+import { request, textOf } from './http-client.ts';
+import { adminSocketOf } from './paths.ts';
 
 interface ContainerFlags {
   readonly root?: string;
@@ -54,8 +54,13 @@ export function addContainerCommand(program: Command, run: (action: () => Promis
 }
 
 async function call(flags: ContainerFlags, method: string, path: string, body?: unknown): Promise<string> {
-  const socketPath = flags.host ? socketPathOf(flags.host) : runPaths(flags.root ?? '').admin;
-  return textOf(await request(socketPath, { method, path, ...(body === undefined ? {} : { body }) }));
+  return textOf(
+    await request(adminSocketOf(flags), {
+      method,
+      path,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }),
+  );
 }
 
 function specOf(flags: ContainerFlags): unknown {

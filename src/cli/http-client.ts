@@ -1,4 +1,5 @@
 import http from 'node:http';
+import { Readable } from 'node:stream';
 import { ERROR_TABLE, type ErrorCode, TocsinError } from '../event/errors.ts';
 
 /** The socket path in `unix:///run/x.sock`. @throws ERR_OPTION_INVALID */
@@ -16,7 +17,7 @@ export function socketPathOf(host: string): string {
  */
 export async function request(
   socketPath: string,
-  options: { readonly method?: string; readonly path: string; readonly body?: unknown },
+  options: { readonly method?: string; readonly path: string; readonly body?: string | Readable },
 ): Promise<http.IncomingMessage> {
   const { method = 'GET', path, body } = options;
   const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
@@ -30,7 +31,8 @@ export async function request(
         ),
       );
     });
-    sent.end(body === undefined ? undefined : JSON.stringify(body));
+    if (body instanceof Readable) body.pipe(sent);
+    else sent.end(body);
   });
   if (response.statusCode === 200) return response;
   throw errorOf(response.statusCode ?? 0, await textOf(response));

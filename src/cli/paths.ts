@@ -1,5 +1,6 @@
 import os from 'node:os';
 import path from 'node:path';
+import { socketPathOf } from './http-client.ts';
 
 /** Where the daemon and its clients meet when nothing else is said. */
 export interface RunPaths {
@@ -22,6 +23,11 @@ export function runPaths(root: string, user: User = { uid: process.geteuid?.() ?
     listen: path.resolve(folder, 'tocsin.sock'),
     admin: path.resolve(folder, 'admin.sock'),
   };
+}
+
+/** The admin socket that flags name: `--host`, else in the folder of `--root`. @throws ERR_OPTION_INVALID */
+export function adminSocketOf(flags: { readonly host?: string; readonly root?: string }): string {
+  return flags.host ? socketPathOf(flags.host) : runPaths(flags.root ?? '').admin;
 }
 
 function defaultFolder({ uid, env }: User): string {

@@ -42,6 +42,12 @@ async function serveUntilSignal(flags: Readonly<Record<string, string>>): Promis
     `ready in ${Math.round(performance.now())} ms; events on ${options.listen}, admin on ${options.admin}, FIFO ${options.fifo}`,
   );
   hint(String(root));
+  process.on('SIGHUP', () => {
+    pipeline.reopenEventLog().then(
+      (isOpen) => log(isOpen ? 'SIGHUP: the event log was reopened' : 'SIGHUP: there is no event log'),
+      (error: unknown) => void reportError(error),
+    );
+  });
   const outcome = await Promise.race([signalled, pipeline.closed.catch((error: unknown) => error as TocsinError)]);
   if (outcome instanceof TocsinError) {
     reportError(outcome);

@@ -3,6 +3,7 @@ import { assertNever } from '../event/errors.ts';
 import type { LaneFormat } from '../messages/control.ts';
 import { DockerJsonEncoder } from './docker-json.ts';
 import type { Encoder } from './encoder.ts';
+import { EventLogEncoder } from './event-log.ts';
 import { IsuladGrpcEncoder } from './isulad-grpc.ts';
 import { NativeJsonEncoder } from './native-json.ts';
 
@@ -32,6 +33,8 @@ export function makeEncoder(format: LaneFormat, epoch: Epoch): Encoder {
       return new DockerJsonEncoder('legacy', 'plain');
     case 'isulad-grpc':
       return new IsuladGrpcEncoder();
+    case 'event-log':
+      return new EventLogEncoder();
     case 'packed':
       return packedEncoder;
     default:

@@ -2,25 +2,30 @@ import http from 'node:http';
 import { TocsinError } from '../event/errors.ts';
 import type { ContainerSpec } from '../event/event.ts';
 import type { Pipeline } from '../runtime/pipeline.ts';
+import { AdminPublishing } from './admin-publish.ts';
 import { replyError, replyJson, replyText, requireMethod, SERVER_LIMITS, targetOf } from './http-reply.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
+const SILENCE_LIMIT_MS = 10_000;
 const CONTAINER_PATH = /^\/v1\/containers\/([^/]+)$/;
 
-/** The admin socket: the container table, the clients, statistics. On the main thread; no event passes through it. */
+/** The admin socket: publishers, the container table, the clients, statistics. On the main thread. */
 export interface AdminDoor {
   close(): Promise<void>;
 }
 
 /** @param listenFd a descriptor of the listening admin socket, which the door then owns */
 export async function openAdminDoor(pipeline: Pipeline, listenFd: number): Promise<AdminDoor> {
-  const server = http.createServer(SERVER_LIMITS, (request, response) => {
-    answer(pipeline, request, response).catch((error: unknown) => {
+  const publishing = new AdminPublishing(pipeline);
+  // An import takes as long as it takes; a connection that moves nothing is ended all the same.
+  const server = http.createServer({ ...SERVER_LIMITS, requestTimeout: 0 }, (request, response) => {
+    answer(pipeline, publishing, request, response).catch((error: unknown) => {
       // The rest of a body that was not read would pass for the next request.
       if (!request.complete) response.setHeader('Connection', 'close');
       replyError(response, error);
     });
   });
+  server.setTimeout(SILENCE_LIMIT_MS);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ fd: listenFd }, resolve);
@@ -34,11 +39,24 @@ export async function openAdminDoor(pipeline: Pipeline, listenFd: number): Promi
   };
 }
 
-async function answer(pipeline: Pipeline, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-  const { pathname } = targetOf(request);
+async function answer(
+  pipeline: Pipeline,
+  publishing: AdminPublishing,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): Promise<void> {
+  const { pathname, searchParams } = targetOf(request);
   pipeline.countAdminRequest();
   const container = CONTAINER_PATH.exec(pathname)?.[1];
   if (container !== undefined) return answerContainer(pipeline, decode(container), request, response);
+  if (pathname === '/v1/events') {
+    requireMethod(request, 'POST');
+    return publishing.publish(request, response, searchParams);
+  }
+  if (pathname === '/v1/history') {
+    requireMethod(request, 'POST');
+    return publishing.importHistory(request, response);
+  }
   requireMethod(request, 'GET', 'HEAD');
   switch (pathname) {
     case '/v1/containers':
@@ -81,7 +99,9 @@ async function readBody(request: http.IncomingMessage): Promise<ContainerSpec> {
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > MAX_BODY_BYTES) {
-      throw new TocsinError('ERR_BODY_TOO_LARGE', `the request body is longer than ${MAX_BODY_BYTES} bytes`);
+      throw new TocsinError('ERR_BODY_TOO_LARGE', `the request body is longer than ${MAX_BODY_BYTES} bytes`, {
+        detail: { limit: 'body-bytes', maximum: MAX_BODY_BYTES },
+      });
     }
     chunks.push(chunk);
   }

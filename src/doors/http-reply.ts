@@ -16,10 +16,10 @@ export function replyText(response: http.ServerResponse, status: number, text: s
   response.end(response.req.method === 'HEAD' ? undefined : text);
 }
 
-/** `{"message","code"}` with exactly `application/json`: Docker's clients compare the content type for equality. */
+/** `{"message","code"}`, and what the error says in numbers and names, with exactly `application/json`: Docker's clients compare the content type for equality. */
 export function replyError(response: http.ServerResponse, thrown: unknown): void {
   const error = asTocsinError(thrown);
-  replyJson(response, error.status, { message: error.message, code: error.code });
+  replyJson(response, error.status, { message: error.message, code: error.code, ...error.detail });
 }
 
 export function requireMethod(request: http.IncomingMessage, ...methods: readonly string[]): void {

@@ -185,9 +185,12 @@ function blank(id: string): Container {
 
 function checkSpec(id: string, spec: ContainerSpec): void {
   const invalid = (message: string): TocsinError => new TocsinError('ERR_CONTAINER_INVALID', message);
-  if (id === '' || id.length > MAX_ID_BYTES) throw invalid(`id: expected 1 to ${MAX_ID_BYTES} characters`);
+  if (typeof id !== 'string' || id === '' || id.length > MAX_ID_BYTES)
+    throw invalid(`id: expected 1 to ${MAX_ID_BYTES} characters`);
   // `/containers/json` is a route of the Docker API.
   if (id === 'json') throw invalid('id: "json" is not allowed');
+  const given: unknown = spec;
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw invalid('expected an object');
   let size = 0;
   for (const key of Object.keys(spec)) {
     if (!['name', 'image', 'pid', 'labels'].includes(key)) throw invalid(`unknown field ${JSON.stringify(key)}`);

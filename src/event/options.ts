@@ -45,6 +45,12 @@ export const OPTION_TABLE = {
     default: '',
     meaning: 'Admin socket; default `admin.sock` in the run folder.',
   },
+  eventLog: {
+    kind: 'path',
+    schema: v.string(),
+    default: '',
+    meaning: 'File that every event is written to as a line of text; reopened on SIGHUP. Default: none.',
+  },
   fanouts: {
     kind: 'count',
     schema: count(1, 32),

@@ -6,12 +6,18 @@ import type { ContainerInfo, ContainerSpec, Timestamp } from '../event/event.ts'
  * The control plane: what is asked rather than told. These interfaces are served over comlink; every ask settles, also when
  * the actor dies.
  */
-export interface CollectorControl {
+/** @typeParam Port what carries notices to a publisher */
+export interface CollectorControl<Port> {
   /** Applied when it answers. @throws ERR_CONTAINER_INVALID */
   putContainer(id: string, spec: ContainerSpec): ContainerInfo;
   /** @returns whether there was one */
   removeContainer(id: string): boolean;
   containers(): readonly ContainerInfo[];
+  /** Takes events from one more publisher, from this ring. @throws ERR_PIPELINE_CLOSED, ERR_CLIENTS_EXHAUSTED */
+  openIntake(ring: SharedArrayBuffer, port: Port): void;
+  /** Main alone is heard, its events keep their times. @throws ERR_LOG_NOT_EMPTY */
+  beginImport(): void;
+  endImport(): void;
 }
 
 /** Where a client begins to read. */
@@ -48,6 +54,7 @@ export type LaneFormat =
   | `docker-${Framing}`
   | `docker-legacy-${Framing}`
   | 'isulad-grpc'
+  | 'event-log'
   | 'packed';
 
 /** HTTP/1.1 chunks, one per event, or bare lines. */
@@ -78,4 +85,11 @@ export interface FanoutControl<Port> {
   clients(): readonly ClientInfo[];
   /** Admits a client of the embedding program; its data comes over `port`. @throws what `Fanout.subscribe` throws */
   addClient(subscription: Subscription, port: Port): Promise<ClientRow>;
+  /** Opens the event log's path anew. @returns false when this shard writes none */
+  reopenEventLog(): boolean;
+  /** Serves `addClient` to another thread of the embedding program, on this port. */
+  serveConnection(port: Port): void;
 }
+
+/** What a shard answers to a connected thread. */
+export type ConnectionControl<Port> = Pick<FanoutControl<Port>, 'addClient'>;

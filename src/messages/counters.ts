@@ -16,6 +16,14 @@ export const COUNTER_TABLE = {
   events: { label: 'events', meaning: 'Events appended to the log.' },
   published: { label: 'events published', meaning: 'Events that came from publish() rather than the FIFO.' },
   publishFull: { label: 'publish refused', meaning: 'Calls of publish() answered with "full".' },
+  eventsRepeated: {
+    label: 'events repeated',
+    meaning: 'Events that a named publisher sent again and that were not appended a second time.',
+  },
+  publishersForgotten: {
+    label: 'publishers forgotten',
+    meaning: 'Named publishers that were forgotten because too many others came after them.',
+  },
   utf8Replaced: { label: 'UTF-8 replaced', meaning: 'Events in which invalid UTF-8 was replaced.' },
   extraDropped: { label: 'extra dropped', meaning: 'Extra annotations without "=" that were left out.' },
   attributesShadowed: {
@@ -65,6 +73,17 @@ export const COUNTER_TABLE = {
     label: 'cancels seen',
     meaning: 'Clients that were ended because they had been cancelled in the client table.',
   },
+  handlersRun: { label: 'handlers run', meaning: 'Calls of state handlers that came back without an error.' },
+  handlersFailed: { label: 'handlers failed', meaning: 'Calls of state handlers that threw or rejected.' },
+  handlersTimedOut: {
+    label: 'handlers timed out',
+    meaning: 'Calls of state handlers that took longer than their time-out.',
+  },
+  handlersDropped: {
+    label: 'handlers dropped',
+    meaning: 'Events that no state handler got because too many waited behind a call that timed out.',
+  },
+  eventLogErrors: { label: 'event log errors', meaning: 'Writes to the event log that failed.' },
   lagBreaches: { label: 'lag breaches', meaning: 'Clients that were ended because they were beyond their lag limit.' },
 } as const satisfies Record<string, CounterRow>;
 

@@ -50,8 +50,8 @@ export const INTAKE = {
 } as const;
 
 /**
- * The publish ring: the same header words, counting bytes. Entries are packed event records (below), multiples of eight
- * bytes, never wrapped: WRAP in place of a length says "continue at offset 0".
+ * A publish ring: the same header words, counting bytes. Entries are packed event records (below) and batch heads, multiples of
+ * eight bytes, never wrapped: WRAP in place of a length says "continue at offset 0". What was offered together stays together.
  */
 export const PUBLISH = {
   HEADER_BYTES: 64,
@@ -59,9 +59,28 @@ export const PUBLISH = {
   TAIL: 1,
   CONSUMER_WAITS: 2,
   PRODUCER_WAITS: 3,
+  /** 1 once the collector takes nothing more. Writer: collector. */
+  CLOSED: 4,
   /** Power of two. */
   BYTES: 1 << 20,
   WRAP: -1,
+} as const;
+
+/**
+ * The head of a batch in a publish ring: EVENTS records follow that are to be acknowledged together. The publisher's name
+ * stands behind the fixed part.
+ */
+export const BATCH = {
+  LENGTH: 0,
+  KIND: 5,
+  REQUEST_ID: 8,
+  EVENTS: 12,
+  /** The publisher's own number of the first event, low and high 32 bits. */
+  SEQUENCE_LOW: 16,
+  SEQUENCE_HIGH: 20,
+  /** 0 = a publisher without name: its batches are not recognised again. */
+  NAME_BYTES: 24,
+  FIXED_BYTES: 32,
 } as const;
 
 /**
@@ -103,6 +122,7 @@ export const EVENT = {
 
 export const EVENT_VERSION = 1;
 export const KIND_EVENT = 1;
+export const KIND_BATCH = 2;
 export const NO_EXIT_CODE = -2147483648;
 export const NO_PID = -1;
 export const MAX_EVENT_BYTES = 64 * 1024;

@@ -1,8 +1,8 @@
 import { PUBLISH } from './layout.ts';
 
 /**
- * The ring between a publisher and the `collector`: packed event records of any length, one after another. One producer, one
- * consumer; the sleep-and-look-again agreement is the intake ring's.
+ * The ring between a publisher and the `collector`: packed event records of any length, one after another, and heads of batches
+ * between them. One producer, one consumer; the sleep-and-look-again agreement is the intake ring's.
  */
 export class PublishRing {
   readonly bytes: Uint8Array;
@@ -18,23 +18,50 @@ export class PublishRing {
   }
 
   /**
-   * Copies a packed record into the ring.
-   * @returns `full` when there is no room, else whether the consumer sleeps and must be woken
+   * Copies entries into the ring, together or not at all.
+   * @returns `full` when there is no room, `closed` when nothing more is taken, else whether the consumer sleeps and must be woken
    */
-  offer(record: Uint8Array): 'full' | 'wake' | 'queued' {
+  offer(entries: Uint8Array): 'full' | 'closed' | 'wake' | 'queued' {
     const head = Atomics.load(this.words, PUBLISH.HEAD);
-    const used = (head - Atomics.load(this.words, PUBLISH.TAIL)) | 0;
+    const skipped = this.#skipped(head, entries.length);
+    if (this.isClosed) return 'closed';
+    if (!this.#hasRoom(head, skipped + entries.length)) return 'full';
     const at = head & (PUBLISH.BYTES - 1);
-    const toEnd = PUBLISH.BYTES - at;
-    const skipped = toEnd < record.length ? toEnd : 0;
-    if (used + skipped + record.length > PUBLISH.BYTES) return 'full';
     if (skipped > 0) this.words[(PUBLISH.HEADER_BYTES + at) >> 2] = PUBLISH.WRAP;
-    this.bytes.set(record, PUBLISH.HEADER_BYTES + (skipped > 0 ? 0 : at));
-    Atomics.store(this.words, PUBLISH.HEAD, (head + skipped + record.length) | 0);
+    this.bytes.set(entries, PUBLISH.HEADER_BYTES + (skipped > 0 ? 0 : at));
+    Atomics.store(this.words, PUBLISH.HEAD, (head + skipped + entries.length) | 0);
+    // Closed meanwhile: the collector looks once more after it has closed, so one of the two sees the other.
+    if (this.isClosed) return 'closed';
     const wake =
       Atomics.load(this.words, PUBLISH.CONSUMER_WAITS) === 1 &&
       Atomics.exchange(this.words, PUBLISH.CONSUMER_WAITS, 0) === 1;
     return wake ? 'wake' : 'queued';
+  }
+
+  /** Producer: asks to be told when there is room. @returns false when there already is */
+  sleepUntilRoom(bytes: number): boolean {
+    Atomics.store(this.words, PUBLISH.PRODUCER_WAITS, 1);
+    const head = Atomics.load(this.words, PUBLISH.HEAD);
+    if (!this.#hasRoom(head, this.#skipped(head, bytes) + bytes)) return true;
+    Atomics.store(this.words, PUBLISH.PRODUCER_WAITS, 0);
+    return false;
+  }
+
+  /** Consumer, after it has taken something. @returns true when the producer sleeps and must be woken */
+  claimProducer(): boolean {
+    return (
+      Atomics.load(this.words, PUBLISH.PRODUCER_WAITS) === 1 &&
+      Atomics.exchange(this.words, PUBLISH.PRODUCER_WAITS, 0) === 1
+    );
+  }
+
+  /** Consumer: refuses whatever comes now. What was offered before is still there. */
+  close(): void {
+    Atomics.store(this.words, PUBLISH.CLOSED, 1);
+  }
+
+  get isClosed(): boolean {
+    return Atomics.load(this.words, PUBLISH.CLOSED) === 1;
   }
 
   get isEmpty(): boolean {
@@ -61,5 +88,15 @@ export class PublishRing {
     if (this.isEmpty) return true;
     Atomics.store(this.words, PUBLISH.CONSUMER_WAITS, 0);
     return false;
+  }
+
+  #hasRoom(head: number, bytes: number): boolean {
+    return ((head - Atomics.load(this.words, PUBLISH.TAIL)) | 0) + bytes <= PUBLISH.BYTES;
+  }
+
+  /** Bytes at the end of the ring that these entries leave unused. */
+  #skipped(head: number, bytes: number): number {
+    const toEnd = PUBLISH.BYTES - (head & (PUBLISH.BYTES - 1));
+    return toEnd < bytes ? toEnd : 0;
   }
 }

@@ -1,3 +1,4 @@
+import type { MessagePort } from 'node:worker_threads';
 import { Collector } from '../actors/collector.ts';
 import type { CollectorCommand, CollectorRequest } from '../messages/collector.ts';
 import type { CollectorControl } from '../messages/control.ts';
@@ -13,6 +14,7 @@ export function hostCollector(init: ActorInit): Hosted {
   const collector = new Collector({
     ring: new IntakeRing(memory.intakeRing),
     published: new PublishRing(memory.publishRing),
+    publisher: outbox(init, 'main'),
     logState: new LogState(memory.logState),
     readers: [outbox(init, 'buffer'), ...shardNames(init).map((name) => outbox<never>(init, name))],
     monitored: outbox(init, 'monitored'),
@@ -26,13 +28,27 @@ export function hostCollector(init: ActorInit): Hosted {
     if (message.type === 'resolve-container') outbox(init, from).post(collector.answer(message));
     else collector.receive(message);
   });
+  const publishers = new Set<MessagePort>();
   return {
     control: {
       putContainer: (id, spec) => collector.putContainer(id, spec),
       removeContainer: (id) => collector.removeContainer(id),
       containers: () => collector.containers(),
-    } satisfies CollectorControl,
-    stop() {},
+      openIntake(ring, port) {
+        const intake = collector.openIntake(new PublishRing(ring), { post: (notice) => port.postMessage(notice) });
+        publishers.add(port);
+        port.on('message', (command: CollectorCommand) => collector.receive(command));
+        port.on('close', () => {
+          publishers.delete(port);
+          collector.closeIntake(intake);
+        });
+      },
+      beginImport: () => collector.beginImport(),
+      endImport: () => collector.endImport(),
+    } satisfies CollectorControl<MessagePort>,
+    stop() {
+      for (const port of publishers) port.close();
+    },
   };
 }
 

@@ -3,11 +3,12 @@ import { Fanout } from '../actors/fanout.ts';
 import { TocsinError } from '../event/errors.ts';
 import { makeEncoder } from '../codec/formats.ts';
 import { ClientTable } from '../messages/client-table.ts';
-import type { FanoutControl } from '../messages/control.ts';
+import type { ClientRow, FanoutControl, Subscription } from '../messages/control.ts';
 import { LogState } from '../messages/log-state.ts';
 import type { ActorInit } from './actor-init.ts';
 import type { DoorHooks } from './door-hooks.ts';
 import { systemClock } from './clock.ts';
+import { serveControl } from './control.ts';
 import { countersOf, defer, type Hosted, listen, outbox } from './hosting.ts';
 import { startPortSink } from './port-sink.ts';
 
@@ -33,21 +34,41 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
     main: outbox(init, 'main'),
   });
   listen<Parameters<Fanout['receive']>[0]>(init, (message) => fanout.receive(message));
+  // One shard is enough; the file is one more client of it.
+  const eventLog =
+    shard === 0 && init.options.eventLog
+      ? await (await import('./event-log.ts')).openEventLog(fanout, init.options.eventLog, epoch, counters)
+      : undefined;
   const doors = await hooks.openDoors(fanout, init, counters);
   const timer = setInterval(() => fanout.tick(), HEARTBEAT_TICK_MS);
+  const addClient = async (subscription: Subscription, port: MessagePort): Promise<ClientRow> => {
+    const handle = await fanout.subscribe(subscription);
+    startPortSink(handle, port);
+    return { row: handle.row, generation: handle.generation };
+  };
+  const connections = new Set<MessagePort>();
   return {
     control: {
       clients: () => fanout.clients(),
-      async addClient(subscription, port) {
-        const handle = await fanout.subscribe(subscription);
-        startPortSink(handle, port);
-        return { row: handle.row, generation: handle.generation };
+      addClient,
+      reopenEventLog() {
+        eventLog?.reopen();
+        return eventLog !== undefined;
+      },
+      serveConnection(port) {
+        connections.add(port);
+        port.on('close', () => connections.delete(port));
+        serveControl((method, args) => {
+          if (method !== 'addClient') throw new TocsinError('ERR_INTERNAL', `a connection has no method ${method}`);
+          return addClient(...(args as Parameters<typeof addClient>));
+        }, port);
       },
     } satisfies FanoutControl<MessagePort>,
     async stop() {
       clearInterval(timer);
+      for (const port of connections) port.close();
       fanout.cutClients(new TocsinError('ERR_PIPELINE_CLOSED', 'the pipeline was stopped'));
-      await doors.close();
+      await Promise.all([doors.close(), eventLog?.close()]);
     },
   };
 }

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { packEvent } from '../codec/event-record.ts';
 import { type Epoch, formatCursor, makeEpoch } from '../event/cursor.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, ContainerSpec, NewEvent } from '../event/event.ts';
@@ -14,13 +13,17 @@ import { IntakeRing } from '../messages/intake-ring.ts';
 import { LogState } from '../messages/log-state.ts';
 import type { MonitoredCommand } from '../messages/monitored.ts';
 import { PublishRing } from '../messages/publish-ring.ts';
-import type { ActorInit, ActorName, SharedMemory } from './actor-init.ts';
+import type { PublisherNotice } from '../messages/publisher.ts';
+import type { ActorName, SharedMemory } from './actor-init.ts';
+import { type ActorParts, ActorSet } from './actor-set.ts';
 import { systemClock } from './clock.ts';
-import type { Asks, ControlClient } from './control.ts';
+import type { ConnectionWelcome } from './connection.ts';
+import type { Asks } from './control.ts';
+import { closed, type Published, Publisher, type PublishOrigin, type PublishOutcome } from './publisher.ts';
 import { type PushClient, type PushClientFunctions, runPushClient } from './push-client.ts';
+import { StateHandlers, type StateHandlerOptions } from './state-handlers.ts';
 import { Subscriber } from './subscriber.ts';
 import { type SubscribeOptions, subscriptionOf } from './subscription.ts';
-import { type RunningActor, startInline, startOnThread } from './threads.ts';
 
 export type PipelineState = 'starting' | 'running' | 'draining' | 'stopped' | 'failed';
 
@@ -35,14 +38,8 @@ export interface PipelineStats {
 }
 
 /** What a pipeline is made of besides its options. */
-export interface PipelineParts {
+export interface PipelineParts extends ActorParts {
   readonly options: Options;
-  readonly workerUrl: URL;
-  readonly host: (init: ActorInit) => void;
-  /** Present when there is a FIFO to read. */
-  readonly fifoFd?: number;
-  /** One descriptor per shard; absent when the pipeline has no doors. */
-  readonly listenFds?: readonly number[];
   /** Gives back what was opened for the pipeline; called once, when no actor runs any more. */
   readonly release: () => Promise<void>;
 }
@@ -63,15 +60,15 @@ export class Pipeline {
   readonly #parts: PipelineParts;
   readonly #memory: SharedMemory;
   readonly #logState: LogState;
-  readonly #published: PublishRing;
+  readonly #publisher: Publisher;
   readonly #clientTable: ClientTable;
   readonly #counters: Counters;
-  readonly #actors = new Map<ActorName, RunningActor>();
-  readonly #mainPorts = new Map<ActorName, MessagePort>();
-  readonly #waiting = new Map<string, () => void>();
+  readonly #actors: ActorSet;
+  readonly #handlers = new Set<StateHandlers>();
   readonly #clock = systemClock();
   #state: PipelineState = 'starting';
   #nextShard = 0;
+  #isImporting = false;
   #closing: Promise<void> | undefined;
   #finishing: Promise<void> | undefined;
   #failure: TocsinError | undefined;
@@ -81,7 +78,8 @@ export class Pipeline {
 
   private constructor(parts: PipelineParts) {
     this.#parts = parts;
-    const shards = parts.options.fanouts;
+    const { options } = parts;
+    const shards = options.fanouts;
     this.#memory = {
       intakeRing: IntakeRing.allocate(),
       publishRing: PublishRing.allocate(),
@@ -90,25 +88,39 @@ export class Pipeline {
       counters: new SharedArrayBuffer(counterBytes(shards + 5)),
     };
     this.#logState = new LogState(this.#memory.logState);
-    this.#published = new PublishRing(this.#memory.publishRing);
     this.#clientTable = new ClientTable(this.#memory.clients);
     this.#counters = new Counters(this.#memory.counters, 0);
+    this.#publisher = new Publisher(new PublishRing(this.#memory.publishRing), this.epoch, (command) =>
+      this.#actors.tell('collector', command),
+    );
     this.closed = new Promise((resolve, reject) => {
       this.#settleClosed = { resolve, reject };
     });
     this.closed.catch(() => {});
+    this.#actors = new ActorSet(
+      parts,
+      { epoch: this.epoch, options, memory: this.#memory, shards },
+      {
+        notice: (from, notice) => {
+          // What the others tell is waited for where it is wanted.
+          if (from === 'collector') this.#publisher.receive(notice as PublisherNotice);
+        },
+        death: (error) => {
+          if (this.#state !== 'starting') void this.destroy(error);
+        },
+      },
+    );
   }
 
   /** Starts all actors. @throws ERR_ACTOR_START with the cause; then nothing is left running */
   static async start(parts: PipelineParts): Promise<Pipeline> {
     const pipeline = new Pipeline(parts);
     try {
-      pipeline.#startActors();
-      await Promise.all([...pipeline.#actors.values()].map((actor) => actor.control.ask('start')));
+      await pipeline.#actors.start();
       pipeline.#state = 'running';
       return pipeline;
     } catch (error) {
-      await pipeline.#stopActors();
+      await pipeline.#actors.stop();
       pipeline.#state = 'failed';
       const cause = asTocsinError(error);
       throw new TocsinError('ERR_ACTOR_START', `the pipeline cannot start: ${cause.message}`, { cause });
@@ -125,16 +137,85 @@ export class Pipeline {
    * @returns `full` when the collector is behind: try again later
    * @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE
    */
-  publish(event: NewEvent): 'accepted' | 'full' | 'closed' {
-    const record = packEvent(event);
+  publish(event: NewEvent): PublishOutcome {
     if (this.#state !== 'running') return 'closed';
-    const outcome = this.#published.offer(record);
-    if (outcome === 'full') {
-      this.#counters.add('publishFull');
-      return 'full';
+    const outcome = this.#isImporting ? 'full' : this.#publisher.publish(event);
+    if (outcome === 'full') this.#counters.add('publishFull');
+    return outcome;
+  }
+
+  /**
+   * Hands a batch to the log and resolves when all of it is there. With an `origin`, a batch that is sent again is recognised
+   * and not appended twice.
+   * @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE (nothing was appended), ERR_OPTION_INVALID, ERR_PUBLISH_FULL,
+   * ERR_PUBLISHER_SEQUENCE, ERR_IMPORT_RUNNING, ERR_PIPELINE_CLOSED
+   */
+  async publishDurable(events: readonly NewEvent[], origin?: PublishOrigin): Promise<Published> {
+    if (this.#isImporting) throw importRunning();
+    if (this.#state !== 'running') throw closed();
+    return this.#publisher.publishDurable(events, origin);
+  }
+
+  /**
+   * Fills an empty log with events of the past, which keep their times as far as these increase; all other intake waits.
+   * @throws ERR_LOG_NOT_EMPTY, ERR_IMPORT_RUNNING, what `events` throws, and as publishDurable
+   */
+  async importHistory(events: AsyncIterable<readonly NewEvent[]> | Iterable<readonly NewEvent[]>): Promise<Published> {
+    if (this.#isImporting) throw importRunning();
+    this.#isImporting = true;
+    let appended = 0;
+    let cursor = formatCursor(this.epoch, 0);
+    try {
+      await this.#collector().ask('beginImport', []);
+      try {
+        for await (const batch of events) {
+          if (this.#state !== 'running') throw closed();
+          const published = await this.#publisher.publishDurable(batch);
+          ({ cursor } = published);
+          appended += published.appended;
+        }
+      } finally {
+        // A pipeline that has ended meanwhile has no import to end.
+        if (this.#state === 'running' || this.#state === 'draining') await this.#collector().ask('endImport', []);
+      }
+    } finally {
+      this.#isImporting = false;
     }
-    if (outcome === 'wake') this.#tell('collector', { type: 'records-available' } satisfies CollectorCommand);
-    return 'accepted';
+    return { cursor, appended, repeated: 0 };
+  }
+
+  /**
+   * A way into the pipeline for another thread: send the port there and `openConnection(port)`. This thread then has no part
+   * in what passes.
+   * @throws ERR_PIPELINE_CLOSED, ERR_CLIENTS_EXHAUSTED
+   */
+  async connect(): Promise<MessagePort> {
+    const ring = PublishRing.allocate();
+    const toCollector = new MessageChannel();
+    const toShard = new MessageChannel();
+    const welcome: ConnectionWelcome = { epoch: this.epoch, ring, collector: toCollector.port1 };
+    // It waits in the port and goes wherever that is sent.
+    toShard.port2.postMessage(welcome, [toCollector.port1]);
+    try {
+      await this.#collector().ask('openIntake', [ring, toCollector.port2], [toCollector.port2]);
+      await this.#shard(this.#pickShard()).ask('serveConnection', [toShard.port2], [toShard.port2]);
+      return toShard.port1;
+    } catch (error) {
+      toShard.port1.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Calls a function for each STOPPED and OOM of a container: in order per container, several containers at a time. The stream
+   * never waits for it.
+   * @throws ERR_OPTION_INVALID, and as subscribe
+   */
+  async handleStates(options: StateHandlerOptions): Promise<StateHandlers> {
+    const handlers = new StateHandlers(options, this.stats().cursor, this.#counters);
+    await handlers.start((subscription) => this.subscribe(subscription));
+    this.#handlers.add(handlers);
+    return handlers;
   }
 
   /**
@@ -163,7 +244,7 @@ export class Pipeline {
   };
 
   async clients(): Promise<readonly ClientInfo[]> {
-    const lists = await Promise.all(this.#shardNames().map((name) => this.#shard(name).ask('clients', [])));
+    const lists = await Promise.all(this.#actors.shardNames.map((name) => this.#shard(name).ask('clients', [])));
     return lists.flat();
   }
 
@@ -177,6 +258,11 @@ export class Pipeline {
       oldestSeq,
       counters: readCounters(this.#memory.counters),
     };
+  }
+
+  /** Opens the path of the event log anew, after a rotation. @returns false when the pipeline writes none */
+  reopenEventLog(): Promise<boolean> {
+    return this.#shard(this.#actors.shardNames[0]!).ask('reopenEventLog', []);
   }
 
   countAdminRequest(): void {
@@ -199,21 +285,26 @@ export class Pipeline {
   async #drain(): Promise<void> {
     if (this.#state !== 'running') return this.#finish('stopped');
     this.#state = 'draining';
-    if (this.#actors.has('monitored')) {
-      const stopped = this.#told('monitored', 'intake-stopped', INTAKE_STOP_LIMIT_MS);
-      this.#tell('monitored', { type: 'stop-intake' } satisfies MonitoredCommand);
+    const actors = this.#actors;
+    if (actors.has('monitored')) {
+      const stopped = actors.told('monitored', 'intake-stopped', INTAKE_STOP_LIMIT_MS);
+      actors.tell('monitored', { type: 'stop-intake' } satisfies MonitoredCommand);
       await stopped;
     }
-    const drained = this.#shardNames().map((name) => this.#told(name, 'drained', this.#parts.options.drainTimeout));
-    this.#tell('collector', { type: 'seal' } satisfies CollectorCommand);
+    await within(this.#publisher.settled(), INTAKE_STOP_LIMIT_MS);
+    const drained = actors.shardNames.map((name) => actors.told(name, 'drained', this.#parts.options.drainTimeout));
+    actors.tell('collector', { type: 'seal' } satisfies CollectorCommand);
     const outcomes = await Promise.all(drained);
     await Promise.all(
-      this.#shardNames().map(async (name, shard) => {
+      actors.shardNames.map(async (name, shard) => {
         if (outcomes[shard]) return;
-        const cut = this.#told(name, 'drained', CUT_LIMIT_MS);
-        this.#tell(name, { type: 'cut-clients' } satisfies FanoutCommand);
+        const cut = actors.told(name, 'drained', CUT_LIMIT_MS);
+        actors.tell(name, { type: 'cut-clients' } satisfies FanoutCommand);
         await cut;
       }),
+    );
+    await Promise.all(
+      [...this.#handlers].map((handlers) => within(handlers.finished(), this.#parts.options.drainTimeout)),
     );
     await this.#finish('stopped');
     // An actor died meanwhile: not everything was delivered.
@@ -228,112 +319,20 @@ export class Pipeline {
   async #stop(state: 'stopped' | 'failed', error?: TocsinError): Promise<void> {
     this.#failure = error;
     this.#state = state;
-    await this.#stopActors();
+    this.#publisher.close(error ?? closed());
+    await this.#actors.stop();
+    for (const handlers of this.#handlers) await handlers.close();
     await this.#parts.release();
     if (error) this.#settleClosed.reject(error);
     else this.#settleClosed.resolve();
   }
 
-  async #stopActors(): Promise<void> {
-    await Promise.all(
-      [...this.#actors.values()].map(async (actor) => {
-        await actor.control.ask('stop').catch(() => {});
-        await actor.terminate();
-      }),
-    );
-    for (const port of this.#mainPorts.values()) port.close();
-    for (const settle of this.#waiting.values()) settle();
-  }
-
-  #startActors(): void {
-    const { options, fifoFd, listenFds, host, workerUrl } = this.#parts;
-    const shardNames = this.#shardNames();
-    const names: ActorName[] = ['collector', 'buffer', 'clients-checker', ...shardNames];
-    if (fifoFd !== undefined) names.unshift('monitored');
-    const links = this.#wire(names, shardNames);
-    names.forEach((name, index) => {
-      const shard = Math.max(0, shardNames.indexOf(name));
-      const listenFd = shardNames.includes(name) ? listenFds?.[shard] : undefined;
-      const init: Omit<ActorInit, 'control'> = {
-        name,
-        writer: index + 1,
-        shard,
-        shards: shardNames.length,
-        epoch: this.epoch,
-        options,
-        memory: this.#memory,
-        links: links.get(name) ?? {},
-        ...(fifoFd === undefined ? {} : { fifoFd }),
-        ...(listenFd === undefined ? {} : { listenFd }),
-      };
-      const actor = options.threads === 'workers' ? startOnThread(init, workerUrl) : startInline(init, host);
-      this.#actors.set(name, actor);
-      void actor.died.then((error) => this.#onDeath(error));
-    });
-  }
-
-  /** One channel per pair of actors that talk. */
-  #wire(
-    names: readonly ActorName[],
-    shards: readonly ActorName[],
-  ): Map<ActorName, Partial<Record<ActorName, MessagePort>>> {
-    const links = new Map<ActorName, Partial<Record<ActorName, MessagePort>>>();
-    const connect = (left: ActorName, right: ActorName): void => {
-      const { port1, port2 } = new MessageChannel();
-      links.set(left, { ...links.get(left), [right]: port1 });
-      links.set(right, { ...links.get(right), [left]: port2 });
-    };
-    connect('collector', 'buffer');
-    connect('collector', 'clients-checker');
-    if (names.includes('monitored')) connect('collector', 'monitored');
-    for (const shard of shards) {
-      connect('collector', shard);
-      connect('buffer', shard);
-      connect('clients-checker', shard);
-    }
-    for (const name of names) {
-      connect('main', name);
-      const port = links.get('main')?.[name];
-      if (!port) continue;
-      port.on('message', (notice: { readonly type: string }) => this.#waiting.get(`${name} ${notice.type}`)?.());
-      this.#mainPorts.set(name, port);
-    }
-    links.delete('main');
-    return links;
-  }
-
-  #onDeath(error: TocsinError): void {
-    if (this.#state === 'starting') return;
-    void this.destroy(error);
-  }
-
-  #tell(name: ActorName, message: CollectorCommand | MonitoredCommand | FanoutCommand): void {
-    this.#mainPorts.get(name)?.postMessage(message);
-  }
-
-  /** @returns false when the notice did not come within the limit */
-  #told(name: ActorName, type: string, limitMs: number): Promise<boolean> {
-    const key = `${name} ${type}`;
-    return new Promise((resolve) => {
-      const settle = (told: boolean): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(key);
-        resolve(told);
-      };
-      const timer = setTimeout(() => settle(false), limitMs);
-      this.#waiting.set(key, () => settle(true));
-    });
-  }
-
   async #attach(subscription: Subscription): Promise<{ readonly subscriber: Subscriber } & ClientRow> {
     if (this.#state !== 'running') throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${this.#state}`);
-    const names = this.#shardNames();
-    const name = names[this.#nextShard % names.length]!;
-    this.#nextShard += 1;
     const { port1, port2 } = new MessageChannel();
     const subscriber = new Subscriber(port1, this.epoch);
     try {
-      const at = await this.#shard(name).ask('addClient', [subscription, port2], [port2]);
+      const at = await this.#shard(this.#pickShard()).ask('addClient', [subscription, port2], [port2]);
       return { subscriber, ...at };
     } catch (error) {
       subscriber.cancel();
@@ -341,23 +340,39 @@ export class Pipeline {
     }
   }
 
-  #shardNames(): ActorName[] {
-    return Array.from({ length: this.#parts.options.fanouts }, (_, shard): ActorName => `fanout-${shard}`);
+  /** In turn. */
+  #pickShard(): ActorName {
+    const { shardNames } = this.#actors;
+    this.#nextShard += 1;
+    return shardNames[this.#nextShard % shardNames.length]!;
   }
 
-  #collector(): Asks<CollectorControl> {
-    return this.#control('collector').as();
+  #collector(): Asks<CollectorControl<MessagePort>> {
+    this.#requireActors();
+    return this.#actors.control('collector').as();
   }
 
   #shard(name: ActorName): Asks<FanoutControl<MessagePort>> {
-    return this.#control(name).as();
+    this.#requireActors();
+    return this.#actors.control(name).as();
   }
 
-  #control(name: ActorName): ControlClient {
-    const actor = this.#actors.get(name);
-    if (!actor || (this.#state !== 'running' && this.#state !== 'draining')) {
+  #requireActors(): void {
+    if (this.#state !== 'running' && this.#state !== 'draining')
       throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${this.#state}`);
-    }
-    return actor.control;
   }
+}
+
+function importRunning(): TocsinError {
+  return new TocsinError('ERR_IMPORT_RUNNING', 'history is being imported');
+}
+
+/** Waits for it, at most so long. */
+async function within(settled: Promise<void>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([settled, limit]);
+  clearTimeout(timer);
 }

@@ -19,7 +19,7 @@ export class Subscriber implements AsyncIterableIterator<Delivery> {
   #batch: { readonly view: EventView; readonly to: number } | undefined;
   /** Calls of `next` that wait for something to arrive. */
   #waiting: (() => void)[] = [];
-  #onDone: (() => void) | undefined;
+  #onDone: (() => void)[] = [];
   #done = false;
 
   constructor(port: MessagePort, epoch: Epoch) {
@@ -66,13 +66,19 @@ export class Subscriber implements AsyncIterableIterator<Delivery> {
     if (signal.aborted) return this.cancel();
     const abort = (): void => this.cancel();
     signal.addEventListener('abort', abort, { once: true });
-    this.#onDone = () => signal.removeEventListener('abort', abort);
+    this.onDone(() => signal.removeEventListener('abort', abort));
+  }
+
+  /** Calls back once when the subscription has ended, from whichever side. */
+  onDone(call: () => void): void {
+    if (this.#done) call();
+    else this.#onDone.push(call);
   }
 
   #finish(): void {
     this.#done = true;
     this.#port.close();
-    this.#onDone?.();
+    for (const call of this.#onDone.splice(0)) call();
     this.#wakeAll();
   }
 

@@ -32,7 +32,10 @@ export function subscriptionOf(door: string, options: SubscribeOptions, now: Tim
   if (start.from === 'time' && until && compareTime(start.time, until) > 0) {
     throw new TocsinError('ERR_SINCE_AFTER_UNTIL', '`since` cannot be after `until`');
   }
-  const filter: Term[] = (options.filter ?? []).map(parseFilterTerm);
+  const terms: unknown = options.filter ?? [];
+  if (!Array.isArray(terms) || !terms.every((term) => typeof term === 'string'))
+    throw new TocsinError('ERR_OPTION_INVALID', 'filter: expected a list of texts');
+  const filter: Term[] = terms.map(parseFilterTerm);
   if (!Number.isInteger(lagLimit) || lagLimit < 0) {
     throw new TocsinError('ERR_OPTION_INVALID', `lagLimit: expected a whole number, got ${lagLimit}`);
   }

@@ -30,6 +30,8 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'node:http2': ['src/doors/', 'src/cli/'],
   koffi: ['src/doors/posix.ts'],
   comlink: ['src/runtime/control.ts'],
+  'p-queue': ['src/runtime/state-handlers.ts'],
+  'sonic-boom': ['src/runtime/event-log.ts'],
   re2js: ['src/event/filter.ts'],
   valibot: ['src/event/options.ts'],
   commander: ['src/main.ts', 'src/cli/'],

@@ -150,6 +150,12 @@ function decode(format: LaneFormat, bytes: Uint8Array): (number | string)[] {
     case 'docker-chunked':
     case 'docker-legacy-chunked':
       return decodeChunks(Buffer.from(bytes)).map(idOfDockerLine);
+    case 'event-log':
+      return Buffer.from(bytes)
+        .toString()
+        .trimEnd()
+        .split('\n')
+        .map((line) => /\{Object: ([^,]*),/.exec(line)?.[1] ?? '');
     case 'isulad-grpc':
       return decodeMessages(bytes);
   }

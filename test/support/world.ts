@@ -17,6 +17,7 @@ import type { FanoutCommand, FanoutNotice } from '../../src/messages/fanout.ts';
 import { IntakeRing } from '../../src/messages/intake-ring.ts';
 import { INTAKE } from '../../src/messages/layout.ts';
 import { LogState } from '../../src/messages/log-state.ts';
+import type { PublisherNotice } from '../../src/messages/publisher.ts';
 import { PublishRing } from '../../src/messages/publish-ring.ts';
 import { CounterTable, ManualClock, ManualDefer, MemoryOutbox } from './actors.ts';
 import { EPOCH } from './log.ts';
@@ -59,6 +60,8 @@ export class World {
   readonly buffer: HistoryBuffer;
   readonly shards: readonly Fanout[];
   readonly checker: ClientsChecker;
+  /** What the collector told the publisher of `published`. */
+  readonly publisher = new MemoryOutbox<PublisherNotice>();
   /** What shards told main. */
   readonly main = new MemoryOutbox<FanoutNotice>();
   /** Every event of the log, the expired ones too; event n at index n - 1. */
@@ -125,6 +128,7 @@ export class World {
       // No records come this way, so its slots need no marks.
       ring: new IntakeRing(new SharedArrayBuffer(INTAKE.HEADER_BYTES)),
       published: this.published,
+      publisher: this.publisher,
       logState,
       readers: [toBuffer, ...toShards, witness],
       monitored: { post: () => {} },

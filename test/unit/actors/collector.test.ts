@@ -38,6 +38,7 @@ class Bench {
     this.collector = new Collector({
       ring: this.ring,
       published: this.published,
+      publisher: { post: () => {} },
       logState: this.logState,
       readers: this.readers,
       monitored: this.monitored,

@@ -1,0 +1,122 @@
+import { readBatchHead, type BatchHead } from '../codec/publish-batch.ts';
+import { asTocsinError, type ErrorData } from '../event/errors.ts';
+import type { PublisherTable } from '../event/publisher-table.ts';
+import type { Counters } from '../messages/counters.ts';
+import type { PublishRing } from '../messages/publish-ring.ts';
+import type { PublisherNotice } from '../messages/publisher.ts';
+import type { Outbox } from './actor.ts';
+
+/** Where events of an intake go. */
+export interface Appender {
+  /** Appends the packed record at this offset of the ring. @returns its number in the log */
+  append(ring: PublishRing, at: number, length: number): number;
+}
+
+interface OpenBatch extends BatchHead {
+  /** Events of it that have not been looked at. */
+  left: number;
+  /** Events at its beginning that the log has already. */
+  readonly repeated: number;
+  /** Of its newest event in the log. */
+  seq: number;
+  readonly error: ErrorData | undefined;
+}
+
+/** The collector's end of one publish ring: takes events, tells batches apart, and answers those once they are committed. */
+export class PublishIntake {
+  readonly #ring: PublishRing;
+  readonly #publisher: Outbox<PublisherNotice>;
+  readonly #table: PublisherTable;
+  readonly #counters: Counters;
+  #batch: OpenBatch | undefined;
+  /** For batches that are complete but not committed. */
+  #answers: PublisherNotice[] = [];
+
+  constructor(
+    ring: PublishRing,
+    publisher: Outbox<PublisherNotice>,
+    env: { readonly table: PublisherTable; readonly counters: Counters },
+  ) {
+    this.#ring = ring;
+    this.#publisher = publisher;
+    this.#table = env.table;
+    this.#counters = env.counters;
+  }
+
+  get isEmpty(): boolean {
+    return this.#ring.isEmpty;
+  }
+
+  /** Takes at most `limit` entries. @returns how many it took */
+  take(limit: number, log: Appender): number {
+    const ring = this.#ring;
+    let taken = 0;
+    let published = 0;
+    for (let at = ring.peek(); at !== undefined && taken < limit; at = ring.peek()) {
+      const length = ring.words[at >> 2]!;
+      const head = readBatchHead(ring.bytes, ring.words, at);
+      if (head) this.#begin(head);
+      else if (this.#takeEvent(at, length, log)) published += 1;
+      ring.release(length);
+      taken += 1;
+    }
+    if (published > 0) this.#counters.add('published', published);
+    if (taken > 0 && ring.claimProducer()) this.#publisher.post({ type: 'room-freed' });
+    return taken;
+  }
+
+  /** What was taken is in the log for good. */
+  committed(): void {
+    for (const answer of this.#answers) this.#publisher.post(answer);
+    this.#answers = [];
+  }
+
+  sleepUntilRecords(): boolean {
+    return this.#ring.sleepUntilRecords();
+  }
+
+  close(): void {
+    this.#ring.close();
+  }
+
+  /** @returns whether the event was appended */
+  #takeEvent(at: number, length: number, log: Appender): boolean {
+    const batch = this.#batch;
+    if (!batch) {
+      log.append(this.#ring, at, length);
+      return true;
+    }
+    const index = batch.events - batch.left;
+    const isNew = !batch.error && index >= batch.repeated;
+    if (isNew) batch.seq = log.append(this.#ring, at, length);
+    batch.left -= 1;
+    if (batch.left === 0) this.#finish(batch);
+    return isNew;
+  }
+
+  #begin(head: BatchHead): void {
+    const { origin, events } = head;
+    try {
+      const { count, seq } = origin
+        ? this.#table.repeated(origin.publisher, origin.sequence, events)
+        : { count: 0, seq: 0 };
+      this.#batch = { ...head, left: events, repeated: count, seq, error: undefined };
+    } catch (error) {
+      this.#batch = { ...head, left: events, repeated: 0, seq: 0, error: asTocsinError(error).toData() };
+    }
+  }
+
+  #finish(batch: OpenBatch): void {
+    const { requestId, origin, events, repeated, seq, error } = batch;
+    this.#batch = undefined;
+    if (error) {
+      this.#answers.push({ type: 'batch-refused', requestId, error });
+      return;
+    }
+    if (repeated > 0) this.#counters.add('eventsRepeated', repeated);
+    // A retry of old events says nothing about newer ones.
+    if (origin && repeated < events && this.#table.note(origin.publisher, origin.sequence + events, seq))
+      this.#counters.add('publishersForgotten');
+    this.#answers.push({ type: 'batch-appended', requestId, seq, appended: events - repeated, repeated });
+  }
+}

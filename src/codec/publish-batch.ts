@@ -1,0 +1,56 @@
+import { BATCH, EVENT, KIND_BATCH } from '../messages/layout.ts';
+import { textOf, utf8 } from './bytes.ts';
+import { roundUp8 } from './event-record.ts';
+
+/** Who publishes a batch, and the publisher's own number of its first event: what a retry is recognised by. */
+export interface BatchOrigin {
+  readonly publisher: string;
+  readonly sequence: number;
+}
+
+export interface BatchHead {
+  readonly requestId: number;
+  readonly events: number;
+  readonly origin: BatchOrigin | undefined;
+}
+
+/** A batch as it goes into a publish ring: its head, then the packed records. */
+export function packBatch(
+  requestId: number,
+  records: readonly Uint8Array[],
+  origin: BatchOrigin | undefined,
+): Uint8Array {
+  const name = utf8(origin?.publisher ?? '');
+  const headBytes = roundUp8(BATCH.FIXED_BYTES + name.length);
+  const out = new Uint8Array(records.reduce((sum, record) => sum + record.length, headBytes));
+  const fields = new DataView(out.buffer);
+  const sequence = origin?.sequence ?? 0;
+  fields.setInt32(BATCH.LENGTH, headBytes, true);
+  out[BATCH.KIND] = KIND_BATCH;
+  fields.setUint32(BATCH.REQUEST_ID, requestId, true);
+  fields.setUint32(BATCH.EVENTS, records.length, true);
+  fields.setUint32(BATCH.SEQUENCE_LOW, sequence % 0x100000000, true);
+  fields.setUint32(BATCH.SEQUENCE_HIGH, Math.floor(sequence / 0x100000000), true);
+  fields.setUint32(BATCH.NAME_BYTES, name.length, true);
+  out.set(name, BATCH.FIXED_BYTES);
+  let pos = headBytes;
+  for (const record of records) {
+    out.set(record, pos);
+    pos += record.length;
+  }
+  return out;
+}
+
+/** @returns undefined when the entry at `at` is an event */
+export function readBatchHead(bytes: Uint8Array, words: Int32Array, at: number): BatchHead | undefined {
+  if (bytes[at + EVENT.KIND] !== KIND_BATCH) return undefined;
+  const word = (field: number): number => words[(at + field) >> 2]! >>> 0;
+  const nameFrom = at + BATCH.FIXED_BYTES;
+  const publisher = textOf(bytes, nameFrom, nameFrom + word(BATCH.NAME_BYTES));
+  const sequence = word(BATCH.SEQUENCE_LOW) + word(BATCH.SEQUENCE_HIGH) * 0x100000000;
+  return {
+    requestId: word(BATCH.REQUEST_ID),
+    events: word(BATCH.EVENTS),
+    origin: publisher === '' ? undefined : { publisher, sequence },
+  };
+}

@@ -1,0 +1,48 @@
+import { TocsinError } from './errors.ts';
+
+interface Entry {
+  /** The publisher's number that its next event must have. */
+  readonly next: number;
+  /** Where its newest event is in the log. */
+  readonly seq: number;
+}
+
+/**
+ * How far each named publisher has come, so that a retry is recognised. Of fixed size: the publisher that has been silent for
+ * longest is forgotten first.
+ */
+export class PublisherTable {
+  readonly #entries = new Map<string, Entry>();
+  readonly #max: number;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  /**
+   * How many of the events that begin with number `sequence` have been appended by an earlier try.
+   * @throws ERR_PUBLISHER_SEQUENCE when events are missing before them; a publisher that is not known may begin anywhere
+   */
+  repeated(publisher: string, sequence: number, events: number): { readonly count: number; readonly seq: number } {
+    const entry = this.#entries.get(publisher);
+    if (!entry) return { count: 0, seq: 0 };
+    if (sequence > entry.next) {
+      throw new TocsinError(
+        'ERR_PUBLISHER_SEQUENCE',
+        `publisher ${JSON.stringify(publisher)}: expected sequence ${entry.next}, got ${sequence}`,
+        { detail: { expected: entry.next } },
+      );
+    }
+    return { count: Math.min(events, entry.next - sequence), seq: entry.seq };
+  }
+
+  /** Takes note of what was appended. @returns whether another publisher had to be forgotten for it */
+  note(publisher: string, next: number, seq: number): boolean {
+    this.#entries.delete(publisher);
+    this.#entries.set(publisher, { next, seq });
+    if (this.#entries.size <= this.#max) return false;
+    const [oldest = ''] = this.#entries.keys();
+    this.#entries.delete(oldest);
+    return true;
+  }
+}

@@ -1,0 +1,212 @@
+import { packEvent } from '../codec/event-record.ts';
+import { type BatchOrigin, packBatch } from '../codec/publish-batch.ts';
+import { type Epoch, formatCursor } from '../event/cursor.ts';
+import { TocsinError } from '../event/errors.ts';
+import type { NewEvent } from '../event/event.ts';
+import type { CollectorCommand } from '../messages/collector.ts';
+import type { PublishRing } from '../messages/publish-ring.ts';
+import type { PublisherNotice } from '../messages/publisher.ts';
+
+/** Who publishes, so that a batch that is sent again is recognised. */
+export interface PublishOrigin {
+  /** A name of 1 to 128 characters. Its batches are to be sent one after the other, each when the one before is answered. */
+  readonly publisher: string;
+  /** The publisher's own number of the batch's first event; the others follow without holes. */
+  readonly sequence: number;
+}
+
+/** What became of a batch: all of it is in the log, up to `cursor`. */
+export interface Published {
+  readonly cursor: string;
+  readonly appended: number;
+  /** Events that an earlier try had brought in already. */
+  readonly repeated: number;
+}
+
+export type PublishOutcome = 'accepted' | 'full' | 'closed';
+
+/** Bytes of one part of a batch; the longest, with an event of 64 KiB too much, fits into the ring however that is filled. */
+const PART_BYTES = 128 * 1024;
+/** Bytes that wait for room in the ring. */
+export const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+const MAX_NAME_CHARS = 128;
+
+interface Part {
+  readonly request: Request;
+  readonly entries: Uint8Array;
+}
+
+interface Request {
+  left: number;
+  appended: number;
+  repeated: number;
+  seq: number;
+  resolve(published: Published): void;
+  reject(error: TocsinError): void;
+}
+
+/** One thread's way into the log: a ring of its own, and the acknowledgements that come back. */
+export class Publisher {
+  readonly #ring: PublishRing;
+  readonly #epoch: Epoch;
+  readonly #wakeCollector: (command: CollectorCommand) => void;
+  readonly #pending = new Map<number, Request>();
+  /** Parts that found the ring full, in order. */
+  readonly #waiting: Part[] = [];
+  #waitingBytes = 0;
+  #lastId = 0;
+  #onSettled: (() => void)[] = [];
+  #closed: TocsinError | undefined;
+
+  constructor(ring: PublishRing, epoch: Epoch, wakeCollector: (command: CollectorCommand) => void) {
+    this.#ring = ring;
+    this.#epoch = epoch;
+    this.#wakeCollector = wakeCollector;
+  }
+
+  /** Never waits. @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE */
+  publish(event: NewEvent): PublishOutcome {
+    const record = packEvent(event);
+    if (this.#closed) return 'closed';
+    // What waits was handed over before.
+    if (this.#waiting.length > 0) return 'full';
+    const outcome = this.#offer(record);
+    return outcome === 'queued' ? 'accepted' : outcome;
+  }
+
+  /**
+   * Resolves when every event of the batch is in the log.
+   * @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE (nothing is appended then), ERR_OPTION_INVALID, ERR_PUBLISH_FULL,
+   * ERR_PUBLISHER_SEQUENCE, ERR_PIPELINE_CLOSED (then it is not known what was appended, a retry will tell)
+   */
+  async publishDurable(events: readonly NewEvent[], origin?: PublishOrigin): Promise<Published> {
+    if (!Array.isArray(events)) throw new TocsinError('ERR_EVENT_INVALID', 'expected a list of events');
+    if (origin) checkOrigin(origin, events.length);
+    const records = events.map((event: NewEvent, index) => packNumbered(event, index));
+    if (this.#closed) throw this.#closed;
+    if (records.length === 0) throw new TocsinError('ERR_EVENT_INVALID', 'a batch needs an event');
+    const bytes = records.reduce((sum, record) => sum + record.length, 0);
+    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > MAX_WAITING_BYTES) {
+      throw new TocsinError('ERR_PUBLISH_FULL', `${this.#waitingBytes} bytes wait to be published already`, {
+        detail: { limit: 'publish-waiting-bytes', maximum: MAX_WAITING_BYTES },
+      });
+    }
+    return new Promise((resolve, reject) => {
+      const request: Request = { left: 0, appended: 0, repeated: 0, seq: 0, resolve, reject };
+      this.#enqueue(request, records, origin);
+      this.#flush();
+    });
+  }
+
+  receive(notice: PublisherNotice): void {
+    switch (notice.type) {
+      case 'room-freed':
+        return this.#flush();
+      case 'batch-appended':
+        return this.#onAppended(notice);
+      case 'batch-refused':
+        return this.#onRefused(notice.requestId, TocsinError.fromData(notice.error));
+    }
+  }
+
+  /** Resolves when nothing waits for an answer. */
+  settled(): Promise<void> {
+    return this.#pending.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#onSettled.push(resolve));
+  }
+
+  /** Nothing is taken any more; what has not been answered fails with this error. */
+  close(error: TocsinError): void {
+    this.#closed ??= error;
+    this.#waiting.length = 0;
+    this.#waitingBytes = 0;
+    for (const request of this.#pending.values()) request.reject(error);
+    this.#pending.clear();
+    this.#settle();
+  }
+
+  #enqueue(request: Request, records: readonly Uint8Array[], origin: PublishOrigin | undefined): void {
+    for (let from = 0; from < records.length; ) {
+      let to = from;
+      for (let bytes = 0; to < records.length && (to === from || bytes + records[to]!.length <= PART_BYTES); to += 1)
+        bytes += records[to]!.length;
+      const ofPart: BatchOrigin | undefined = origin && {
+        publisher: origin.publisher,
+        sequence: origin.sequence + from,
+      };
+      this.#lastId = (this.#lastId + 1) >>> 0;
+      const entries = packBatch(this.#lastId, records.slice(from, to), ofPart);
+      this.#pending.set(this.#lastId, request);
+      this.#waiting.push({ request, entries });
+      this.#waitingBytes += entries.length;
+      request.left += 1;
+      from = to;
+    }
+  }
+
+  #flush(): void {
+    for (let part = this.#waiting[0]; part; part = this.#waiting[0]) {
+      const outcome = this.#offer(part.entries);
+      if (outcome === 'closed') return this.close(closed());
+      if (outcome === 'full') {
+        if (this.#ring.sleepUntilRoom(part.entries.length)) return;
+        continue;
+      }
+      this.#waiting.shift();
+      this.#waitingBytes -= part.entries.length;
+    }
+  }
+
+  #offer(entries: Uint8Array): 'full' | 'closed' | 'queued' {
+    const outcome = this.#ring.offer(entries);
+    if (outcome !== 'wake') return outcome;
+    this.#wakeCollector({ type: 'records-available' });
+    return 'queued';
+  }
+
+  #onAppended(notice: Extract<PublisherNotice, { type: 'batch-appended' }>): void {
+    const request = this.#pending.get(notice.requestId);
+    if (!request) return;
+    this.#pending.delete(notice.requestId);
+    request.left -= 1;
+    request.appended += notice.appended;
+    request.repeated += notice.repeated;
+    request.seq = Math.max(request.seq, notice.seq);
+    if (request.left === 0) {
+      const { appended, repeated, seq } = request;
+      request.resolve({ cursor: formatCursor(this.#epoch, seq), appended, repeated });
+    }
+    this.#settle();
+  }
+
+  #onRefused(requestId: number, error: TocsinError): void {
+    // Parts behind a refused one are refused as well: their numbers do not follow.
+    this.#pending.get(requestId)?.reject(error);
+    this.#pending.delete(requestId);
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#pending.size > 0) return;
+    for (const resolve of this.#onSettled.splice(0)) resolve();
+  }
+}
+
+function packNumbered(event: NewEvent, index: number): Uint8Array {
+  try {
+    return packEvent(event);
+  } catch (error) {
+    if (!(error instanceof TocsinError)) throw error;
+    throw new TocsinError(error.code, `event ${index + 1}: ${error.message}`, { cause: error });
+  }
+}
+
+function checkOrigin({ publisher, sequence }: PublishOrigin, events: number): void {
+  if (typeof publisher !== 'string' || publisher === '' || publisher.length > MAX_NAME_CHARS)
+    throw new TocsinError('ERR_OPTION_INVALID', `publisher: expected 1 to ${MAX_NAME_CHARS} characters`);
+  if (!Number.isSafeInteger(sequence) || sequence < 1 || !Number.isSafeInteger(sequence + events))
+    throw new TocsinError('ERR_OPTION_INVALID', `sequence: expected a whole number from 1 on, got ${String(sequence)}`);
+}
+
+export function closed(): TocsinError {
+  return new TocsinError('ERR_PIPELINE_CLOSED', 'the pipeline is closed');
+}
