@@ -5,10 +5,10 @@ import { cpuSeconds, median, pause, residentMb, spread } from './process.ts';
 import { machine, report } from './report.ts';
 
 /**
- * FIFO -> N clients, on both doors, as fast as the sender can. The drain client checks every client's sequence; a run in which
+ * FIFO -> N clients, on every door, as fast as the sender can. The drain client checks every client's sequence; a run in which
  * one of them missed, repeated or reordered an event has no figure.
  *
- *   npm run bench [-- --runs 5] [--records 300000] [--clients 1,10,100] [--write]
+ *   npm run bench [-- --runs 5] [--records 300000] [--clients 1,10,100] [--door docker] [--write]
  */
 const flag = (name: string, fallback: string): string => {
   const at = process.argv.indexOf(`--${name}`);
@@ -16,6 +16,7 @@ const flag = (name: string, fallback: string): string => {
 };
 const RUNS = Number(flag('runs', '5'));
 const RECORDS = Number(flag('records', '300000'));
+const ONLY = flag('door', '');
 const CLIENTS = flag('clients', '1,10,100').split(',').map(Number);
 
 /** What iSulad and moby did on such a machine, with events of 300 bytes (docs/benchmarks.md). */
@@ -23,6 +24,12 @@ const ANCHORS: Readonly<Record<string, string>> = {
   'native 1': 'moby 60-80 k/s',
   'native 10': 'moby 56-84 k/s',
   'native 100': 'moby 34-50 k/s, 10-13 s/M',
+  'docker 1': 'moby 60-80 k/s',
+  'docker 10': 'moby 56-84 k/s',
+  'docker 100': 'moby 34-50 k/s, 10-13 s/M',
+  'docker<1.52 1': 'moby 13 k/s',
+  'docker<1.52 10': 'moby 20-24 k/s',
+  'docker<1.52 100': 'moby 11 k/s, 44-50 s/M',
   'grpc 1': 'iSulad 9.4 k/s',
   'grpc 10': 'iSulad 9.5-17 k/s, 32 s/M',
   'grpc 100': 'iSulad 15-17 k/s, 35-38 s/M',
@@ -40,8 +47,17 @@ interface Drained {
 const programs = buildNative();
 const drain = buildDrain();
 
+/** What the drain client is told of each door. */
+const DOORS = {
+  native: ['--door', 'native'],
+  docker: ['--door', 'docker'],
+  'docker<1.52': ['--door', 'docker', '--path', '/v1.41/events'],
+  grpc: ['--door', 'grpc'],
+} as const;
+type Door = keyof typeof DOORS;
+
 async function once(
-  door: 'native' | 'grpc',
+  door: Door,
   clients: number,
 ): Promise<{ perSecond: number; deliveries: number; cpuPerMillion: number; rss: number; bytes: number }> {
   // History holds twice what is sent, so that nobody has a gap, whatever its speed.
@@ -49,7 +65,7 @@ async function once(
   try {
     const child = spawn(
       drain,
-      [daemon.events, String(clients), String(RECORDS), '--door', door, '--timeout', '120', '--ready-fd'],
+      [daemon.events, String(clients), String(RECORDS), ...DOORS[door], '--timeout', '120', '--ready-fd'],
       {
         stdio: ['ignore', 'pipe', 'inherit'],
       },
@@ -87,7 +103,8 @@ const lines = [
   '| door | clients | events/s | deliveries/s | CPU s per million deliveries | RSS MB | bytes per event | anchor |',
   '| --- | --- | --- | --- | --- | --- | --- | --- |',
 ];
-for (const door of ['native', 'grpc'] as const) {
+for (const door of Object.keys(DOORS) as Door[]) {
+  if (ONLY && door !== ONLY) continue;
   for (const clients of CLIENTS) {
     const runs = [];
     for (let run = 0; run < RUNS; run += 1) runs.push(await once(door, clients));

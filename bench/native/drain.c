@@ -2,12 +2,13 @@
  * Reads many event streams at once, checks every event and is never the limit of what it measures: one epoll loop, one
  * shared read buffer, parsing in place. Only what a read cuts in two is copied.
  *
- *   drain SOCKET CLIENTS LAST --door native|grpc [--path '/v1/events?since=0'] [--since SECONDS] [--window BYTES]
+ *   drain SOCKET CLIENTS LAST --door native|docker|grpc [--path '/v1/events?since=0'] [--since SECONDS] [--window BYTES]
  *         [--timeout S] [--ready-fd[=FD]] [--latency] [--window-seconds W]
  *
  * Opens CLIENTS connections to the unix socket. A client is done when it has seen the annotation `seq` equal LAST.
  *   native  GET of --path over HTTP/1.1, JSON lines in a chunked body; the line's own `"seq":N` and the attribute
  *           `"seq":"N"` must each be their predecessor plus one (the first is free)
+ *   docker  the same over Docker's `/events` (--path, by default unversioned and live): lines have the attribute only
  *   grpc    containers.ContainerService/Events over HTTP/2 with prior knowledge; the annotation `seq` must be its
  *           predecessor plus one. --since N asks for events since second N; --window is the flow control window (65535)
  * Prints `ready` (on FD, stdout by default) when every stream has been accepted. If one is refused before that, prints
@@ -53,7 +54,7 @@ enum {
     CONTROL_BYTES = 64,        /* of a frame that is not DATA: enough for PING and for the start of HEADERS */
 };
 
-enum door { DOOR_NATIVE, DOOR_GRPC };
+enum door { DOOR_NATIVE, DOOR_DOCKER, DOOR_GRPC };
 
 /* How a stream can end before its client is done. */
 enum end { END_EOF, END_IO, END_PROTOCOL, END_STREAM, END_RST, END_GOAWAY, END_KINDS };
@@ -102,7 +103,7 @@ static struct {
     double timeout_s, window_s;
     int ready_fd;
     bool latency;
-} options = { .path = "/v1/events?since=0", .window = H2_DEFAULT_WINDOW, .timeout_s = 60, .ready_fd = STDOUT_FILENO };
+} options = { .window = H2_DEFAULT_WINDOW, .timeout_s = 60, .ready_fd = STDOUT_FILENO };
 
 static struct client *clients;
 static size_t client_count, accepted_count, done_count, end_count;
@@ -320,6 +321,13 @@ static void native_line(struct client *c, const char *line, size_t bytes)
     static const char log_key[] = "{\"seq\":", attribute_key[] = "\"seq\":\"", args_key[] = "\"args\":\"";
     const char *end = line + bytes;
     uint64_t value;
+    if (options.door == DOOR_DOCKER) {
+        if (member(line, end, attribute_key, sizeof attribute_key - 1, &c->seq_at, &value))
+            annotated_event(c, value);
+        else
+            c->other++;
+        return;
+    }
     if (bytes < sizeof log_key || memcmp(line, log_key, sizeof log_key - 1) != 0 ||
         !digits(line + sizeof log_key - 1, end, &value)) {
         c->other++;
@@ -836,7 +844,7 @@ static void open_client(struct client *c, const struct sockaddr_un *address)
     if (connect(c->fd, (const struct sockaddr *)address, sizeof *address) < 0)
         fail("client %zu: connect %s: %s", index, address->sun_path,
              errno == EAGAIN ? "the server does not accept connections" : strerror(errno));
-    if (!(options.door == DOOR_NATIVE ? native_request(c) : grpc_request(c)))
+    if (!(options.door == DOOR_GRPC ? grpc_request(c) : native_request(c)))
         fail("client %zu: cannot send the request: %s", index, strerror(errno));
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
     struct epoll_event interest = { .events = EPOLLIN, .data.ptr = c };
@@ -858,10 +866,10 @@ static void read_client(struct client *c)
     if (options.latency)
         read_realtime_ns = clock_ns(CLOCK_REALTIME);
     bytes_read += (size_t)n;
-    if (options.door == DOOR_NATIVE)
-        native_input(c, buffer, (size_t)n);
-    else
+    if (options.door == DOOR_GRPC)
         grpc_input(c, buffer, (size_t)n);
+    else
+        native_input(c, buffer, (size_t)n);
 }
 
 static void drain(int64_t deadline_ns)
@@ -930,7 +938,7 @@ static void on_interrupt(int signal_number)
 static _Noreturn void usage(const char *why)
 {
     fprintf(stderr,
-            "drain: %s\nusage: drain SOCKET CLIENTS LAST --door native|grpc [--path P] [--since SECONDS] [--window BYTES]\n"
+            "drain: %s\nusage: drain SOCKET CLIENTS LAST --door native|docker|grpc [--path P] [--since SECONDS] [--window BYTES]\n"
             "             [--timeout S] [--ready-fd[=FD]] [--latency] [--window-seconds W]\n",
             why);
     exit(2);
@@ -984,9 +992,11 @@ int main(int argc, char **argv)
     }
     if (argc - optind != 3)
         usage("expected SOCKET CLIENTS LAST");
-    if (!door || (strcmp(door, "native") != 0 && strcmp(door, "grpc") != 0))
-        usage("--door: expected native or grpc");
-    options.door = strcmp(door, "grpc") == 0 ? DOOR_GRPC : DOOR_NATIVE;
+    if (!door || (strcmp(door, "native") != 0 && strcmp(door, "docker") != 0 && strcmp(door, "grpc") != 0))
+        usage("--door: expected native, docker or grpc");
+    options.door = strcmp(door, "grpc") == 0 ? DOOR_GRPC : strcmp(door, "docker") == 0 ? DOOR_DOCKER : DOOR_NATIVE;
+    if (!options.path)
+        options.path = options.door == DOOR_DOCKER ? "/events" : "/v1/events?since=0";
     if (options.window == 0)
         usage("--window: expected 1..2147483647");
     struct sockaddr_un address = { .sun_family = AF_UNIX };

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { call, MAIN, temporaryFolder, waitFor } from '../support/daemon.ts';
 import { SequenceCheck } from '../support/sequence.ts';
 import type { EmbedderCommand, EmbedderNotice } from './support/embedder.ts';
+import { attachDockerCli, attachDockerode, attachDockerPy } from './support/docker-clients.ts';
 import { grpcClient, type GrpcEvent } from './support/grpc.ts';
 import { buildNative, type NativePrograms, startSender } from './support/native.ts';
 
@@ -14,7 +15,9 @@ import { buildNative, type NativePrograms, startSender } from './support/native.
 const COUNT = Number(process.env['TOCSIN_BURST'] ?? 50_000);
 const LATE_OF_EACH_KIND = 9;
 const KINDS = ['grpc++', 'grpc-js', 'curl', 'cli', 'iterable', 'push'] as const;
-type Kind = (typeof KINDS)[number];
+/** Docker's clients, in full from the first record on; the stock programs, at the rate that they take. */
+const DOCKER_KINDS = ['docker', 'docker', 'docker', 'dockerode', 'docker-py'] as const;
+type Kind = (typeof KINDS)[number] | (typeof DOCKER_KINDS)[number];
 
 interface Outcome {
   readonly kind: Kind;
@@ -57,6 +60,9 @@ describe('a burst of records from a C program', () => {
       return ask({ type: 'attach', kind, last: COUNT, ...(since ? { since } : {}) });
     if (kind === 'grpc-js') return attachGrpcJs(since, finish);
     if (kind === 'grpc++') return attachGrpcCpp(since);
+    if (kind === 'dockerode') return void attachDockerode(socketPath, COUNT).then(finish);
+    if (kind === 'docker') return void attachDockerCli(socketPath, COUNT).then(finish);
+    if (kind === 'docker-py') return void attachDockerPy(socketPath, COUNT).then(finish);
     return attachReader(kind, since, finish);
   }
 
@@ -110,11 +116,12 @@ describe('a burst of records from a C program', () => {
   }
 
   it(`reaches every kind of client, early and late, exactly once and in order (${COUNT} records)`, async () => {
-    for (const kind of KINDS) attach(kind, undefined);
-    // All six are in the client table before the first record is written.
+    const early = [...KINDS, ...DOCKER_KINDS];
+    for (const kind of early) attach(kind, undefined);
+    // All are in the client table before the first record is written.
     await waitFor(async () => {
       const clients = JSON.parse((await call(path.join(root, 'admin.sock'), '/v1/clients')).body) as unknown[];
-      return clients.length === KINDS.length;
+      return clients.length === early.length;
     }, 'the early clients');
     const begun = Date.now() / 1000;
     const sender = startSender(programs, path.join(root, 'monitord_fifo'), COUNT);
@@ -128,10 +135,10 @@ describe('a burst of records from a C program', () => {
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 10));
     }
     const { sent } = await sender.done;
-    const total = KINDS.length + late.length;
+    const total = early.length + late.length;
     const finishedInside = (): Outcome[] =>
       notices.flatMap((notice) => (notice.type === 'finished' ? [{ ...notice, kind: notice.kind as Kind }] : []));
-    await waitFor(() => outcomes.length + finishedInside().length === total, 'all clients', 600_000);
+    await waitFor(() => outcomes.length + finishedInside().length === total, 'all clients', 900_000);
     const all = [...outcomes, ...finishedInside()];
 
     const times = await timesOfAll();
