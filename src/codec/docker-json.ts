@@ -66,7 +66,8 @@ export class DockerJsonEncoder implements Encoder {
   }
 
   maxBytes(recordBytes: number): number {
-    return OVERHEAD_BYTES + recordBytes * MAX_ESCAPE * (this.#isLegacy ? 2 : 1);
+    // The id of a bare image event is its name too, and in the legacy dialect a text may stand once more.
+    return OVERHEAD_BYTES + recordBytes * MAX_ESCAPE * (this.#isLegacy ? 3 : 2);
   }
 
   encode(event: EventView, out: Uint8Array, pos: number): number {
@@ -126,16 +127,22 @@ export class DockerJsonEncoder implements Encoder {
       const keyTo = keyFrom + readUint16(bytes, at);
       at = keyTo + readUint16(bytes, keyFrom - 2);
       let place = this.#count * ENTRY_WORDS;
+      let order = -1;
       for (; place > 0; place -= ENTRY_WORDS) {
         const before = place - ENTRY_WORDS;
-        if (compareBytes(bytes, entries[before]!, entries[before + 1]!, bytes, keyFrom, keyTo) < 0) break;
-        entries.copyWithin(place, before, place);
+        order = compareBytes(bytes, entries[before]!, entries[before + 1]!, bytes, keyFrom, keyTo);
+        if (order <= 0) break;
+      }
+      // Keys that were different before their text was mended: the last one counts, as in any JSON object.
+      if (place > 0 && order === 0) place -= ENTRY_WORDS;
+      else {
+        entries.copyWithin(place + ENTRY_WORDS, place, this.#count * ENTRY_WORDS);
+        this.#count += 1;
       }
       entries[place] = keyFrom;
       entries[place + 1] = keyTo;
       entries[place + 2] = keyTo;
       entries[place + 3] = at;
-      this.#count += 1;
     }
   }
 

@@ -18,6 +18,17 @@ export function encoded(encoder: Encoder, view: EventView, pos = 13): Uint8Array
   return out.slice(pos, end);
 }
 
+/** The body of the one chunk that these bytes are; anything else about them is an error. */
+export function onlyChunk(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes).toString('latin1');
+  const head = /^([1-9a-f][0-9a-f]*)\r\n/.exec(text);
+  assert.ok(head?.[1], `no chunk header without leading zeros: ${JSON.stringify(text.slice(0, 12))}`);
+  const from = head[0].length;
+  const to = from + Number.parseInt(head[1], 16);
+  assert.equal(text.slice(to), '\r\n');
+  return Buffer.from(bytes.subarray(from, to)).toString();
+}
+
 function isUntouched(out: Uint8Array, from: number, to: number): boolean {
   return out.subarray(from, to).every((byte) => byte === GUARD);
 }

@@ -5,7 +5,7 @@ import { EventView } from '../../../src/codec/event-record.ts';
 import { encodeNotice, NativeJsonEncoder } from '../../../src/codec/native-json.ts';
 import type { Lagged, NewEvent } from '../../../src/event/event.ts';
 import { SEGMENT } from '../../../src/messages/layout.ts';
-import { encoded } from '../../support/encoding.ts';
+import { encoded, onlyChunk } from '../../support/encoding.ts';
 import { anyEvent, anyTime } from '../../support/events.ts';
 import { EPOCH, segmentOf, viewOf } from '../../support/log.ts';
 
@@ -19,17 +19,6 @@ const MINIMAL: NewEvent = { type: 'container', action: 'start', id: 'c1' };
 
 function plainLine(view: EventView): string {
   return Buffer.from(encoded(new NativeJsonEncoder(EPOCH, 'plain'), view)).toString();
-}
-
-/** The body of the one chunk that these bytes are; anything else about them is an error. */
-function onlyChunk(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes).toString('latin1');
-  const head = /^([1-9a-f][0-9a-f]*)\r\n/.exec(text);
-  assert.ok(head?.[1], `no chunk header without leading zeros: ${JSON.stringify(text.slice(0, 12))}`);
-  const from = head[0].length;
-  const to = from + Number.parseInt(head[1], 16);
-  assert.equal(text.slice(to), '\r\n');
-  return Buffer.from(bytes.subarray(from, to)).toString();
 }
 
 /** An event whose plain line has exactly this many bytes. */
