@@ -4,8 +4,10 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import * as protoLoader from '@grpc/proto-loader';
 import { utf8 } from '../../../src/codec/bytes.ts';
+import { DockerJsonEncoder } from '../../../src/codec/docker-json.ts';
 import type { Encoder } from '../../../src/codec/encoder.ts';
 import type { EventView } from '../../../src/codec/event-record.ts';
+import { parseEventLine } from '../../../src/codec/event-line.ts';
 import { makeOrigin, type Origin, RecordFormatter } from '../../../src/codec/format-record.ts';
 import { IsuladGrpcEncoder } from '../../../src/codec/isulad-grpc.ts';
 import {
@@ -98,6 +100,10 @@ function nativeLine(event: EventView): string {
   return Buffer.from(encode(new NativeJsonEncoder(EPOCH, 'plain'), event)).toString('utf8');
 }
 
+function dockerLine(event: EventView): string {
+  return Buffer.from(encode(new DockerJsonEncoder('modern', 'plain'), event)).toString('utf8');
+}
+
 function isuladEvent(event: EventView): WireEvent {
   const message = Buffer.from(encode(new IsuladGrpcEncoder(), event));
   assert.equal(message[0], 0);
@@ -113,16 +119,17 @@ function checkForms(row: Row, record: Uint8Array, args: string): void {
   const given = { type: native['type'], action: native['action'], args: native['args'] ?? '', id: native['id'] };
   assert.deepEqual(given, { type: row['native type'], action: row['native action'], args, id: 'x1' });
   const { opt, id } = isuladEvent(event);
-  assert.deepEqual({ opt, id }, { opt: `${row['iSulad `opt`']}${args === '' ? '' : `: ${args}`}`, id: 'x1' });
+  const tail = args === '' ? '' : `: ${args}`;
+  assert.deepEqual({ opt, id }, { opt: `${row['iSulad `opt`']}${tail}`, id: 'x1' });
+  const docker = JSON.parse(dockerLine(event)) as { Type: string; Action: string; Actor: { ID: string } };
+  assert.deepEqual([docker.Type, docker.Action], [row['Docker Type'], `${row['Docker Action']}${tail}`]);
+  assert.equal(docker.Actor.ID, 'x1');
+  // And back, as an archive of Docker's is read.
+  const { type, action, args: argsBack = '' } = parseEventLine(dockerLine(event));
+  assert.deepEqual([type, action, argsBack], [row['native type'], row['native action'], args]);
 }
 
-/** Where Docker has another word than the native one. */
-const DOCKER_WORDS = new Map([['image remove', 'delete']]);
-
-function checkDocker(row: Row): void {
-  const native = `${row['native type']} ${row['native action']}`;
-  assert.equal(row['Docker Type'], row['native type']);
-  assert.equal(row['Docker Action'], DOCKER_WORDS.get(native) ?? row['native action']);
+function checkSenders(row: Row): void {
   for (const column of ['iSulad sends it', 'Docker sends it']) assert.match(row[column] ?? '', /^(yes|no)$/);
 }
 
@@ -144,7 +151,7 @@ describe('docs/mapping.md: container states', () => {
         checkForms(row, encodeContainerRecord({ id: 'x1', state: word }), '');
         checkForms(row, encodeContainerRecord({ id: 'x1', state: word, args: 'ls -l' }), 'ls -l');
       }
-      checkDocker(row);
+      checkSenders(row);
     });
   }
 });
@@ -164,17 +171,23 @@ describe('docs/mapping.md: image states', () => {
     const { state = '' } = row;
     it(`${state} is what the row says`, () => {
       checkForms(row, encodeImageRecord({ ref: 'x1', state }), '');
-      checkDocker(row);
+      checkSenders(row);
     });
   }
 });
 
 describe('docs/mapping.md: example', () => {
-  const [nativeExample = '', isuladExample = ''] = [...PAGE.matchAll(/```json\n(.*)\n```/g)].map(([, line]) => line);
+  const [nativeExample = '', isuladExample = '', dockerExample = ''] = [...PAGE.matchAll(/```json\n(.*)\n```/g)].map(
+    ([, line]) => line,
+  );
   const record = encodeContainerRecord({ id: 'web', state: 'EXEC_CREATE', args: 'ls -l', extra: 'traceId=17' });
   const labels = { tier: 'front' };
   const spec = { name: 'web', image: 'busybox:latest', labels, pid: 9007, exitCode: 0, known: true };
   const event = pack(record, makeOrigin(utf8('3277ea8c0f1b'), spec));
+
+  it('has the Docker line, byte for byte', () => {
+    assert.equal(dockerLine(event), `${dockerExample}\n`);
+  });
 
   it('has the native line, byte for byte', () => {
     assert.equal(nativeLine(event), `${nativeExample}\n`);
