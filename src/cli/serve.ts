@@ -37,17 +37,20 @@ async function serveUntilSignal(flags: Readonly<Record<string, string>>): Promis
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
   });
-  const pipeline = await createPipeline(options);
-  log(
-    `ready in ${Math.round(performance.now())} ms; events on ${options.listen}, admin on ${options.admin}, FIFO ${options.fifo}`,
-  );
-  hint(String(root));
+  const starting = createPipeline(options);
+  // From the first moment on: the default would end the process.
   process.on('SIGHUP', () => {
-    pipeline.reopenEventLog().then(
+    const reopened = starting.then((running) => running.reopenEventLog());
+    reopened.then(
       (isOpen) => log(isOpen ? 'SIGHUP: the event log was reopened' : 'SIGHUP: there is no event log'),
       (error: unknown) => void reportError(error),
     );
   });
+  const pipeline = await starting;
+  log(
+    `ready in ${Math.round(performance.now())} ms; events on ${options.listen}, admin on ${options.admin}, FIFO ${options.fifo}`,
+  );
+  hint(String(root));
   const outcome = await Promise.race([signalled, pipeline.closed.catch((error: unknown) => error as TocsinError)]);
   if (outcome instanceof TocsinError) {
     reportError(outcome);
