@@ -122,6 +122,8 @@ export class Collector implements Appender {
       throw new TocsinError('ERR_CLIENTS_EXHAUSTED', `there are ${MAX_INTAKES} connected publishers, the limit`);
     const intake = new PublishIntake(ring, publisher, { table: this.#publishers, counters: this.#env.counters });
     this.#intakes.add(intake);
+    // Its publisher wakes nobody who has not said that he sleeps.
+    this.#wake();
     return intake;
   }
 
