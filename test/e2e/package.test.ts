@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { build } from 'esbuild';
+import { CHECKOUT, temporaryFolder } from '../support/daemon.ts';
+
+/** Embeds a pipeline and ends by itself; `WORKER_URL` and `THREADS` say how. */
+const PROGRAM = `
+import { createPipeline } from 'tocsin';
+const workerUrl = process.env.WORKER_URL;
+const pipeline = await createPipeline({ threads: process.env.THREADS, ...(workerUrl ? { workerUrl } : {}) });
+const events = await pipeline.subscribe();
+await pipeline.publishDurable([{ type: 'container', action: 'start', id: 'c1' }]);
+console.log((await events.next()).value.id);
+await pipeline.close();
+`;
+
+describe('the package', () => {
+  const folder = temporaryFolder();
+  const program = path.join(folder, 'program.mjs');
+  before(() => {
+    const [{ filename }] = JSON.parse(
+      execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
+        cwd: CHECKOUT,
+        encoding: 'utf8',
+      }),
+    ) as [{ filename: string }];
+    fs.writeFileSync(path.join(folder, 'package.json'), '{"private":true,"type":"module"}');
+    execFileSync('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', `./${filename}`], { cwd: folder });
+    fs.writeFileSync(program, PROGRAM);
+  });
+  after(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+  function run(file: string, env: Readonly<Record<string, string>>): string {
+    return execFileSync(process.execPath, [file], {
+      cwd: folder,
+      encoding: 'utf8',
+      timeout: 30_000,
+      env: { ...process.env, ...env },
+    });
+  }
+
+  it('works as it is packed, on threads and inline, and has its command', () => {
+    for (const threads of ['workers', 'inline']) assert.equal(run(program, { THREADS: threads }), 'c1\n');
+    const tocsin = path.join(folder, 'node_modules/.bin/tocsin');
+    assert.match(execFileSync(tocsin, ['--version'], { encoding: 'utf8' }), /^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('works from a bundle, the threads from a bundle of their own', async () => {
+    const outdir = path.join(folder, 'bundle');
+    await build({
+      entryPoints: { program, worker: path.join(folder, 'node_modules/tocsin/dist/worker.js') },
+      outdir,
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      outExtension: { '.js': '.mjs' },
+      // Native code stays where it is.
+      external: ['koffi'],
+      banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+    });
+    fs.renameSync(path.join(folder, 'node_modules'), path.join(folder, 'gone'));
+    const worker = path.join(outdir, 'worker.mjs');
+    const bundled = path.join(outdir, 'program.mjs');
+    assert.equal(run(bundled, { THREADS: 'workers', WORKER_URL: `file://${worker}` }), 'c1\n');
+    assert.equal(run(bundled, { THREADS: 'inline' }), 'c1\n');
+  });
+});
