@@ -2,7 +2,7 @@ import fs from 'node:fs';
 
 /** CPU seconds that a process and all its threads have used (user and system). */
 export function cpuSeconds(pid: number): number {
-  const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
+  const fields = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(1)!.split(' ');
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 

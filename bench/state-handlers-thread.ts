@@ -28,7 +28,7 @@ async function receive(): Promise<void> {
     latencies.push((at - Number(event.attributes['at'])) * 1000);
     if (at < windowEnd) continue;
     latencies.sort((a, b) => a - b);
-    p99s.push(latencies[Math.floor(latencies.length * 0.99)]!);
+    p99s.push(latencies.at(Math.floor(latencies.length * 0.99)) ?? Number.NaN);
     latencies = [];
     windowEnd += windowMs;
     if (p99s.length === windows) break;
