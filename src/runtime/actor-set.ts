@@ -61,12 +61,7 @@ export class ActorSet {
 
   /** Ends every actor and its thread. */
   async stop(): Promise<void> {
-    await Promise.all(
-      [...this.#actors.values()].map(async (actor) => {
-        await actor.control.ask('stop').catch(() => {});
-        await actor.terminate();
-      }),
-    );
+    await Promise.all([...this.#actors.values()].map((actor) => actor.stop()));
     for (const port of this.#ports.values()) port.close();
     for (const settle of this.#waiting.values()) settle();
   }

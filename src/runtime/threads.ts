@@ -8,8 +8,8 @@ export interface RunningActor {
   readonly control: ControlClient;
   /** Settles with the reason when the actor ends without having been stopped. */
   readonly died: Promise<TocsinError>;
-  /** Ends the actor's thread; an orderly stop has been tried before. */
-  terminate(): Promise<void>;
+  /** Lets the actor give back what it holds, then ends its thread. From the call on its end is no death. */
+  stop(): Promise<void>;
 }
 
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 8, stackSizeMb: 1 };
@@ -39,8 +39,10 @@ export function startOnThread(init: Omit<ActorInit, 'control'>, workerUrl: URL):
   return {
     control,
     died,
-    async terminate() {
+    async stop() {
       isStopping = true;
+      // A thread that fails on its way out gives no answer.
+      await Promise.race([control.ask('stop').catch(() => {}), exited]);
       control.end(stopped());
       await worker.terminate();
       await exited;
@@ -58,7 +60,8 @@ export function startInline(init: Omit<ActorInit, 'control'>, host: (init: Actor
   return {
     control,
     died,
-    async terminate() {
+    async stop() {
+      await control.ask('stop').catch(() => {});
       control.end(stopped());
       for (const port of Object.values(init.links)) port?.close();
       port1.close();
