@@ -4,12 +4,12 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { call, type Daemon, MAIN, startDaemon, statsOf, temporaryFolder, tocsin } from '../support/daemon.ts';
+import { call, type Daemon, MAIN, startDaemon, statsOf, temporaryFolder, tocsin, waitFor } from '../support/daemon.ts';
 import { buildNative, type NativePrograms, startSender } from './support/native.ts';
 
 const PER_PUBLISHER = 20_000;
 const PUBLISHERS = ['p1', 'p2', 'p3', 'p4'];
-const FIFO_RECORDS = 20_000;
+const FIFO_RECORDS = 100_000;
 
 interface Line {
   readonly seq: number;
@@ -29,6 +29,7 @@ function numbered(id: string, from: number, to: number): string {
 function publish(
   args: readonly string[],
   input: string,
+  rest?: Promise<string>,
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [MAIN, 'publish', ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
   let stdout = '';
@@ -37,7 +38,9 @@ function publish(
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
   // A publisher that ends early closes its input.
   child.stdin.on('error', () => {});
-  child.stdin.end(input);
+  if (rest) child.stdin.write(input);
+  else child.stdin.end(input);
+  void rest?.then((more) => child.stdin.end(more));
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
 }
 
@@ -64,11 +67,15 @@ describe('publishers', () => {
   after(() => daemon.stop());
 
   it('and the FIFO at once each keep their order, and none keeps another out', async () => {
-    const publications = PUBLISHERS.map((id) =>
-      publish(['--root', daemon.root, '--publisher', id], numbered(id, 1, PER_PUBLISHER)),
-    );
-    // Publishers have a runtime to start, the C program has not.
-    while ((await statsOf(daemon)).headSeq === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    let begin: () => void = () => {};
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const publications = PUBLISHERS.map((id) => {
+      const rest = begun.then(() => numbered(id, 2, PER_PUBLISHER));
+      return publish(['--root', daemon.root, '--publisher', id], numbered(id, 1, 1), rest);
+    });
+    // All are up, each with its first event in the log, before any of the five has more to say.
+    await waitFor(async () => (await statsOf(daemon)).headSeq === PUBLISHERS.length, 'the publishers');
+    begin();
     const sender = startSender(programs, daemon.fifo, FIFO_RECORDS);
     for (const { code, stderr } of await Promise.all(publications)) assert.equal(code, 0, stderr);
     await sender.done;
@@ -81,13 +88,11 @@ describe('publishers', () => {
     const fromFifo = log.filter(({ source }) => source === 'fifo').map(({ attributes }) => attributes['seq']);
     assert.deepEqual(fromFifo, range(FIFO_RECORDS));
 
-    // Of what was taken while all five were at it: from the first event of the last one to begin to the last of the first to end.
-    const owner = (line: Line): string => (line.source === 'fifo' ? 'fifo' : line.id);
-    const owners = log.map(owner);
+    // Of what was taken while all five were at it: until the first of them had said everything.
+    const owners = log.map((line) => (line.source === 'fifo' ? 'fifo' : line.id));
     const names = [...PUBLISHERS, 'fifo'];
-    const begun = Math.max(...names.map((name) => owners.indexOf(name)));
     const ended = Math.min(...names.map((name) => owners.lastIndexOf(name)));
-    const together = owners.slice(begun, ended + 1);
+    const together = owners.slice(PUBLISHERS.length, ended + 1);
     const shares = names.map((name) => [name, together.filter((other) => other === name).length] as const);
     console.log(
       `# shares of ${together.length} events: ${shares.map(([name, count]) => `${name} ${((100 * count) / together.length).toFixed(1)} %`).join(', ')}`,
