@@ -1,4 +1,5 @@
 import type http from 'node:http';
+import { finished } from 'node:stream/promises';
 import { parseEventLine } from '../codec/event-line.ts';
 import { TocsinError } from '../event/errors.ts';
 import type { NewEvent } from '../event/event.ts';
@@ -33,8 +34,14 @@ export class AdminPublishing {
 
   /** The whole past of an empty log, however long. */
   async importHistory(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-    const { cursor, appended } = await this.#pipeline.importHistory(batchesOf(request));
-    replyJson(response, 200, { cursor, appended });
+    try {
+      const { cursor, appended } = await this.#pipeline.importHistory(batchesOf(request));
+      replyJson(response, 200, { cursor, appended });
+    } catch (error) {
+      // A client that is still sending would find the connection closed before it sees the refusal.
+      await finished(request.resume()).catch(() => {});
+      throw error;
+    }
   }
 
   async #readBatch(request: http.IncomingMessage): Promise<NewEvent[]> {
