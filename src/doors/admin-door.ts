@@ -1,9 +1,10 @@
 import http from 'node:http';
+import { finished } from 'node:stream/promises';
 import { TocsinError } from '../event/errors.ts';
 import type { ContainerSpec } from '../event/event.ts';
 import type { Pipeline } from '../runtime/pipeline.ts';
 import { AdminPublishing } from './admin-publish.ts';
-import { replyError, replyJson, replyText, requireMethod, SERVER_LIMITS, targetOf } from './http-reply.ts';
+import { bodyOf, replyError, replyJson, replyText, requireMethod, SERVER_LIMITS, targetOf } from './http-reply.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 const SILENCE_LIMIT_MS = 10_000;
@@ -19,9 +20,9 @@ export async function openAdminDoor(pipeline: Pipeline, listenFd: number): Promi
   const publishing = new AdminPublishing(pipeline);
   // An import takes as long as it takes; a connection that moves nothing is ended all the same.
   const server = http.createServer({ ...SERVER_LIMITS, requestTimeout: 0 }, (request, response) => {
-    answer(pipeline, publishing, request, response).catch((error: unknown) => {
-      // The rest of a body that was not read would pass for the next request.
-      if (!request.complete) response.setHeader('Connection', 'close');
+    answer(pipeline, publishing, request, response).catch(async (error: unknown) => {
+      // A client that is still sending would find the connection closed before it sees the refusal.
+      await finished(request.resume()).catch(() => {});
       replyError(response, error);
     });
   });
@@ -96,7 +97,7 @@ async function answerContainer(
 async function readBody(request: http.IncomingMessage): Promise<ContainerSpec> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of bodyOf(request)) {
     length += chunk.length;
     if (length > MAX_BODY_BYTES) {
       throw new TocsinError('ERR_BODY_TOO_LARGE', `the request body is longer than ${MAX_BODY_BYTES} bytes`, {

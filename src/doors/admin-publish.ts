@@ -1,11 +1,10 @@
 import type http from 'node:http';
-import { finished } from 'node:stream/promises';
 import { parseEventLine } from '../codec/event-line.ts';
 import { TocsinError } from '../event/errors.ts';
 import type { NewEvent } from '../event/event.ts';
 import type { Pipeline } from '../runtime/pipeline.ts';
 import type { PublishOrigin } from '../runtime/publisher.ts';
-import { replyJson } from './http-reply.ts';
+import { bodyOf, replyJson } from './http-reply.ts';
 
 /** Of one request to publish. */
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -34,21 +33,15 @@ export class AdminPublishing {
 
   /** The whole past of an empty log, however long. */
   async importHistory(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-    try {
-      const { cursor, appended } = await this.#pipeline.importHistory(batchesOf(request));
-      replyJson(response, 200, { cursor, appended });
-    } catch (error) {
-      // A client that is still sending would find the connection closed before it sees the refusal.
-      await finished(request.resume()).catch(() => {});
-      throw error;
-    }
+    const { cursor, appended } = await this.#pipeline.importHistory(batchesOf(request));
+    replyJson(response, 200, { cursor, appended });
   }
 
   async #readBatch(request: http.IncomingMessage): Promise<NewEvent[]> {
     const chunks: Buffer[] = [];
     let bytes = 0;
     try {
-      for await (const chunk of request as AsyncIterable<Buffer>) {
+      for await (const chunk of bodyOf(request)) {
         bytes += chunk.length;
         this.#bodiesBytes += chunk.length;
         if (bytes > MAX_BODY_BYTES) throw tooLarge('the request body', 'publish-body-bytes', MAX_BODY_BYTES);
@@ -69,7 +62,7 @@ export class AdminPublishing {
 async function* batchesOf(request: http.IncomingMessage): AsyncGenerator<NewEvent[]> {
   let rest: Buffer = Buffer.alloc(0);
   let lineNumber = 1;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  for await (const chunk of bodyOf(request)) {
     const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     const end = data.lastIndexOf(LF) + 1;
     rest = data.subarray(end);

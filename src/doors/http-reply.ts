@@ -27,6 +27,11 @@ export function requireMethod(request: http.IncomingMessage, ...methods: readonl
   throw new TocsinError('ERR_METHOD_NOT_ALLOWED', `${request.method} is not allowed here; use ${methods.join(' or ')}`);
 }
 
+/** The body in pieces. Leaving the loop early leaves the connection as it is, for the answer. */
+export function bodyOf(request: http.IncomingMessage): AsyncIterable<Buffer> {
+  return request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+}
+
 /** The request's path and query. @throws ERR_ROUTE_UNKNOWN for what is no path */
 export function targetOf(request: http.IncomingMessage): URL {
   const target = request.url ?? '';

@@ -1,5 +1,7 @@
 import { describeBadInput } from './bad-input.suite.ts';
 import { describePipeline } from './pipeline.suite.ts';
+import { describePublish } from './publish.suite.ts';
 
 describePipeline('workers');
 describeBadInput('workers');
+describePublish('workers');

@@ -137,4 +137,148 @@ describe('PublishRing', () => {
       assert.ok(orders > 100, `${orders} orders`);
     }
   });
+
+  it('keeps what is offered together together and in order, and takes all of it or nothing', () => {
+    const size = fc.integer({ min: 1, max: 4_000 }).map((eights) => eights * 8);
+    const batch = fc.array(size, { minLength: 1, maxLength: 6 });
+    const step = fc.oneof({ weight: 3, arbitrary: batch }, { weight: 2, arbitrary: fc.integer({ min: 1, max: 12 }) });
+    const counter = fc.constantFrom(0, -8, 0x7fffffff - 32_767, -0x80000000, BYTES - 8);
+    fc.assert(
+      fc.property(counter, fc.array(step, { minLength: 30, maxLength: 100 }), (start, steps) => {
+        const ring = ringAt(start);
+        const queue: { readonly mark: number; readonly isFirst: boolean }[] = [];
+        let mark = 0;
+        let end = 0;
+        const takeOne = (): boolean => {
+          const at = ring.peek();
+          const length = at === undefined ? 0 : (ring.words[at >> 2] ?? 0);
+          const oldest = queue.shift();
+          assert.equal(take(ring), oldest?.mark);
+          // The records of a batch follow each other without a break at the end of the ring.
+          if (oldest && !oldest.isFirst) assert.equal(at, end);
+          end = (at ?? 0) + length;
+          return oldest !== undefined;
+        };
+        for (const action of steps) {
+          if (typeof action === 'number') {
+            for (let count = 0; count < action; count += 1) takeOne();
+            continue;
+          }
+          const entries = action.map((length, index) => entry(length, mark + index + 1));
+          if (ring.offer(Buffer.concat(entries)) === 'full') continue;
+          for (const index of entries.keys()) queue.push({ mark: mark + index + 1, isFirst: index === 0 });
+          mark += entries.length;
+        }
+        while (takeOne());
+        assert.equal(ring.isEmpty, true);
+      }),
+      { numRuns: 100, seed: 73 },
+    );
+  });
+
+  it('takes nothing more once it is closed, and gives out what was there before', () => {
+    const ring = ringAt(0);
+    ring.offer(entry(64, 1));
+    assert.equal(ring.isClosed, false);
+    ring.close();
+    assert.equal(ring.isClosed, true);
+    assert.equal(ring.offer(entry(64, 2)), 'closed');
+    assert.equal(take(ring), 1);
+    assert.equal(take(ring), undefined);
+    assert.equal(ring.offer(entry(64, 3)), 'closed');
+    assert.equal(ring.isEmpty, true);
+  });
+
+  it('is closed rather than full', () => {
+    const ring = ringAt(0);
+    for (let index = 0; index < 16; index += 1) ring.offer(entry(65_536, index));
+    ring.close();
+    assert.equal(ring.offer(entry(64, 99)), 'closed');
+  });
+
+  it('loses nothing that was accepted when it is closed, in whatever order the two sides do their steps', () => {
+    const record = entry(64, 1);
+    for (const counter of [0, BYTES - 32]) {
+      const ring = ringAt(counter);
+      const words = ring.words.slice(0, 16);
+      const outcomes = new Set<string>();
+      everyInterleaving(() => {
+        ring.words.set(words);
+        return {
+          left: () => ring.offer(record),
+          right: () => {
+            ring.close();
+            let taken = 0;
+            for (let at = ring.peek(); at !== undefined; at = ring.peek()) {
+              ring.release(64);
+              taken += 1;
+            }
+            return taken;
+          },
+          check: (outcome, taken, schedule) => {
+            outcomes.add(`${outcome} ${taken}`);
+            assert.ok(outcome === 'closed' || taken === 1, `accepted, and never looked at: ${schedule}`);
+          },
+        };
+      });
+      // What is refused may have been taken for all that: a named publisher's next try tells.
+      assert.deepEqual([...outcomes].sort(), ['closed 0', 'closed 1', 'queued 1']);
+    }
+  });
+
+  it('tells a producer that sleeps once when there is room, and never one that does not', () => {
+    const ring = ringAt(0);
+    for (let index = 0; index < 16; index += 1) ring.offer(entry(65_536, index));
+    assert.equal(ring.claimProducer(), false);
+    assert.equal(ring.sleepUntilRoom(65_536), true);
+    take(ring);
+    assert.equal(ring.claimProducer(), true);
+    assert.equal(ring.claimProducer(), false);
+    assert.equal(ring.sleepUntilRoom(65_536), false);
+    assert.equal(ring.claimProducer(), false);
+    assert.equal(ring.offer(entry(65_536, 16)), 'queued');
+  });
+
+  it('counts what the end of the ring leaves unused as no room', () => {
+    const ring = ringAt(0);
+    for (let index = 0; index < 15; index += 1) ring.offer(entry(65_536, index));
+    ring.offer(entry(65_528, 15));
+    take(ring);
+    // 8 bytes to the end and 65,536 from the front: the former hold no entry of 64 KiB.
+    assert.equal(ring.sleepUntilRoom(65_544), true);
+    assert.equal(ring.offer(entry(65_544, 16)), 'full');
+    assert.equal(ring.sleepUntilRoom(65_536), false);
+    assert.equal(ring.offer(entry(65_536, 17)), 'queued');
+  });
+
+  it('leaves no producer asleep beside room, in whatever order the two sides do their steps', () => {
+    const record = entry(64, 1);
+    for (const counter of [0, BYTES - 32]) {
+      const ring = ringAt(counter);
+      const [, tail = 0] = ring.words;
+      // Full of one record, which the consumer takes.
+      ring.words[PUBLISH.HEAD] = (tail + BYTES) | 0;
+      const words = ring.words.slice(0, 16);
+      const orders = everyInterleaving(() => {
+        ring.words.set(words);
+        return {
+          left: () => {
+            for (;;) {
+              const outcome = ring.offer(record);
+              if (outcome !== 'full') return 'offered';
+              if (ring.sleepUntilRoom(record.length)) return 'asleep';
+            }
+          },
+          right: () => {
+            ring.release(BYTES);
+            return ring.claimProducer();
+          },
+          check: (outcome, isWoken, schedule) => {
+            assert.ok(outcome === 'offered' || isWoken, `there is room, the producer sleeps: ${schedule}`);
+          },
+        };
+      });
+      assert.ok(orders > 20, `${orders} orders`);
+    }
+  });
 });
