@@ -56,6 +56,7 @@ export class HistoryBuffer {
   answer(request: BufferRequest, shard: Outbox<BufferReply>): void {
     switch (request.type) {
       case 'locate-time':
+        this.#takeIn();
         return shard.post({ type: 'time-located', requestId: request.requestId, seq: this.#log.locate(request.time) });
       case 'read-page':
         this.#takeIn();

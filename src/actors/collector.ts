@@ -35,6 +35,9 @@ const TURNS_PER_BATCH = 4;
 /** Containers are looked over for forgetting each time the history has moved on this far. */
 const EXPIRE_EVERY = 16_384;
 
+/** Its place among the readers. */
+const BUFFER = 0;
+
 /** Publishers with a ring of their own. */
 const MAX_INTAKES = 64;
 /** Named publishers whose retries are recognised. */
@@ -59,6 +62,7 @@ export class Collector implements Appender {
   #pos: number = SEGMENT.HEADER_BYTES;
   #nextSeq = 1;
   #expiredAt = 0;
+  #bufferToldAt = 0;
   /** Events of unknown containers in this batch. */
   #unknown = 0;
   /** More work is due without a wake-up. */
@@ -274,7 +278,7 @@ export class Collector implements Appender {
   }
 
   #commit(): void {
-    const { counters, logState, readers } = this.#env;
+    const { counters, logState, readers, bufferEvery } = this.#env;
     const head = this.#nextSeq - 1;
     const added = head - logState.headSeq;
     if (added > 0) {
@@ -283,6 +287,8 @@ export class Collector implements Appender {
       counters.add('events', added);
       this.#countRepairs();
       readers.forEach((reader, index) => {
+        if (index === BUFFER && head - this.#bufferToldAt < bufferEvery) return;
+        if (index === BUFFER) this.#bufferToldAt = head;
         if (claimWakeUp(logState.asleep, index)) reader.post({ type: 'appended' });
       });
     }
@@ -335,6 +341,8 @@ export interface CollectorEnv {
   readonly logState: LogState;
   /** Index = word in LOG_STATE.ASLEEP: the buffer first, then the shards. */
   readonly readers: readonly Outbox<LogNotice>[];
+  /** The buffer is told of new events each time there are so many: it is in no hurry, and looks when it is asked something. */
+  readonly bufferEvery: number;
   readonly monitored: Outbox<MonitoredCommand>;
   readonly counters: Counters;
   readonly clock: Clock;

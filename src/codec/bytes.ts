@@ -113,12 +113,6 @@ export function varintBytes(value: number): number {
   return bytes;
 }
 
-/** True when every byte of the range is ASCII. */
-export function isAscii(bytes: Uint8Array, from: number, to: number): boolean {
-  for (let at = from; at < to; at += 1) if (bytes[at]! >= 0x80) return false;
-  return true;
-}
-
 /** The range as valid UTF-8: each invalid sequence becomes U+FFFD. `replaced` tells whether there was one. */
 export function repairUtf8(
   bytes: Uint8Array,

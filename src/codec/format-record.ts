@@ -9,7 +9,7 @@ import {
   NO_EXIT_CODE,
   NO_PID,
 } from '../messages/layout.ts';
-import { copyBytes, isAscii, repairUtf8, textOf, utf8, writeBytes } from './bytes.ts';
+import { copyBytes, repairUtf8, textOf, utf8, writeBytes } from './bytes.ts';
 import { type EventView, roundUp8, writeAttribute } from './event-record.ts';
 import { readInt32, textEnd } from './monitor-record.ts';
 
@@ -21,8 +21,9 @@ export const BUILT_IN_ATTRIBUTES: ReadonlySet<string> = new Set(['pid', 'exitCod
  */
 export interface Origin {
   readonly id: Uint8Array;
-  /** Packed attributes: image, name, labels. */
-  readonly attributes: Uint8Array;
+  /** The end of its records as it stands there: id, source, packed attributes (image, name, labels). */
+  readonly tail: Uint8Array;
+  readonly attributesBytes: number;
   readonly attributeCount: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly hasLabels: boolean;
@@ -36,12 +37,12 @@ export interface Origin {
   readonly maxRecordBytes: number;
 }
 
+const FIXED_WORDS = EVENT.FIXED_BYTES >> 2;
 const MAX_BUILT_IN_BYTES = 'exitCode'.length;
 const SOURCE = utf8('fifo');
-const CONTAINER_WORDS = CONTAINER_STATES.map((row) => utf8(`container${row.action}`));
-const IMAGE_WORDS = IMAGE_STATES.map((row) => utf8(`image${row.action}`));
-const CONTAINER_BYTES = 'container'.length;
-const IMAGE_BYTES = 'image'.length;
+/** Type and action of each state. */
+const CONTAINER_HEADS = CONTAINER_STATES.map((row) => makeHead('container', row.action));
+const IMAGE_HEADS = IMAGE_STATES.map((row) => makeHead('image', row.action));
 /** Fixed part, words, args and extra with every byte replaced by U+FFFD, source. */
 const BARE_RECORD_BYTES = EVENT.FIXED_BYTES + 32 + 3 * (MONITOR.ARGS_BYTES + MONITOR.EXTRA_BYTES) + 16;
 
@@ -65,12 +66,13 @@ export function makeOrigin(
     if (!BUILT_IN_ATTRIBUTES.has(key)) entries.push([utf8(key), utf8(value)]);
   }
   const size = entries.reduce((sum, [key, value]) => sum + 4 + key.length + value.length, 0);
-  const attributes = new Uint8Array(size);
-  let pos = 0;
-  for (const [key, value] of entries) pos = writeAttribute(attributes, pos, key, value);
+  const tail = new Uint8Array(id.length + SOURCE.length + size);
+  let pos = writeBytes(tail, writeBytes(tail, 0, id), SOURCE);
+  for (const [key, value] of entries) pos = writeAttribute(tail, pos, key, value);
   return {
     id,
-    attributes,
+    tail,
+    attributesBytes: size,
     attributeCount: entries.length,
     labels,
     hasLabels: Object.keys(labels).length > 0,
@@ -108,32 +110,29 @@ export class RecordFormatter {
     sec: number,
     nanos: number,
   ): number {
-    const { bytes, words, halves } = out;
+    const { bytes, words } = out;
     const isImage = readInt32(record, at + MONITOR.EVENT_TYPE) === MONITOR_EVENT_IMAGE;
     const value = readInt32(record, at + MONITOR.VALUE);
-    const typeAndAction = isImage ? IMAGE_WORDS[value]! : CONTAINER_WORDS[value]!;
-    const typeBytes = isImage ? IMAGE_BYTES : CONTAINER_BYTES;
+    const head = isImage ? IMAGE_HEADS[value]! : CONTAINER_HEADS[value]!;
+    const word = pos >> 2;
     this.#flags = origin.replacedUtf8 ? FLAG_REPLACED_UTF8 : 0;
+    this.#attributeCount = origin.attributeCount;
 
-    let end = writeBytes(bytes, pos + EVENT.FIXED_BYTES, typeAndAction);
-    const argsFrom = end;
+    // The fixed part ends on a word; what the last one has too much is written over by what follows.
+    for (let index = 0; index < head.words.length; index += 1) words[word + FIXED_WORDS + index] = head.words[index]!;
+    const argsFrom = pos + EVENT.FIXED_BYTES + head.byteLength;
+    let end = argsFrom;
     if (!isImage && record[at + MONITOR.ARGS] !== 0)
       end = this.#text(record, at + MONITOR.ARGS, MONITOR.ARGS_BYTES, bytes, end);
     const argsBytes = end - argsFrom;
-    end = writeBytes(bytes, end, origin.id);
-    end = writeBytes(bytes, end, SOURCE);
-    const attributesFrom = end;
-    this.#attributeCount = isImage ? 0 : origin.attributeCount;
-    if (!isImage) {
-      end = writeBytes(bytes, end, origin.attributes);
-      if (record[at + MONITOR.EXTRA] !== 0)
-        end = this.#extra(record, at + MONITOR.EXTRA, bytes, end, attributesFrom, origin);
-    }
-    const attributesBytes = end - attributesFrom;
+    bytes.set(origin.tail, end);
+    end += origin.tail.length;
+    const attributesFrom = end - origin.attributesBytes;
+    if (!isImage && record[at + MONITOR.EXTRA] !== 0)
+      end = this.#extra(record, at + MONITOR.EXTRA, bytes, end, attributesFrom, origin);
     const next = roundUp8(end);
     for (let pad = end; pad < next; pad += 1) bytes[pad] = 0;
 
-    const word = pos >> 2;
     words[word] = next - pos;
     words[word + 1] = EVENT_VERSION | (KIND_EVENT << 8) | (this.#flags << 16);
     words[word + 2] = seq | 0;
@@ -144,16 +143,12 @@ export class RecordFormatter {
     words[word + 7] = 0;
     words[word + 8] = isImage ? NO_PID : this.#pid(record, at, origin);
     words[word + 9] = isImage ? NO_EXIT_CODE : exitCodeOf(value, readInt32(record, at + MONITOR.EXIT_CODE), origin);
-    const half = (pos + EVENT.TYPE_BYTES) >> 1;
-    halves[half] = typeBytes;
-    halves[half + 1] = typeAndAction.length - typeBytes;
-    halves[half + 2] = argsBytes;
-    halves[half + 3] = origin.id.length;
-    halves[half + 4] = 0;
-    halves[half + 5] = SOURCE.length;
-    halves[half + 6] = 0;
-    halves[half + 7] = this.#attributeCount;
-    words[word + 14] = attributesBytes;
+    // Two lengths a word, the first in its low half: type and action, args and id, scope and source, namespace and the count.
+    words[word + 10] = head.lengths;
+    words[word + 11] = argsBytes | (origin.id.length << 16);
+    words[word + 12] = SOURCE.length << 16;
+    words[word + 13] = this.#attributeCount << 16;
+    words[word + 14] = end - attributesFrom;
     words[word + 15] = 0;
     if (this.#flags & FLAG_REPLACED_UTF8) this.utf8Replaced += 1;
     return next;
@@ -165,12 +160,22 @@ export class RecordFormatter {
     return pid > 0 ? pid : NO_PID;
   }
 
-  #text(record: Uint8Array, from: number, size: number, out: Uint8Array, pos: number): number {
-    const to = textEnd(record, from, size);
-    if (isAscii(record, from, to)) return copyBytes(record, from, to, out, pos);
-    const repaired = repairUtf8(record, from, to);
-    if (repaired.replaced) this.#flags |= FLAG_REPLACED_UTF8;
-    return writeBytes(out, pos, repaired.bytes);
+  #text(record: Uint8Array, from: number, size: number, out: Uint8Array, start: number): number {
+    let pos = start;
+    // A NUL ends every text of a valid record.
+    for (let at = from; record[at] !== 0; at += 1) {
+      const byte = record[at]!;
+      if (byte >= 0x80) return writeBytes(out, start, this.#repair(record, from, size));
+      out[pos] = byte;
+      pos += 1;
+    }
+    return pos;
+  }
+
+  #repair(record: Uint8Array, from: number, size: number): Uint8Array {
+    const { bytes, replaced } = repairUtf8(record, from, textEnd(record, from, size));
+    if (replaced) this.#flags |= FLAG_REPLACED_UTF8;
+    return bytes;
   }
 
   /** Appends the sender's own `key=value`; where a label has the key, the label gives way. @returns the new end */
@@ -182,37 +187,37 @@ export class RecordFormatter {
     attributesFrom: number,
     origin: Origin,
   ): number {
-    // The text lies one byte short of its place; the key then moves up over the "=", and both lengths fit before it.
-    const textAt = pos + 3;
-    const end = this.#text(record, from, MONITOR.EXTRA_BYTES, out, textAt);
-    let split = textAt;
-    while (split < end && out[split] !== 0x3d) split += 1;
-    if (split === end) {
+    // Key and value go where they will stay: both lengths fit before them, and the "=" is left out.
+    const keyAt = pos + 4;
+    const end = this.#text(record, from, MONITOR.EXTRA_BYTES, out, keyAt);
+    let valueAt = keyAt;
+    while (valueAt < end && out[valueAt] !== 0x3d) valueAt += 1;
+    if (valueAt === end) {
       this.extraDropped += 1;
       return pos;
     }
-    const keyBytes = split - textAt;
-    if (keyBytes <= MAX_BUILT_IN_BYTES && BUILT_IN_ATTRIBUTES.has(textOf(out, textAt, split))) {
+    const keyBytes = valueAt - keyAt;
+    if (keyBytes <= MAX_BUILT_IN_BYTES && BUILT_IN_ATTRIBUTES.has(textOf(out, keyAt, valueAt))) {
       this.attributesShadowed += 1;
       return pos;
     }
     if (origin.hasLabels) {
-      const key = textOf(out, textAt, split);
+      const key = textOf(out, keyAt, valueAt);
       if (Object.hasOwn(origin.labels, key)) {
-        const value = out.slice(split + 1, end);
+        const value = out.slice(valueAt + 1, end);
         const { [key]: _, ...labels } = origin.labels;
-        const start = writeBytes(out, attributesFrom, makeOriginAttributes(origin, labels));
+        const start = writeBytes(out, attributesFrom, withLabels(origin, labels));
         return writeAttribute(out, start, utf8(key), value);
       }
     }
-    out.copyWithin(textAt + 1, textAt, split);
-    const valueBytes = end - split - 1;
+    const valueBytes = end - valueAt - 1;
+    copyBytes(out, valueAt + 1, end, out, valueAt);
     out[pos] = keyBytes & 0xff;
     out[pos + 1] = keyBytes >> 8;
     out[pos + 2] = valueBytes & 0xff;
     out[pos + 3] = valueBytes >> 8;
     this.#attributeCount += 1;
-    return end;
+    return end - 1;
   }
 }
 
@@ -222,15 +227,35 @@ function exitCodeOf(state: number, recorded: number, origin: Origin): number {
 }
 
 /** The origin's built-in attributes, then these labels. */
-function makeOriginAttributes(origin: Origin, labels: Readonly<Record<string, string>>): Uint8Array {
+function withLabels(origin: Origin, labels: Readonly<Record<string, string>>): Uint8Array {
   const builtIn: { image?: string; name?: string } = {};
-  const { attributes } = origin;
-  for (let at = 0; at < attributes.length; ) {
-    const keyBytes = attributes[at]! | (attributes[at + 1]! << 8);
-    const valueBytes = attributes[at + 2]! | (attributes[at + 3]! << 8);
-    const key = textOf(attributes, at + 4, at + 4 + keyBytes);
+  const { tail, attributesBytes } = origin;
+  for (let at = tail.length - attributesBytes; at < tail.length; ) {
+    const keyBytes = tail[at]! | (tail[at + 1]! << 8);
+    const valueBytes = tail[at + 2]! | (tail[at + 3]! << 8);
+    const key = textOf(tail, at + 4, at + 4 + keyBytes);
     at += 4 + keyBytes + valueBytes;
-    if (key === 'image' || key === 'name') builtIn[key] = textOf(attributes, at - valueBytes, at);
+    if (key === 'image' || key === 'name') builtIn[key] = textOf(tail, at - valueBytes, at);
   }
-  return makeOrigin(origin.id, { ...builtIn, labels, pid: 0, exitCode: 0, known: true }).attributes;
+  const other = makeOrigin(origin.id, { ...builtIn, labels, pid: 0, exitCode: 0, known: true });
+  return other.tail.subarray(other.tail.length - other.attributesBytes);
+}
+
+/** Texts that begin at the end of the fixed part, as words. */
+interface Head {
+  readonly words: Int32Array;
+  readonly byteLength: number;
+  /** Of type and action, as they stand in the record. */
+  readonly lengths: number;
+}
+
+function makeHead(type: string, action: string): Head {
+  const text = utf8(type + action);
+  const padded = new Uint8Array((text.length + 3) & ~3);
+  padded.set(text);
+  return {
+    words: new Int32Array(padded.buffer),
+    byteLength: text.length,
+    lengths: type.length | (action.length << 16),
+  };
 }

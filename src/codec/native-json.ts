@@ -1,15 +1,13 @@
 import type { Epoch } from '../event/cursor.ts';
 import type { Heartbeat, Lagged } from '../event/event.ts';
 import { EVENT, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
-import { utf8, writeBytes, writeInt, writeNanos, writeUint } from './bytes.ts';
+import { copyBytes, utf8, writeBytes, writeInt, writeNanos, writeUint } from './bytes.ts';
 import type { Encoder } from './encoder.ts';
 import { type EventView, readUint16 } from './event-record.ts';
 import { CHUNK_HEAD_BYTES, CHUNK_TAIL_BYTES, frameChunk } from './http-chunk.ts';
 
 const HEX = utf8('0123456789abcdef');
 const SEQ = utf8('{"seq":');
-const TIME = utf8('","time":"');
-const TIME_NANO = utf8('","timeNano":"');
 const TYPE = utf8('","type":"');
 const ACTION = utf8('","action":"');
 const ARGS = utf8('","args":"');
@@ -32,9 +30,10 @@ const MAX_ESCAPE = 6;
 export class NativeJsonEncoder implements Encoder {
   readonly #framed: boolean;
   readonly #cursorPrefix: Uint8Array;
-  /** The text of the newest second, `2026-05-10T09:20:34.`: formatting a date once a second is enough. */
+  /** Formatting a date once a second is enough: what stands before the nanoseconds of the time, and between both of them. */
   #second = -1;
-  #secondText: Uint8Array = new Uint8Array(0);
+  #beforeNanos: Uint8Array = new Uint8Array(0);
+  #betweenNanos: Uint8Array = new Uint8Array(0);
 
   constructor(epoch: Epoch, framing: 'chunked' | 'plain') {
     this.#framed = framing === 'chunked';
@@ -50,25 +49,24 @@ export class NativeJsonEncoder implements Encoder {
     return frameChunk(out, pos, this.#line(event, out, pos + CHUNK_HEAD_BYTES));
   }
 
+  #enterSecond(sec: number): void {
+    this.#second = sec;
+    this.#beforeNanos = utf8(`","time":"${new Date(sec * 1000).toISOString().slice(0, 20)}`);
+    this.#betweenNanos = utf8(`Z","timeNano":"${sec === 0 ? '' : sec}`);
+  }
+
   #line(event: EventView, out: Uint8Array, start: number): number {
     const { bytes, at } = event;
-    const { seq } = event;
-    let pos = writeBytes(out, start, SEQ);
-    pos = writeUint(out, pos, seq);
-    pos = writeBytes(out, pos, this.#cursorPrefix);
-    pos = writeUint(out, pos, seq);
+    const digitsAt = start + SEQ.length;
+    const digitsTo = writeUint(out, writeBytes(out, start, SEQ), event.seq);
+    let pos = copyBytes(out, digitsAt, digitsTo, out, writeBytes(out, digitsTo, this.#cursorPrefix));
     const sec = event.timeSec;
     const nanos = event.timeNanos;
-    pos = writeBytes(out, pos, TIME);
-    if (sec !== this.#second) {
-      this.#second = sec;
-      this.#secondText = utf8(new Date(sec * 1000).toISOString().slice(0, 20));
-    }
-    pos = writeNanos(out, writeBytes(out, pos, this.#secondText), nanos);
-    out[pos] = 0x5a;
-    pos = writeBytes(out, pos + 1, TIME_NANO);
+    if (sec !== this.#second) this.#enterSecond(sec);
+    const nanosAt = writeBytes(out, pos, this.#beforeNanos);
+    pos = writeBytes(out, writeNanos(out, nanosAt, nanos), this.#betweenNanos);
     if (sec === 0) pos = writeUint(out, pos, nanos);
-    else pos = writeNanos(out, writeUint(out, pos, sec), nanos);
+    else pos = copyBytes(out, nanosAt, nanosAt + 9, out, pos);
 
     let from = at + EVENT.FIXED_BYTES;
     let to = from + event.half(EVENT.TYPE_BYTES);

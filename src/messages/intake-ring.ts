@@ -71,12 +71,17 @@ export class IntakeRing {
     return this.#offset((Atomics.load(this.words, INTAKE.TAIL) + index) | 0);
   }
 
-  /** Gives the oldest `records` slots back. @returns true when the producer sleeps and must be woken */
+  /**
+   * Gives the oldest `records` slots back. The producer, which sleeps on a full ring only, is woken once half of it is free:
+   * then it has something to do for a while.
+   * @returns true when it sleeps and must be woken
+   */
   release(records: number): boolean {
     const tail = Atomics.load(this.words, INTAKE.TAIL);
     for (let index = 0; index < records; index += 1) this.#markFree((tail + index) & (INTAKE.SLOTS - 1));
     Atomics.store(this.words, INTAKE.TAIL, (tail + records) | 0);
     return (
+      this.available <= INTAKE.SLOTS / 2 &&
       Atomics.load(this.words, INTAKE.PRODUCER_WAITS) === 1 &&
       Atomics.exchange(this.words, INTAKE.PRODUCER_WAITS, 0) === 1
     );

@@ -47,9 +47,14 @@ export class PublishRing {
     return false;
   }
 
-  /** Consumer, after it has taken something. @returns true when the producer sleeps and must be woken */
+  /**
+   * Consumer, after it has taken something. Half a free ring has room for any entry, and something to do for a while.
+   * @returns true when the producer sleeps and must be woken
+   */
   claimProducer(): boolean {
+    const used = (Atomics.load(this.words, PUBLISH.HEAD) - Atomics.load(this.words, PUBLISH.TAIL)) | 0;
     return (
+      used <= PUBLISH.BYTES / 2 &&
       Atomics.load(this.words, PUBLISH.PRODUCER_WAITS) === 1 &&
       Atomics.exchange(this.words, PUBLISH.PRODUCER_WAITS, 0) === 1
     );

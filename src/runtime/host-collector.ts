@@ -17,6 +17,7 @@ export function hostCollector(init: ActorInit): Hosted {
     publisher: outbox(init, 'main'),
     logState: new LogState(memory.logState),
     readers: [outbox(init, 'buffer'), ...shardNames(init).map((name) => outbox<never>(init, name))],
+    bufferEvery: Math.max(1, Math.min(1024, options.historyEvents >> 6)),
     monitored: outbox(init, 'monitored'),
     counters: countersOf(init),
     clock: systemClock(),

@@ -131,6 +131,7 @@ export class World {
       publisher: this.publisher,
       logState,
       readers: [toBuffer, ...toShards, witness],
+      bufferEvery: 1,
       monitored: { post: () => {} },
       counters: counters.writer,
       clock,

@@ -41,6 +41,7 @@ class Bench {
       publisher: { post: () => {} },
       logState: this.logState,
       readers: this.readers,
+      bufferEvery: 1,
       monitored: this.monitored,
       counters: this.counters.writer,
       clock: this.clock,

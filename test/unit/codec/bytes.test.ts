@@ -3,7 +3,6 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   copyBytes,
-  isAscii,
   repairUtf8,
   textOf,
   utf8,
@@ -133,16 +132,6 @@ describe('textOf', () => {
   it('keeps a byte order mark: it is a character of the text like any other', () => {
     const bytes = utf8('\ufeffls');
     assert.equal(textOf(bytes, 0, bytes.length), '\ufeffls');
-  });
-});
-
-describe('isAscii', () => {
-  it('looks at the range only', () => {
-    const bytes = Uint8Array.of(0x80, 0x00, 0x7f, 0xff);
-    assert.equal(isAscii(bytes, 1, 3), true);
-    assert.equal(isAscii(bytes, 0, 3), false);
-    assert.equal(isAscii(bytes, 1, 4), false);
-    assert.equal(isAscii(bytes, 2, 2), true);
   });
 });
 

@@ -231,6 +231,10 @@ describe('PublishRing', () => {
     for (let index = 0; index < 16; index += 1) ring.offer(entry(65_536, index));
     assert.equal(ring.claimProducer(), false);
     assert.equal(ring.sleepUntilRoom(65_536), true);
+    for (let taken = 1; taken < 8; taken += 1) {
+      take(ring);
+      assert.equal(ring.claimProducer(), false, 'not for a few entries');
+    }
     take(ring);
     assert.equal(ring.claimProducer(), true);
     assert.equal(ring.claimProducer(), false);
