@@ -11,7 +11,12 @@ export interface Outbox<Message> {
 export interface Clock {
   /** Wall clock. May step back; the log does not. */
   now(): Timestamp;
+  /** Milliseconds, with fractions, of a clock that never steps. */
+  elapsedMs(): number;
 }
 
 /** Runs `task` soon, after messages that have already arrived have had their turn. */
 export type Defer = (task: () => void) => void;
+
+/** Runs `task` when about so many milliseconds have passed. */
+export type Later = (ms: number, task: () => void) => void;

@@ -13,13 +13,14 @@ import type { ClientInfo, LaneFormat, Subscription } from '../messages/control.t
 import type { Counters } from '../messages/counters.ts';
 import type { FanoutCommand, FanoutNotice } from '../messages/fanout.ts';
 import type { LogState } from '../messages/log-state.ts';
-import type { Clock, Defer, Outbox } from './actor.ts';
+import type { Clock, Defer, Later, Outbox } from './actor.ts';
 import { Asks } from './asks.ts';
 import { Client, type ClientHandle, type Sink } from './client.ts';
 import { ClientRows } from './client-rows.ts';
 import type { Allocate, Lane } from './lane.ts';
 import { Lanes } from './lanes.ts';
 import { makeMatcher } from './matcher.ts';
+import { Pacer } from './pacer.ts';
 
 /** Encoded bytes that all lanes of a shard keep for clients that are a little behind; who is further back gets a lane of its own. */
 const ALL_LANES_BYTES = 32 * 1024 * 1024;
@@ -36,6 +37,9 @@ export interface FanoutEnv {
   readonly counters: Counters;
   readonly clock: Clock;
   readonly defer: Defer;
+  readonly later: Later;
+  /** How long events may wait for others while the shard is busy; 0 = not at all. */
+  readonly maxDelayMs: number;
   readonly makeEncoder: (format: LaneFormat) => Encoder;
   readonly allocate: (format: LaneFormat) => Allocate;
   readonly collector: Outbox<CollectorRequest | CollectorCommand>;
@@ -57,7 +61,11 @@ export class Fanout {
   /** Lanes that could go on at once but let others go first. */
   readonly #due = new Set<Lane>();
   readonly #recent = new RecentRuns();
+  readonly #pacer: Pacer;
   #headSeq = 0;
+  /** Since the shard began. */
+  #writes = 0;
+  #writtenBytes = 0;
   #timeMark: { readonly time: Timestamp; readonly seq: number } | undefined;
   #sealedSeq: number | undefined;
 
@@ -67,15 +75,16 @@ export class Fanout {
     this.#asks = new Asks(env.buffer, env.collector);
     this.#lanes = new Lanes(env);
     this.#rows = new ClientRows(env.shard, env.clients);
+    this.#pacer = new Pacer(env, () => this.#flush());
   }
 
   receive(message: LogNotice | FanoutCommand | BufferReply | CollectorReply): void {
     switch (message.type) {
       case 'segment-opened':
         this.#log.open(message.memory);
-        return this.#advance();
+        return this.#pacer.arrived();
       case 'appended':
-        return this.#advance();
+        return this.#pacer.arrived();
       case 'time-mark':
         return this.#onTimeMark(message);
       case 'sealed':
@@ -95,9 +104,10 @@ export class Fanout {
     }
   }
 
-  /** Once a second: heartbeats. */
+  /** Once a second: heartbeats, and what the client table says of clients that nothing was for. */
   tick(): void {
     const now = this.#env.clock.now();
+    for (const lane of this.#lanes.index) this.#report(lane);
     for (const client of this.#clients.values()) {
       const everyMs = client.subscription.heartbeatMs;
       if (everyMs > 0 && client.sink && !client.blocked && Math.abs(now.sec - client.lastWriteSec) * 1000 >= everyMs) {
@@ -126,6 +136,7 @@ export class Fanout {
   }
 
   clients(): readonly ClientInfo[] {
+    for (const lane of this.#lanes.index) lane.settle();
     return [...this.#clients.values()].map((client) => this.#describe(client));
   }
 
@@ -171,15 +182,32 @@ export class Fanout {
     this.#pump(this.#lanes.place(client));
   }
 
-  /** Takes up everything newly committed and lets the lanes go on. */
+  #flush(): void {
+    const startedMs = this.#env.clock.elapsedMs();
+    const [writes, bytes] = [this.#writes, this.#writtenBytes];
+    this.#advance();
+    this.#pacer.flushed(startedMs, this.#writes - writes, this.#writtenBytes - bytes);
+  }
+
+  /** Takes up everything newly committed, gives it to the lanes that wait for it, and lets the others read on. */
   #advance(): void {
+    const { index } = this.#lanes;
     do {
       for (let run = this.#log.take(); run; run = this.#log.take()) {
         this.#recent.add(run);
+        const lanes = index.scan(run, this.#log.takenSeq + 1);
+        if (index.encoded > 0) this.#env.counters.add('eventsEncoded', index.encoded);
+        for (const lane of lanes) this.#writeAll(lane);
       }
     } while (!this.#log.sleep());
     this.#headSeq = this.#log.takenSeq;
-    for (const lane of this.#lanes) this.#pump(lane);
+    for (const lane of this.#lanes.walking) this.#pump(lane);
+  }
+
+  #report(lane: Lane): void {
+    lane.settle();
+    for (const { row, nextSeq, delivered, missed } of lane.clients)
+      this.#env.clients.progress(row, nextSeq, delivered, missed);
   }
 
   /** Writes what the lane has; encodes more while a client wants it, for one turn. */
@@ -235,6 +263,8 @@ export class Fanout {
   #write(client: Client, bytes: Uint8Array, events: number): boolean {
     const { counters, clock } = this.#env;
     client.delivered += events;
+    this.#writes += 1;
+    this.#writtenBytes += bytes.length;
     if (client.subscription.heartbeatMs > 0) client.lastWriteSec = clock.now().sec;
     counters.add('delivered', events);
     counters.add('bytesWritten', bytes.length);
@@ -268,7 +298,7 @@ export class Fanout {
     if (this.#sealedSeq !== undefined && lane.nextSeq > this.#sealedSeq) {
       for (const client of lane.clients) if (!client.blocked && client.mark === lane.headIndex) this.#end(client);
     }
-    this.#lanes.merge(lane);
+    if (!this.#lanes.merge(lane)) this.#lanes.rest(lane);
   }
 
   /** Records from the lane's position on, if this shard has them at hand. */

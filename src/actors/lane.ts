@@ -1,15 +1,32 @@
 import type { Encoder } from '../codec/encoder.ts';
 import type { EventView } from '../codec/event-record.ts';
 import type { Timestamp } from '../event/event.ts';
+import type { PinnedField } from '../event/filter.ts';
 import { compareTime } from '../event/time.ts';
 import type { Run } from '../history/segment.ts';
 import type { Client } from './client.ts';
+
+/** A field of an event begins with this text. */
+export interface PinnedText {
+  readonly field: PinnedField;
+  readonly text: Uint8Array;
+}
 
 /** Which events a lane shows. */
 export interface Matcher {
   /** Equal keys show equal events. */
   readonly key: string;
+  /** Every event that it shows has one of these; empty when nothing can be said. */
+  readonly pins: readonly PinnedText[];
   matches(event: EventView): boolean;
+}
+
+/** A position in the log that many lanes share. */
+export interface LanePosition {
+  readonly nextSeq: number;
+  /** Of the last event before it. */
+  readonly sec: number;
+  readonly nanos: number;
 }
 
 /** Memory for encoded bytes, of the kind that the lane's clients can take. */
@@ -71,13 +88,15 @@ export class Lane {
   readonly key: string;
   readonly bounds: LaneBounds;
   readonly clients = new Set<Client>();
+  readonly matcher: Matcher;
+  /** Where it waits for its events; undefined while it reads the log by itself. */
+  index: LanePosition | undefined;
   /** Where it reads on, if that is at hand. */
   page: Run | undefined;
   awaitsPage = false;
   /** Nothing follows: a bound has been reached. */
   isFinished = false;
   readonly #encoder: Encoder;
-  readonly #matcher: Matcher;
   readonly #allocate: Allocate;
   readonly #marks: Mark[] = [];
   /** Number of the first mark that is still held. */
@@ -85,6 +104,9 @@ export class Lane {
   #slab: Slab = { bytes: new Uint8Array(0), used: 0 };
   #events = 0;
   #stepBytes = 0;
+  /** Encoded bytes behind the head mark. */
+  #unmarked = 0;
+  #offeredSeq = 0;
   #awaitsSince: boolean;
   /** The step that was asked for last: nearly every client asks for the same one. */
   #lastStep: { readonly from: number; readonly step: Step } | undefined;
@@ -102,7 +124,7 @@ export class Lane {
     this.key = init.key;
     this.bounds = init.bounds;
     this.#encoder = init.encoder;
-    this.#matcher = init.matcher;
+    this.matcher = init.matcher;
     this.#allocate = init.allocate;
     this.#awaitsSince = init.bounds.since !== undefined;
     this.#marks.push({
@@ -131,7 +153,7 @@ export class Lane {
   }
 
   get nextSeq(): number {
-    return this.head.nextSeq;
+    return this.index?.nextSeq ?? this.head.nextSeq;
   }
 
   /** Sequence number at the oldest mark that is held: who comes up to it from behind can go on here. */
@@ -174,34 +196,41 @@ export class Lane {
     let seq = this.nextSeq;
     let at = run.from;
     for (let skip = seq - run.firstSeq; skip > 0; skip -= 1) at += run.segment.recordBytes(at);
-    let bytes = 0;
     const lookedUpTo = seq + STEP_EVENTS;
-    while (at < run.to && seq <= last && bytes < STEP_BYTES && seq < lookedUpTo) {
+    while (at < run.to && seq <= last && this.#unmarked < STEP_BYTES && seq < lookedUpTo) {
       view.at = at;
       if (until && isLater(view, until)) {
         this.isFinished = true;
         break;
       }
-      const recordBytes = view.byteLength;
-      if (this.#isShown(view)) {
-        const need = this.#encoder.maxBytes(recordBytes);
-        if (this.#slab.used + need > this.#slab.bytes.length) {
-          if (bytes > 0) this.#addMark(seq, view);
-          this.#slab = { bytes: this.#allocate(this.#slabBytes(need)), used: 0 };
-        }
-        const end = this.#encoder.encode(view, this.#slab.bytes, this.#slab.used);
-        if (end !== this.#slab.used) this.#events += 1;
-        bytes += end - this.#slab.used;
-        this.#slab.used = end;
-      }
-      at += recordBytes;
+      if (this.#isShown(view)) this.#put(view, seq);
+      at += view.byteLength;
       seq += 1;
     }
     if (seq > endSeq) this.isFinished = true;
-    if (seq > this.nextSeq) this.#addMark(seq, view);
+    if (seq > this.nextSeq) this.#endStep(seq, view.timeSec, view.timeNanos);
     this.page = at < run.to ? { segment: run.segment, from: at, to: run.to, firstSeq: seq } : undefined;
-    this.#stepBytes = bytes;
     return this.#events - before;
+  }
+
+  /** While it waits in an index: an event that it may show. Encodes it, once. @returns whether it does show it */
+  offer(view: EventView, seq: number): boolean {
+    if (seq === this.#offeredSeq || !this.matcher.matches(view)) return false;
+    this.#offeredSeq = seq;
+    const before = this.#events;
+    this.#put(view, seq);
+    return this.#events > before;
+  }
+
+  /** While it waits in an index: takes over how far that is. Whoever stands at the head has got, or been spared, all of it. */
+  settle(): void {
+    if (!this.index) return;
+    const { nextSeq, sec, nanos } = this.index;
+    if (this.#unmarked > 0) return this.#endStep(nextSeq, sec, nanos);
+    if (this.head.nextSeq === nextSeq) return;
+    this.#marks[this.#marks.length - 1] = { ...this.head, nextSeq, sec, nanos };
+    this.#lastStep = undefined;
+    for (const client of this.clients) if (client.mark === this.headIndex) client.nextSeq = nextSeq;
   }
 
   /** What a client on mark `index` is given next: all that is encoded, up to the end of a slab. */
@@ -245,11 +274,28 @@ export class Lane {
       if (view.timeSec < sec || (view.timeSec === sec && view.timeNanos < nanos)) return false;
       this.#awaitsSince = false;
     }
-    return this.#matcher.matches(view);
+    return this.matcher.matches(view);
   }
 
-  #addMark(nextSeq: number, view: EventView): void {
-    const { timeSec: sec, timeNanos: nanos } = view;
+  #put(view: EventView, seq: number): void {
+    const need = this.#encoder.maxBytes(view.byteLength);
+    if (this.#slab.used + need > this.#slab.bytes.length) {
+      if (this.#unmarked > 0) this.#addMark(seq, view.timeSec, view.timeNanos);
+      this.#slab = { bytes: this.#allocate(this.#slabBytes(need)), used: 0 };
+    }
+    const end = this.#encoder.encode(view, this.#slab.bytes, this.#slab.used);
+    if (end !== this.#slab.used) this.#events += 1;
+    this.#unmarked += end - this.#slab.used;
+    this.#slab.used = end;
+  }
+
+  #endStep(nextSeq: number, sec: number, nanos: number): void {
+    this.#addMark(nextSeq, sec, nanos);
+    this.#stepBytes = this.#unmarked;
+    this.#unmarked = 0;
+  }
+
+  #addMark(nextSeq: number, sec: number, nanos: number): void {
     const awaitsSince = this.#awaitsSince;
     this.#marks.push({
       slab: this.#slab,

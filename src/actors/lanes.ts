@@ -3,6 +3,7 @@ import type { Timestamp } from '../event/event.ts';
 import type { LaneFormat } from '../messages/control.ts';
 import type { Client } from './client.ts';
 import { type Allocate, Lane } from './lane.ts';
+import { LaneIndex } from './lane-index.ts';
 
 /**
  * All lanes of a shard, grouped by what they show. A group usually has one lane, at the head of the log; more when clients of
@@ -13,6 +14,10 @@ export class Lanes {
   readonly #groups = new Map<string, Set<Lane>>();
   readonly #makeEncoder: (format: LaneFormat) => Encoder;
   readonly #allocate: (format: LaneFormat) => Allocate;
+  /** Lanes at the head that events find by look-up. */
+  readonly index = new LaneIndex((lane) => this.#walking.add(lane));
+  /** The others: each of them reads the log by itself. */
+  readonly #walking = new Set<Lane>();
   #count = 0;
   #lastId = 0;
 
@@ -32,6 +37,15 @@ export class Lanes {
     for (const group of this.#groups.values()) yield* group;
   }
 
+  get walking(): Iterable<Lane> {
+    return this.#walking;
+  }
+
+  /** A lane has come to the head: from now on it waits to be found, if its filter allows that. */
+  rest(lane: Lane): void {
+    if (!lane.index && this.index.add(lane)) this.#walking.delete(lane);
+  }
+
   /**
    * Puts the client at its own position: on a lane that has a mark there, or on a new one.
    * @param until when the client is close to where it ends
@@ -42,6 +56,7 @@ export class Lanes {
     const { since, endSeq } = client;
     if (!since && !until && endSeq === Number.MAX_SAFE_INTEGER) {
       for (const lane of group) {
+        lane.settle();
         const index = lane.isExclusive ? undefined : lane.indexAt(client.nextSeq);
         if (index !== undefined) return this.#stand(client, lane, index);
       }
@@ -58,6 +73,7 @@ export class Lanes {
       bounds: { since, until, endSeq },
     });
     group.add(lane);
+    this.#walking.add(lane);
     this.#count += 1;
     return this.#stand(client, lane, lane.headIndex);
   }
@@ -69,6 +85,8 @@ export class Lanes {
     client.lane = undefined;
     lane.clients.delete(client);
     if (lane.clients.size > 0) return;
+    this.index.remove(lane);
+    this.#walking.delete(lane);
     const group = this.#groups.get(lane.key);
     if (group?.delete(lane)) this.#count -= 1;
     if (group?.size === 0) this.#groups.delete(lane.key);
@@ -82,6 +100,7 @@ export class Lanes {
     if (lane.isExclusive) return undefined;
     for (const other of this.#groups.get(lane.key) ?? []) {
       if (other === lane || other.isExclusive || !isBetter(other, lane)) continue;
+      other.settle();
       const index = other.indexAt(lane.nextSeq);
       if (index === undefined) continue;
       for (const client of lane.clients) {

@@ -1,26 +1,35 @@
 import { utf8 } from '../codec/bytes.ts';
 import { TYPE_CONTAINER } from '../codec/docker-event.ts';
 import { compileDockerFilters } from '../codec/docker-filter.ts';
-import type { EventView } from '../codec/event-record.ts';
+import { bytesEqual, type EventView } from '../codec/event-record.ts';
 import type { DockerFilters } from '../event/docker-filters.ts';
-import { compileFilter, loadRegexEngine, type Term } from '../event/filter.ts';
+import { compileFilter, loadRegexEngine, type Pin, type Term } from '../event/filter.ts';
 import { EVENT } from '../messages/layout.ts';
-import type { Matcher } from './lane.ts';
+import type { Matcher, PinnedText } from './lane.ts';
 
 /** The matcher for one container's id (undefined = any object) and a filter. @throws ERR_FILTER_INVALID */
 export async function makeMatcher(id: string | undefined, filters: readonly Term[] | DockerFilters): Promise<Matcher> {
-  // Docker's clients name containers in their filters.
-  if (!isTerms(filters)) return compileDockerFilters(filters);
-  const terms = filters;
-  const filter = compileFilter(terms, await loadRegexEngine(terms));
+  if (!isTerms(filters)) {
+    // Docker's clients name containers in their filters.
+    const filter = compileDockerFilters(filters);
+    return { key: filter.key, pins: pinnedTexts(filter.pins), matches: (event) => filter.matches(event) };
+  }
+  const filter = compileFilter(filters, await loadRegexEngine(filters));
+  const all = filters.length === 0;
   if (id === undefined) {
-    if (terms.length === 0) return { key: '', matches: () => true };
-    return { key: filter.key, matches: (event) => filter.matches(event) };
+    const matches = all ? () => true : (event: EventView) => filter.matches(event);
+    return { key: filter.key, pins: pinnedTexts(filter.pins), matches };
   }
   const wanted = utf8(id);
-  const key = `id=${JSON.stringify(id)} ${filter.key}`.trimEnd();
-  if (terms.length === 0) return { key, matches: (event) => hasId(event, wanted) };
-  return { key, matches: (event) => hasId(event, wanted) && filter.matches(event) };
+  return {
+    key: `id=${JSON.stringify(id)} ${filter.key}`.trimEnd(),
+    pins: pinnedTexts([{ field: 'id', text: id }]),
+    matches: all ? (event) => hasId(event, wanted) : (event) => hasId(event, wanted) && filter.matches(event),
+  };
+}
+
+function pinnedTexts(pins: readonly Pin[]): readonly PinnedText[] {
+  return pins.map(({ field, text }) => ({ field, text: utf8(text) }));
 }
 
 /** Compares bytes: nothing is decoded for the many events of other objects. */
@@ -30,11 +39,6 @@ function hasId(event: EventView, wanted: Uint8Array): boolean {
   const idFrom = actionFrom + event.half(EVENT.ACTION_BYTES) + event.half(EVENT.ARGS_BYTES);
   // Ids of containers only: an image may be called like one.
   return bytesEqual(event.bytes, idFrom, wanted) && event.isOfType(TYPE_CONTAINER);
-}
-
-function bytesEqual(bytes: Uint8Array, from: number, wanted: Uint8Array): boolean {
-  for (let index = wanted.length - 1; index >= 0; index -= 1) if (bytes[from + index] !== wanted[index]) return false;
-  return true;
 }
 
 function isTerms(filters: readonly Term[] | DockerFilters): filters is readonly Term[] {

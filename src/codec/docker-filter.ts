@@ -1,11 +1,15 @@
 import type { DockerFilters } from '../event/docker-filters.ts';
+import { type Pin, pinnedAction } from '../event/filter.ts';
 import { familiarName } from '../event/image-reference.ts';
+import { actionOfDocker, dockerAction } from '../event/operators.ts';
 import { DOCKER_SCOPE, dockerActionOf, dockerAttributesOf } from './docker-event.ts';
 import type { EventView } from './event-record.ts';
 
 /** The filters of one client, compiled: equal keys show equal events. */
 export interface CompiledDockerFilters {
   readonly key: string;
+  /** As of `Filter`. */
+  readonly pins: readonly Pin[];
   matches(event: EventView): boolean;
 }
 
@@ -29,6 +33,8 @@ const OBJECT_KEYS = [
   'secret',
   'config',
 ] as const;
+/** The action of the log that Docker calls `delete`. */
+const IMAGE_REMOVED = actionOfDocker('image', 'delete');
 /** Actions that go on behind a colon: when one of them is wanted, all wanted actions are beginnings. */
 const OPEN_ACTIONS: ReadonlySet<string> = new Set(['health_status', 'exec_create', 'exec_start']);
 
@@ -69,6 +75,7 @@ export function compileDockerFilters(filters: DockerFilters): CompiledDockerFilt
   add('label', labelPredicate);
   return {
     key: used.join(' '),
+    pins: pinsOf(values),
     matches(event) {
       if (predicates.length === 0) return true;
       let found: ReadonlyMap<string, string> | undefined;
@@ -76,6 +83,28 @@ export function compileDockerFilters(filters: DockerFilters): CompiledDockerFilt
       return predicates.every((holds) => holds(event, attributes));
     },
   };
+}
+
+/** What can be looked up of the events that the filters show: the beginning of an id or name, else an action, else a type. */
+function pinsOf(values: ReadonlyMap<string, Values>): readonly Pin[] {
+  const candidates = [
+    ...OBJECT_KEYS.map((key) =>
+      values.get(key)?.all.flatMap((text): Pin[] => [
+        { field: 'id', text },
+        { field: 'name', text },
+      ]),
+    ),
+    values.get('event')?.all.flatMap(pinsOfAction),
+    values.get('type')?.all.map((text): Pin => ({ field: 'type', text })),
+  ];
+  return candidates.find((pins) => pins?.length && pins.every(({ text }) => text !== '')) ?? [];
+}
+
+function pinsOfAction(value: string): readonly Pin[] {
+  const pin: Pin = { field: 'action', text: pinnedAction(value) };
+  // The log has its own word for the removal of an image.
+  const other = dockerAction('image', IMAGE_REMOVED).startsWith(pin.text);
+  return other ? [pin, { field: 'action', text: IMAGE_REMOVED }] : [pin];
 }
 
 function eventPredicate({ all, wanted }: Values): Predicate {

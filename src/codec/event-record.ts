@@ -87,14 +87,23 @@ export class EventView implements FilterSubject {
   /** Compares bytes: nothing is decoded for the many events of other types. */
   isOfType(type: Uint8Array): boolean {
     if (this.half(EVENT.TYPE_BYTES) !== type.length) return false;
-    const from = this.at + EVENT.FIXED_BYTES;
-    for (let index = 0; index < type.length; index += 1) if (this.bytes[from + index] !== type[index]) return false;
-    return true;
+    return bytesEqual(this.bytes, this.at + EVENT.FIXED_BYTES, type);
   }
 
   /** Offset of the first attribute. */
   get attributesAt(): number {
     return this.#textAt(7);
+  }
+
+  /** Offset of the attribute with this key, as `[u16 key length][u16 value length][key][value]`; -1 = there is none. */
+  attributeAt(key: Uint8Array): number {
+    let at = this.attributesAt;
+    for (let left = this.attributeCount; left > 0; left -= 1) {
+      const keyBytes = readUint16(this.bytes, at);
+      if (keyBytes === key.length && bytesEqual(this.bytes, at + 4, key)) return at;
+      at += 4 + keyBytes + readUint16(this.bytes, at + 2);
+    }
+    return -1;
   }
 
   attribute(key: string): string | undefined {
@@ -152,6 +161,12 @@ export class EventView implements FilterSubject {
 /** Unaligned little-endian 16 bits, as attributes use them. */
 export function readUint16(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+/** Whether these bytes stand at `from`. Differences are most often at the end. */
+export function bytesEqual(bytes: Uint8Array, from: number, wanted: Uint8Array): boolean {
+  for (let index = wanted.length - 1; index >= 0; index -= 1) if (bytes[from + index] !== wanted[index]) return false;
+  return true;
 }
 
 /** `[u16 key length][u16 value length][key][value]`. @returns the position behind it */

@@ -22,12 +22,23 @@ export interface FilterSubject {
   attribute(key: string): string | undefined;
 }
 
+/** What can be looked up of an event: its id, its attribute `name`, its action, its type. */
+export type PinnedField = 'id' | 'name' | 'action' | 'type';
+
+/** Events that a filter shows have one of its pins: the field begins with this text, which is not empty. */
+export interface Pin {
+  readonly field: PinnedField;
+  readonly text: string;
+}
+
 /** A compiled filter. It keeps nothing of the events, so one serves any number of clients of a thread. */
 export interface Filter {
   /** Equal for terms that differ only in order, repetition, alias or the spelling of a glob; '' without terms. */
   readonly key: string;
   /** The terms of `key`: checked, sorted, without repetition. */
   readonly terms: readonly Term[];
+  /** Empty when the filter asks for nothing that can be looked up. */
+  readonly pins: readonly Pin[];
   matches(subject: FilterSubject): boolean;
 }
 
@@ -134,8 +145,34 @@ export function compileFilter(terms: readonly Term[], engine?: RegexEngine): Fil
     // As JSON, since a value may hold whatever would separate the terms.
     key: sorted.length === 0 ? '' : JSON.stringify(sorted.map(([text]) => text)),
     terms: sorted.map(([, term]) => term),
+    pins: pinsOf(checked),
     matches: (it) => checks.every((holds) => holds(it)),
   };
+}
+
+/** Keys whose exact values can be looked up, and where; those that show least come first. */
+const PINNED_KEYS: readonly (readonly [key: string, fields: readonly PinnedField[]])[] = [
+  ['id', ['id']],
+  ['container', ['id', 'name']],
+  ['name', ['name']],
+  ['event', ['action']],
+  ['type', ['type']],
+];
+
+/** An action as filters name it may go on with `: args`. */
+export function pinnedAction(value: string): string {
+  return value.split(': ', 1)[0] ?? value;
+}
+
+function pinsOf(terms: readonly Term[]): readonly Pin[] {
+  for (const [key, fields] of PINNED_KEYS) {
+    const wanted = terms.filter((term) => term.key === key && term.op !== '!=');
+    if (wanted.length === 0 || wanted.some(({ op, value }) => op === '~=' || WILDCARD.test(value))) continue;
+    const texts = wanted.map(({ value }) => (key === 'event' ? pinnedAction(value) : value));
+    if (texts.includes('')) continue;
+    return texts.flatMap((text) => fields.map((field) => ({ field, text })));
+  }
+  return [];
 }
 
 function labelPredicate(value: string, op: Op, compile: (values: string[], op: Op) => Test): Predicate {

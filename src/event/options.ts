@@ -81,6 +81,12 @@ export const OPTION_TABLE = {
     default: '0s',
     meaning: 'How long events are kept, by whole segments; 0s = no limit.',
   },
+  maxDelay: {
+    kind: 'duration',
+    schema: count(0, 1000),
+    default: '1ms',
+    meaning: 'How long new events may wait for more while a shard is busy with small writes; never while it is idle.',
+  },
   drainTimeout: {
     kind: 'duration',
     schema: count(0, MAX_TIMER_MS),

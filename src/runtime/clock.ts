@@ -11,6 +11,7 @@ export function systemClock(): Clock {
   let anchorMs = Date.now();
   let anchorAt = performance.now();
   return {
+    elapsedMs: () => performance.now(),
     now() {
       let elapsedMs = performance.now() - anchorAt;
       const wallMs = Date.now();

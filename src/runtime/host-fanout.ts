@@ -9,7 +9,7 @@ import type { ActorInit } from './actor-init.ts';
 import type { DoorHooks } from './door-hooks.ts';
 import { systemClock } from './clock.ts';
 import { serveControl } from './control.ts';
-import { countersOf, defer, type Hosted, listen, outbox } from './hosting.ts';
+import { countersOf, defer, type Hosted, later, listen, outbox } from './hosting.ts';
 import { startPortSink } from './port-sink.ts';
 
 /** Heartbeats are in seconds. */
@@ -26,6 +26,8 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
     counters,
     clock: systemClock(),
     defer,
+    later,
+    maxDelayMs: init.options.maxDelay,
     makeEncoder: (format) => makeEncoder(format, epoch),
     // Embedding programs get the lane's memory itself, so it must be shareable; sockets are better off with plain memory.
     allocate: (format) => (format === 'packed' ? allocateShared : (bytes) => Buffer.allocUnsafeSlow(bytes)),

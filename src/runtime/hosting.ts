@@ -37,3 +37,7 @@ export function listen<Message>(init: ActorInit, handle: (message: Message, from
 export function defer(task: () => void): void {
   setImmediate(task);
 }
+
+export function later(ms: number, task: () => void): void {
+  setTimeout(task, ms);
+}

@@ -23,6 +23,13 @@ export class MemoryOutbox<Message> implements Outbox<Message> {
 /** Stands still until it is told otherwise. */
 export class ManualClock implements Clock {
   time: Timestamp = { sec: BASE_SEC, nanos: 0 };
+  #elapsedMs = 0;
+
+  /** Every look at it takes a while. */
+  elapsedMs(): number {
+    this.#elapsedMs += 0.3;
+    return this.#elapsedMs;
+  }
 
   now(): Timestamp {
     return this.time;

@@ -27,6 +27,12 @@ const FILTERS: readonly Choice[] = [
   { filter: [{ key: 'type', op: '!=', value: 'image' }], shows: ({ type }) => type !== 'image' },
   { filter: [], name: 'web', shows: ({ type, id }) => type === 'container' && id === 'c1' },
   { filter: [{ key: 'event', op: '=', value: 'nothing' }], shows: () => false },
+  {
+    filter: [{ key: 'container', op: '=', value: 'c2' }],
+    shows: ({ type, id }) => type === 'container' && id === 'c2',
+  },
+  { filter: [{ key: 'id', op: '=', value: 'c2' }], shows: ({ id }) => id === 'c2' },
+  { filter: [{ key: 'type', op: '=', value: 'image' }], shows: ({ type }) => type === 'image' },
 ];
 
 /** What happened in a run, so that a test can tell that it was worth something. */

@@ -107,6 +107,8 @@ export class World {
           counters: counters.writer,
           clock,
           defer: this.deferred.defer,
+          later: (_, task) => this.deferred.defer(task),
+          maxDelayMs: 1,
           makeEncoder: (format) => makeEncoder(format, EPOCH),
           allocate: () => (byteLength) => new Uint8Array(byteLength),
           collector: this.#link<CollectorRequest | CollectorCommand>((message) => {

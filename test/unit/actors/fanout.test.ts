@@ -221,6 +221,78 @@ describe('Fanout: filters', () => {
     assert.equal(world.counters.values.delivered, 200);
   });
 
+  it('finds each of many lanes for the events that are for it, by id, name, action or type', async () => {
+    const world = new World();
+    const filters: readonly (readonly [key: string, value: string, shown: (event: NewEvent) => boolean])[] = [
+      ...Array.from({ length: 40 }, (_, index) => {
+        const id = `c${index}`;
+        return ['id', id, (each: NewEvent) => each.id === id] as const;
+      }),
+      ['container', 'web-7', ({ type, attributes }) => type === 'container' && attributes?.['name'] === 'web-7'],
+      ['container', 'c9', ({ type, id }) => type === 'container' && id === 'c9'],
+      ['name', 'web-3', ({ attributes }) => attributes?.['name'] === 'web-3'],
+      ['event', 'die', ({ action }) => action === 'die'],
+      ['event', 'exec_create: ls', ({ action, args }) => action === 'exec_create' && args === 'ls'],
+      ['type', 'image', ({ type }) => type === 'image'],
+    ];
+    const clients = [];
+    for (const [key, value] of filters) clients.push(await world.attach({ filter: [{ key, op: '=', value }] }));
+    const log: NewEvent[] = [];
+    for (let batch = 0; batch < 20; batch += 1) {
+      const added = Array.from({ length: 30 }, (_, index): NewEvent => {
+        const number = batch * 30 + index;
+        const args = number % 2 === 0 ? 'ls' : 'ps';
+        return {
+          type: number % 11 === 0 ? 'image' : 'container',
+          action: ['start', 'die', 'exec_create'][number % 3]!,
+          ...(number % 3 === 2 ? { args } : {}),
+          id: `c${(number * 7) % 50}`,
+          attributes: { image: 'x', name: `web-${number % 13}` },
+        };
+      });
+      log.push(...added);
+      world.publish(...added);
+      await world.run();
+    }
+    for (const [index, [key, value, shown]] of filters.entries()) {
+      const wanted = log.flatMap((each, at) => (shown(each) ? [at + 1] : []));
+      assert.ok(wanted.length > 0);
+      assert.deepEqual(clients[index]?.told, wanted, `${key}=${value}`);
+    }
+  });
+
+  it('asks only the lanes that an event may be for', async () => {
+    const world = new World();
+    for (let index = 0; index < 500; index += 1)
+      await world.attach({ filter: [{ key: 'id', op: '=', value: `c${index}` }] });
+    const [shard] = world.shards;
+    world.publish(...events(10, 'c1'), ...events(5, 'other'));
+    await world.run();
+    assert.equal(world.counters.values.eventsEncoded, 10);
+    assert.equal(world.counters.values.writes, 1);
+    // Nothing was for the others, and so they have got everything.
+    for (const { lagEvents } of shard!.clients()) assert.equal(lagEvents, 0);
+  });
+
+  it('lets a lane that nobody can read fall behind, and finds it again once it has caught up', async () => {
+    const world = new World();
+    const filter = [{ key: 'id', op: '=', value: 'c1' }] as const;
+    const slow = await world.attach({ filter });
+    slow.isFull = true;
+    for (let batch = 0; batch < 3; batch += 1) {
+      world.publish(...events(4, 'c1'), ...events(4, 'c2'));
+      await world.run();
+    }
+    assert.equal(slow.events.length, 4);
+    const other = await world.attach({ filter });
+    slow.resume();
+    await world.run();
+    world.publish(...events(2, 'c1'));
+    await world.run();
+    assert.deepEqual(slow.told, [1, 2, 3, 4, 9, 10, 11, 12, 17, 18, 19, 20, 25, 26]);
+    assert.deepEqual(other.told, [25, 26]);
+  });
+
   it('passes over events that a format has no word for', async () => {
     const world = new World();
     const stock = await world.attach({ format: 'isulad-grpc' });

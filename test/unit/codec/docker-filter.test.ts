@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { compileDockerFilters } from '../../../src/codec/docker-filter.ts';
 import { parseEventLine } from '../../../src/codec/event-line.ts';
 import { parseDockerFilters } from '../../../src/event/docker-filters.ts';
 import type { NewEvent } from '../../../src/event/event.ts';
 import { viewOf } from '../../support/log.ts';
+import { isPinned } from '../../support/pins.ts';
 import { recordedLines } from '../../support/vectors.ts';
 
 const EVENTS = recordedLines('docker-edge-events.jsonl').map(parseEventLine);
@@ -91,6 +93,44 @@ describe('Docker\u2019s filters', () => {
 
   it('never match a value that is false exactly', () => {
     assert.equal(matches({ type: { container: false } }, die), false);
+  });
+
+  it('show no event without one of their pins', () => {
+    const word = fc.constantFrom(
+      'die',
+      'exec_create',
+      'exec_create: ls',
+      'remove',
+      'delete',
+      'del',
+      'a',
+      'ab',
+      'web',
+      '',
+    );
+    const key = fc.constantFrom('type', 'event', 'container', 'network', 'image', 'label', 'scope');
+    const event = fc.record({
+      type: fc.constantFrom('container', 'image', 'a'),
+      action: fc.constantFrom('die', 'exec_create', 'remove', 'ab'),
+      args: fc.constantFrom('', 'ls', 'a: b'),
+      id: fc.constantFrom('a', 'abc', 'web', 'remove'),
+      attributes: fc.constantFrom({}, { name: 'web' }, { name: 'abc', image: 'a' }),
+    });
+    let shown = 0;
+    fc.assert(
+      fc.property(
+        fc.dictionary(key, fc.array(word, { minLength: 1, maxLength: 3 }), { maxKeys: 2 }),
+        event,
+        (values, it) => {
+          const filter = compileDockerFilters(parseDockerFilters(JSON.stringify(values)));
+          if (filter.pins.length === 0 || !filter.matches(viewOf(it))) return;
+          shown += 1;
+          assert.ok(filter.pins.some((pin) => isPinned(it, pin)));
+        },
+      ),
+      { numRuns: 3000 },
+    );
+    assert.ok(shown > 50, `${shown} shown`);
   });
 
   it('are equal for equal clients only', () => {

@@ -11,6 +11,7 @@ import {
   parseFilterTerm,
   type Term,
 } from '../../../src/event/filter.ts';
+import { isPinned } from '../../support/pins.ts';
 
 const compileFilter = (terms: readonly Term[]): Filter => compileWith(terms, RE2JS);
 const INVALID = { code: 'ERR_FILTER_INVALID' };
@@ -315,6 +316,45 @@ describe('compileFilter', () => {
     const many = Array.from({ length: 5 }, (_, index) => `name~=${index}a{900}`);
     assert.equal(matches(many.slice(0, 4)), false);
     assert.throws(() => matches(many), { ...INVALID, message: /too much/ });
+  });
+
+  it('shows no event without one of its pins', () => {
+    const value = fc.constantFrom('die', 'exec_create', 'exec_create: ls', 'exec_create: a: b', 'a', 'web', 'w*', '');
+    const term = fc.record({
+      key: fc.constantFrom('type', 'event', 'container', 'id', 'name', 'scope'),
+      op: fc.constantFrom('=' as const, '=' as const, '!=' as const),
+      value,
+    });
+    const event = fc.record({
+      type: fc.constantFrom('container', 'image', 'a'),
+      action: fc.constantFrom('die', 'exec_create', 'a'),
+      args: fc.constantFrom('', 'ls', 'a: b'),
+      id: fc.constantFrom('a', 'web'),
+      attributes: fc.constantFrom({}, { name: 'web' }, { name: 'a' }),
+    });
+    let shown = 0;
+    fc.assert(
+      fc.property(fc.array(term, { minLength: 1, maxLength: 4 }), event, (terms, it) => {
+        const filter = compileFilter(terms);
+        if (filter.pins.length === 0 || !filter.matches(subject(it))) return;
+        shown += 1;
+        assert.ok(filter.pins.some((pin) => isPinned(it, pin)));
+      }),
+      { numRuns: 3000 },
+    );
+    assert.ok(shown > 50, `${shown} shown`);
+  });
+
+  it('can be looked up by what shows least, and not at all beside a glob or a negation', () => {
+    const pinsOf = (...terms: string[]) =>
+      compileFilter(terms.map(parseFilterTerm)).pins.map(({ field, text }) => `${field} ${text}`);
+    assert.deepEqual(pinsOf('type=container', 'event=die', 'container=web'), ['id web', 'name web']);
+    assert.deepEqual(pinsOf('type=container', 'event=die', 'event=oom'), ['action die', 'action oom']);
+    assert.deepEqual(pinsOf('event=exec_create: ls'), ['action exec_create']);
+    assert.deepEqual(pinsOf('container=web', 'container=x*', 'type=image'), ['type image']);
+    assert.deepEqual(pinsOf('container!=web'), []);
+    assert.deepEqual(pinsOf('container~=web', 'label=a'), []);
+    assert.deepEqual(pinsOf(), []);
   });
 
   it('checks terms that were not parsed', () => {

@@ -1,0 +1,173 @@
+import { type EventView, readUint16 } from '../codec/event-record.ts';
+import { utf8 } from '../codec/bytes.ts';
+import type { PinnedField } from '../event/filter.ts';
+import type { Run } from '../history/segment.ts';
+import { EVENT } from '../messages/layout.ts';
+import type { Lane, LanePosition } from './lane.ts';
+
+const KEY_NAME = utf8('name');
+
+/** The lanes that wait for a text which begins like this. Different texts may meet here: the lane's own filter decides. */
+type Waiting = Map<number, Set<Lane>>;
+
+/** Pins of one field, by the length of what is pinned. */
+class PinnedTexts {
+  readonly #byLength = new Map<number, Waiting>();
+  #lengths: readonly number[] = [];
+
+  get isEmpty(): boolean {
+    return this.#byLength.size === 0;
+  }
+
+  add(text: Uint8Array, lane: Lane): void {
+    let waiting = this.#byLength.get(text.length);
+    if (!waiting) this.#byLength.set(text.length, (waiting = new Map()));
+    const hash = hashOf(text, 0, text.length, HASH_SEED);
+    const lanes = waiting.get(hash);
+    if (lanes) lanes.add(lane);
+    else waiting.set(hash, new Set([lane]));
+    this.#sort();
+  }
+
+  remove(text: Uint8Array, lane: Lane): void {
+    const waiting = this.#byLength.get(text.length);
+    const hash = hashOf(text, 0, text.length, HASH_SEED);
+    const lanes = waiting?.get(hash);
+    if (!waiting || !lanes?.delete(lane) || lanes.size > 0) return;
+    waiting.delete(hash);
+    if (waiting.size > 0) return;
+    this.#byLength.delete(text.length);
+    this.#sort();
+  }
+
+  /** Calls `found` for every lane that waits for a beginning of this text. */
+  look(bytes: Uint8Array, from: number, to: number, found: (lane: Lane) => void): void {
+    let hash = HASH_SEED;
+    let at = from;
+    for (const length of this.#lengths) {
+      if (from + length > to) return;
+      hash = hashOf(bytes, at, from + length, hash);
+      at = from + length;
+      const lanes = this.#byLength.get(length)!.get(hash);
+      if (lanes) for (const lane of lanes) found(lane);
+    }
+  }
+
+  #sort(): void {
+    this.#lengths = [...this.#byLength.keys()].sort((a, b) => a - b);
+  }
+}
+
+/**
+ * Lanes at the head of the log whose filters ask for one object, action or type: an event finds those that wait for it by
+ * look-up, and the others are not even asked. So a thousand clients that each watch a container cost per event what one does.
+ *
+ *   run --> each event: hash of its id, name, action, type --> lanes that may show it --> their own filters
+ *
+ * Its lanes have seen everything before `nextSeq`; a lane leaves when nobody on it can take more, and comes back at the head.
+ */
+export class LaneIndex implements LanePosition {
+  readonly #fields: Readonly<Record<PinnedField, PinnedTexts>> = {
+    id: new PinnedTexts(),
+    name: new PinnedTexts(),
+    action: new PinnedTexts(),
+    type: new PinnedTexts(),
+  };
+  readonly #lanes = new Set<Lane>();
+  readonly #onLeft: (lane: Lane) => void;
+  /** Lanes that the run brought something. */
+  #touched = new Set<Lane>();
+  #view: EventView | undefined;
+  /** Events that the last scan encoded, once for each lane. */
+  encoded = 0;
+  nextSeq = 1;
+  sec = 0;
+  nanos = 0;
+
+  /** @param onLeft hears of each lane that has to go on by itself again */
+  constructor(onLeft: (lane: Lane) => void) {
+    this.#onLeft = onLeft;
+  }
+
+  [Symbol.iterator](): IterableIterator<Lane> {
+    return this.#lanes.values();
+  }
+
+  /** Takes in a lane that has come exactly as far. @returns false when its filter asks for nothing that can be looked up */
+  add(lane: Lane): boolean {
+    const { pins } = lane.matcher;
+    if (pins.length === 0 || lane.isExclusive || lane.nextSeq !== this.nextSeq) return false;
+    for (const { field, text } of pins) this.#fields[field].add(text, lane);
+    this.#lanes.add(lane);
+    lane.index = this;
+    return true;
+  }
+
+  /** Lets a lane go on by itself, from `nextSeq`. */
+  remove(lane: Lane): void {
+    if (!this.#lanes.delete(lane)) return;
+    lane.settle();
+    lane.index = undefined;
+    for (const { field, text } of lane.matcher.pins) this.#fields[field].remove(text, lane);
+    this.#onLeft(lane);
+  }
+
+  /**
+   * Shows every event of the run to the lanes that may want it.
+   * @param nextSeq number of the event behind the run
+   * @returns the lanes that have something new
+   */
+  scan(run: Run, nextSeq: number): ReadonlySet<Lane> {
+    const { view } = run.segment;
+    this.#touched = new Set();
+    this.#view = view;
+    this.encoded = 0;
+    if (this.#lanes.size > 0) {
+      for (let at = run.from; at < run.to; at += view.byteLength) {
+        view.at = at;
+        this.#look(view);
+        this.nextSeq += 1;
+      }
+      this.sec = view.timeSec;
+      this.nanos = view.timeNanos;
+    }
+    this.nextSeq = nextSeq;
+    for (const lane of this.#touched) lane.settle();
+    return this.#touched;
+  }
+
+  #look(view: EventView): void {
+    const { id, name, action, type } = this.#fields;
+    const { bytes } = view;
+    const typeFrom = view.at + EVENT.FIXED_BYTES;
+    const actionFrom = typeFrom + view.half(EVENT.TYPE_BYTES);
+    const argsFrom = actionFrom + view.half(EVENT.ACTION_BYTES);
+    if (!type.isEmpty) type.look(bytes, typeFrom, actionFrom, this.#offer);
+    if (!action.isEmpty) action.look(bytes, actionFrom, argsFrom, this.#offer);
+    if (!id.isEmpty) {
+      const idFrom = argsFrom + view.half(EVENT.ARGS_BYTES);
+      id.look(bytes, idFrom, idFrom + view.half(EVENT.ID_BYTES), this.#offer);
+    }
+    if (!name.isEmpty) {
+      const at = view.attributeAt(KEY_NAME);
+      const from = at + 4 + KEY_NAME.length;
+      if (at >= 0) name.look(bytes, from, from + readUint16(bytes, at + 2), this.#offer);
+    }
+  }
+
+  readonly #offer = (lane: Lane): void => {
+    if (!lane.isWanted) return this.remove(lane);
+    if (!lane.offer(this.#view!, this.nextSeq)) return;
+    this.encoded += 1;
+    this.#touched.add(lane);
+  };
+}
+
+const HASH_SEED = 0x811c9dc5 | 0;
+
+/** FNV-1a, which can be carried on from a beginning to a longer one. */
+function hashOf(bytes: Uint8Array, from: number, to: number, seed: number): number {
+  let hash = seed;
+  for (let at = from; at < to; at += 1) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  return hash;
+}
