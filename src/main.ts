@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
+import { addBenchCommand } from './cli/bench.ts';
 import { addContainerCommand } from './cli/container.ts';
 import { addEventsCommand } from './cli/events.ts';
 import { addHistoryCommand } from './cli/history.ts';
@@ -26,6 +27,7 @@ addSendCommand(program, run);
 addContainerCommand(program, run);
 addPublishCommand(program, run);
 addHistoryCommand(program, run);
+addBenchCommand(program, run);
 try {
   await program.parseAsync();
 } catch (error) {

@@ -2,25 +2,38 @@
  * Reads many event streams at once, checks every event and is never the limit of what it measures: one epoll loop, one
  * shared read buffer, parsing in place. Only what a read cuts in two is copied.
  *
- *   drain SOCKET CLIENTS LAST --door native|docker|grpc [--path '/v1/events?since=0'] [--since SECONDS] [--window BYTES]
- *         [--timeout S] [--ready-fd[=FD]] [--latency] [--window-seconds W]
+ *   drain SOCKET CLIENTS LAST --door native|docker|grpc|redis|nats|raw [options]
  *
- * Opens CLIENTS connections to the unix socket. A client is done when it has seen the annotation `seq` equal LAST.
- *   native  GET of --path over HTTP/1.1, JSON lines in a chunked body; the line's own `"seq":N` and the attribute
- *           `"seq":"N"` must each be their predecessor plus one (the first is free)
- *   docker  the same over Docker's `/events` (--path, by default unversioned and live): lines have the attribute only
- *   grpc    containers.ContainerService/Events over HTTP/2 with prior knowledge; the annotation `seq` must be its
- *           predecessor plus one. --since N asks for events since second N; --window is the flow control window (65535)
- * Prints `ready` (on FD, stdout by default) when every stream has been accepted. If one is refused before that, prints
- * {"error":"..."} and exits 1.
- * --latency takes the sending time, CLOCK_REALTIME in nanoseconds, from the arguments (native `"args":"<digits>"`, grpc opt
- * `container start: <digits>`). --window-seconds adds "windows", the p99 of each W seconds from the first event on (null
- * for a window without events).
+ * Opens CLIENTS connections to the unix socket SOCKET, or to 127.0.0.1 for `tcp:PORT`. A client is done when it has seen the
+ * event whose attribute `seq` is LAST. Events carry `seq=<number>` or `seq=<number> <time> ...`: its number, and the moment at
+ * which it was to be sent, CLOCK_REALTIME in nanoseconds. On every door each number must be its predecessor plus --step.
+ *   native  GET of --path over HTTP/1.1, JSON lines in a chunked body; the line's own `"seq":N` is checked as well
+ *   docker  the same over Docker's `/events` (--path, by default unversioned and live)
+ *   grpc    containers.ContainerService/Events over HTTP/2 with prior knowledge. --since N asks for events since second N;
+ *           --window is the flow control window (65535), renewed when half of it has been used
+ *   redis   SUBSCRIBE of --path (`events`); payloads are JSON lines
+ *   nats    SUB of --path (`events`); payloads are JSON lines
+ *   raw     the server writes at once and nothing is parsed: an event is --event-bytes (300) bytes
+ * Options:
+ *   --path P             `{i}` in it stands for the number of the client, from 0 on, with 12 digits
+ *   --step N             distance of the numbers that a client gets (1); it is done with the last one up to LAST
+ *   --warmup N           events up to N are checked but not measured (0)
+ *   --progress FILE      a shared page: its first uint64 is the number that the slowest client has reached
+ *   --stall K            the last K clients stop reading as soon as every stream is accepted
+ *   --slow K             as many before them read only --slow-rate bytes per second (100000). Both are not waited for.
+ *   --latency            from the moment in the event, else from the arguments (`"args":"<digits>"`, `container start: <digits>`)
+ *   --window-seconds W   adds "windows", the p99 of each W seconds from the first event on (null without events)
+ *   --timeout S          since the start (60)
+ *   --ready-fd[=FD]      where to say `ready`, when every stream is accepted, and `warm`, when every client has passed the
+ *                        warm-up (stdout). A stream that is refused before `ready`: {"error":"..."} and exit code 1.
  *
- * At the end (all clients done or ended, --timeout since the start, SIGTERM, SIGINT) prints one JSON line:
- *   {"clients","done","bad","events","other","bytes","firstToLastSeconds","cpu","minEvents","maxEvents","abnormal","ends"}
- * `bad` discontinuities; `events` with the annotation, `other` lines or messages without it (gaps, heartbeats); `bytes` read
- * from the sockets; `abnormal` streams that ended before they were done, `ends` says how.
+ * At the end (all clients done or ended, time-out, SIGTERM, SIGINT) prints one JSON line:
+ *   {"clients","done","bad","events","measuredEvents","other","bytes","payloadBytes","firstToLastSeconds","cpu",
+ *    "minEvents","maxEvents","stalled","slow","slowEvents","slowBad","abnormal","ends"}
+ * `clients` and everything else is of those that are waited for; `bad` discontinuities; `events` with the attribute, `other`
+ * lines or messages without it (gaps, heartbeats); `measuredEvents` and `firstToLastSeconds` since `warm` (without a warm-up:
+ * the first event); `bytes` read from the sockets, `payloadBytes` of these the events alone, without framing; `abnormal` streams
+ * that ended before they were done, `ends` says how.
  * Exit: 0 only if every client is done and nothing was bad; 1 otherwise; 2 usage.
  */
 #define _GNU_SOURCE
@@ -29,6 +42,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -38,6 +52,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -46,15 +61,21 @@
 #include <unistd.h>
 
 enum {
-    READ_BYTES = 256 * 1024, /* more than a unix socket holds by default, and still in the L2 cache */
+    READ_BYTES = 64 * 1024, /* what has been read is parsed before it leaves the cache */
     HEAD_LIMIT = 64 * 1024,
     UNIT_LIMIT = 4 * 1024 * 1024, /* one line or message; beyond it the stream is garbage */
     MAX_EPOLL = 256,
+    PROGRESS_NS = 500000,
+    SLOW_TICK_MS = 10,
     H2_DEFAULT_WINDOW = 65535, /* also the connection's window, which SETTINGS cannot change */
     CONTROL_BYTES = 64,        /* of a frame that is not DATA: enough for PING and for the start of HEADERS */
 };
 
-enum door { DOOR_NATIVE, DOOR_DOCKER, DOOR_GRPC };
+enum door { DOOR_NATIVE, DOOR_DOCKER, DOOR_GRPC, DOOR_REDIS, DOOR_NATS, DOOR_RAW, DOORS };
+static const char *const door_names[DOORS] = { "native", "docker", "grpc", "redis", "nats", "raw" };
+
+/* Who is waited for, and who only has to be there. */
+enum role { ROLE_NORMAL, ROLE_SLOW, ROLE_STALLED };
 
 /* How a stream can end before its client is done. */
 enum end { END_EOF, END_IO, END_PROTOCOL, END_STREAM, END_RST, END_GOAWAY, END_KINDS };
@@ -67,11 +88,21 @@ struct sequence {
     uint64_t previous;
 };
 
+/*
+ * A number that is expected next, as it would be written: comparing is several times cheaper than parsing, and nearly every
+ * event is the expected one.
+ */
+struct expected {
+    char text[24];
+    uint8_t bytes;
+};
+
 struct client {
     int fd;
-    bool accepted, done, ended;
+    bool accepted, done, ended, warm;
+    enum role role;
     struct sequence log, annotation;
-    uint64_t events, bad, other;
+    uint64_t events, bad, other, raw_bytes;
 
     /* The start of a line, message or response head whose rest has not arrived. */
     char *carry;
@@ -81,6 +112,7 @@ struct client {
     enum http_phase phase;
     bool size_digits;
     uint64_t chunk_left;
+    struct expected log_text, attribute_text;
     size_t seq_at, args_at; /* where the last line had them: the next line nearly always has them there too */
 
     /* grpc */
@@ -103,16 +135,21 @@ static struct {
     double timeout_s, window_s;
     int ready_fd;
     bool latency;
-} options = { .window = H2_DEFAULT_WINDOW, .timeout_s = 60, .ready_fd = STDOUT_FILENO };
+    uint64_t step, warmup, event_bytes, stall, slow, slow_rate;
+} options = { .window = H2_DEFAULT_WINDOW, .timeout_s = 60, .ready_fd = STDOUT_FILENO, .step = 1, .event_bytes = 300, .slow_rate = 100000 };
 
 static struct client *clients;
-static size_t client_count, accepted_count, done_count, end_count;
+static size_t client_count, normal_count, accepted_count, done_count, end_count, warm_count;
+/* What each of the normal clients has reached: apart from them, since all of it is looked at again and again. */
+static uint64_t *reached;
+static volatile uint64_t *progress;
+static int64_t progress_ns;
 static size_t ends[END_KINDS];
-static uint64_t bytes_read;
+static uint64_t bytes_read, payload_bytes, event_count, measured_from;
 static int epoll_fd;
 /* Taken once after each read: the moment at which everything in it was seen. */
 static int64_t read_ns, read_realtime_ns;
-static int64_t first_event_ns, last_event_ns, last_done_ns;
+static int64_t first_event_ns, last_event_ns, last_done_ns, warm_ns;
 static volatile sig_atomic_t interrupted;
 
 static int64_t clock_ns(clockid_t clock)
@@ -213,26 +250,53 @@ static void record_latency(uint64_t sent_ns)
 
 static void check(struct client *c, struct sequence *s, uint64_t value)
 {
-    if (s->started && value != s->previous + 1)
+    if (s->started && value != s->previous + options.step)
         c->bad++;
     s->started = true;
     s->previous = value;
 }
 
-static void annotated_event(struct client *c, uint64_t value)
+static void say(const char *word)
 {
-    c->events++;
-    check(c, &c->annotation, value);
+    if (write(options.ready_fd, word, strlen(word)) < 0)
+        fail("cannot write to the ready descriptor: %s", strerror(errno));
+}
+
+static void client_reached(struct client *c, uint64_t value)
+{
+    reached[c - clients] = value;
     if (!first_event_ns)
         first_event_ns = read_ns;
     last_event_ns = read_ns;
-    if (value != options.last)
+    if (!c->warm && value + options.step > options.warmup) {
+        c->warm = true;
+        if (++warm_count == normal_count && options.warmup) {
+            warm_ns = read_ns;
+            measured_from = event_count;
+            say("warm\n");
+        }
+    }
+    if (value + options.step <= options.last)
         return;
     /* The connection stays open: closing it now would give the server work while others are still being measured. */
     c->done = true;
     done_count++;
     last_done_ns = read_ns;
     epoll_ctl(epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
+}
+
+/* An event with its number, and the moment at which it was to be sent, if it says so. */
+static void annotated_event(struct client *c, uint64_t value, uint64_t sent, size_t bytes)
+{
+    c->events++;
+    check(c, &c->annotation, value);
+    if (c->role != ROLE_NORMAL)
+        return;
+    event_count++;
+    payload_bytes += bytes;
+    if (sent && value > options.warmup)
+        record_latency(sent);
+    client_reached(c, value);
 }
 
 static void end_client(struct client *c, enum end how)
@@ -242,8 +306,10 @@ static void end_client(struct client *c, enum end how)
     if (!c->accepted)
         fail("client %zu: the stream ended before it was accepted (%s)", (size_t)(c - clients), end_names[how]);
     c->ended = true;
-    end_count++;
-    ends[how]++;
+    if (c->role == ROLE_NORMAL) {
+        end_count++;
+        ends[how]++;
+    }
     close(c->fd); /* also leaves the epoll set */
     c->fd = -1;
 }
@@ -253,8 +319,11 @@ static void accept_client(struct client *c)
     c->accepted = true;
     if (++accepted_count < client_count)
         return;
-    if (write(options.ready_fd, "ready\n", 6) != 6)
-        fail("cannot write to the ready descriptor: %s", strerror(errno));
+    for (size_t i = normal_count; i < client_count; i++)
+        epoll_ctl(epoll_fd, EPOLL_CTL_DEL, clients[i].fd, NULL);
+    say("ready\n");
+    if (!options.warmup)
+        say("warm\n");
 }
 
 /* Control bytes are so few that the socket has room; a server that does not read at all is given five seconds. */
@@ -287,6 +356,37 @@ static void carry_append(struct client *c, const char *data, size_t bytes)
     c->carry_bytes += bytes;
 }
 
+static void expect(struct expected *e, const char *digits_at, size_t bytes)
+{
+    e->bytes = 0;
+    if (options.step != 1 || bytes == 0 || bytes >= sizeof e->text)
+        return;
+    memcpy(e->text, digits_at, bytes);
+    size_t at = bytes;
+    while (at > 0 && e->text[at - 1] == '9')
+        e->text[--at] = '0';
+    if (at == 0)
+        return; /* one digit more: parsed once */
+    e->text[at - 1]++;
+    e->bytes = (uint8_t)bytes;
+}
+
+/* Whether exactly the expected number stands at `p`; it is then the one after that. */
+static bool as_expected(struct expected *e, const char *p, const char *end)
+{
+    size_t n = e->bytes;
+    if (n == 0 || (size_t)(end - p) <= n || memcmp(p, e->text, n) != 0 || (unsigned)(p[n] - '0') < 10)
+        return false;
+    size_t at = n;
+    while (at > 0 && e->text[at - 1] == '9')
+        e->text[--at] = '0';
+    if (at == 0)
+        e->bytes = 0;
+    else
+        e->text[at - 1]++;
+    return true;
+}
+
 /* The digits at `p`, up to `end`; false if there are none. */
 static bool digits(const char *p, const char *end, uint64_t *value)
 {
@@ -304,7 +404,7 @@ static bool digits(const char *p, const char *end, uint64_t *value)
  * The number behind `key`, which includes the opening quotes. A JSON string cannot contain it unescaped, so the first place
  * where the bytes match is the member itself.
  */
-static bool member(const char *line, const char *end, const char *key, size_t key_bytes, size_t *at, uint64_t *value)
+static inline __attribute__((always_inline)) bool member(const char *line, const char *end, const char *key, size_t key_bytes, size_t *at, uint64_t *value)
 {
     const char *p = line + *at;
     if ((size_t)(end - line) < *at + key_bytes || memcmp(p, key, key_bytes) != 0) {
@@ -316,30 +416,68 @@ static bool member(const char *line, const char *end, const char *key, size_t ke
     return digits(p + key_bytes, end, value);
 }
 
+/* The moment of sending behind the number that ends before `p`. */
+static uint64_t moment(const char *p, const char *end)
+{
+    uint64_t sent;
+    return p < end && *p == ' ' && digits(p + 1, end, &sent) ? sent : 0;
+}
+
+static size_t span(const char *p, const char *end)
+{
+    const char *start = p;
+    while (p < end && (unsigned)(*p - '0') < 10)
+        p++;
+    return (size_t)(p - start);
+}
+
+/* A line of JSON without its end; `bytes` of it are payload. */
+static void json_event(struct client *c, const char *line, const char *end, size_t bytes)
+{
+    static const char attribute_key[] = "\"seq\":\"", args_key[] = "\"args\":\"";
+    uint64_t value, sent = 0;
+    const char *number = line + c->seq_at + sizeof attribute_key - 1;
+    if (number < end && memcmp(number - (sizeof attribute_key - 1), attribute_key, sizeof attribute_key - 1) == 0 &&
+        as_expected(&c->attribute_text, number, end)) {
+        value = c->annotation.previous + 1;
+    } else {
+        if (!member(line, end, attribute_key, sizeof attribute_key - 1, &c->seq_at, &value)) {
+            c->other++;
+            return;
+        }
+        number = line + c->seq_at + sizeof attribute_key - 1;
+        expect(&c->attribute_text, number, span(number, end));
+    }
+    if (options.latency) {
+        sent = moment(number + span(number, end), end);
+        if (!sent)
+            member(line, end, args_key, sizeof args_key - 1, &c->args_at, &sent);
+    }
+    annotated_event(c, value, sent, bytes);
+}
+
 static void native_line(struct client *c, const char *line, size_t bytes)
 {
-    static const char log_key[] = "{\"seq\":", attribute_key[] = "\"seq\":\"", args_key[] = "\"args\":\"";
+    static const char log_key[] = "{\"seq\":";
     const char *end = line + bytes;
     uint64_t value;
-    if (options.door == DOOR_DOCKER) {
-        if (member(line, end, attribute_key, sizeof attribute_key - 1, &c->seq_at, &value))
-            annotated_event(c, value);
-        else
+    if (options.door == DOOR_NATIVE) {
+        const char *number = line + sizeof log_key - 1;
+        if (bytes < sizeof log_key || memcmp(line, log_key, sizeof log_key - 1) != 0) {
             c->other++;
-        return;
+            return;
+        }
+        if (as_expected(&c->log_text, number, end)) {
+            c->log.previous++;
+        } else if (digits(number, end, &value)) {
+            check(c, &c->log, value);
+            expect(&c->log_text, number, span(number, end));
+        } else {
+            c->other++;
+            return;
+        }
     }
-    if (bytes < sizeof log_key || memcmp(line, log_key, sizeof log_key - 1) != 0 ||
-        !digits(line + sizeof log_key - 1, end, &value)) {
-        c->other++;
-        return;
-    }
-    check(c, &c->log, value);
-    if (options.latency && member(line, end, args_key, sizeof args_key - 1, &c->args_at, &value))
-        record_latency(value);
-    if (member(line, end, attribute_key, sizeof attribute_key - 1, &c->seq_at, &value))
-        annotated_event(c, value);
-    else
-        c->other++;
+    json_event(c, line, end, bytes + 1);
 }
 
 /* Body bytes, chunk framing removed. Lines need not coincide with chunks. */
@@ -397,12 +535,32 @@ static int hex_digit(char ch)
     return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
 }
 
+/* Nearly always a chunk is one line of 256 to 4095 bytes, and has arrived whole: its size, or 0. */
+static size_t whole_chunk(const struct client *c, const char *p, const char *end)
+{
+    if (c->phase != PHASE_SIZE || c->size_digits || c->carry_bytes || end - p < 8 || p[3] != '\r' || p[4] != '\n')
+        return 0;
+    int high = hex_digit(p[0]), middle = hex_digit(p[1]), low = hex_digit(p[2]);
+    if ((high | middle | low) < 0)
+        return 0;
+    size_t size = (size_t)(high << 8 | middle << 4 | low), whole = size + 7;
+    if (size == 0 || (size_t)(end - p) < whole || p[size + 4] != '\n' || p[size + 5] != '\r' || p[size + 6] != '\n')
+        return 0;
+    return whole;
+}
+
 static void native_input(struct client *c, const char *p, size_t bytes)
 {
     const char *end = p + bytes;
     if (c->phase == PHASE_HEAD)
         p += native_head(c, p, bytes);
     while (p < end && !c->done && !c->ended) {
+        size_t whole = whole_chunk(c, p, end);
+        if (whole) {
+            native_line(c, p + 5, whole - 8);
+            p += whole;
+            continue;
+        }
         bool good = true;
         switch (c->phase) {
         case PHASE_HEAD:
@@ -613,7 +771,7 @@ static void grpc_message(struct client *c, const uint8_t *p, size_t bytes)
 {
     const uint8_t *end = p + bytes, *data = p, *opt = p;
     size_t n, opt_bytes = 0;
-    uint64_t number, value = 0, sent;
+    uint64_t number, value = 0, sent = 0;
     bool annotated = false;
     while (p < end) {
         if (!field(&p, end, &number, &data, &n)) {
@@ -640,17 +798,22 @@ static void grpc_message(struct client *c, const uint8_t *p, size_t bytes)
                     content_bytes = n;
                 }
             }
-            if (key_bytes == 3 && content && memcmp(key, "seq", 3) == 0)
-                annotated = digits((const char *)content, (const char *)content + content_bytes, &value);
+            if (key_bytes == 3 && content && memcmp(key, "seq", 3) == 0) {
+                const char *text_end = (const char *)content + content_bytes, *digit = (const char *)content;
+                annotated = digits(digit, text_end, &value);
+                while (digit < text_end && *digit >= '0' && *digit <= '9')
+                    digit++;
+                sent = options.latency ? moment(digit, text_end) : 0;
+            }
         }
     }
-    if (options.latency) {
+    if (options.latency && !sent) {
         const char *text = (const char *)opt, *space = memrchr(text, ' ', opt_bytes);
-        if (space && space > text && space[-1] == ':' && digits(space + 1, text + opt_bytes, &sent))
-            record_latency(sent);
+        if (space && space > text && space[-1] == ':')
+            digits(space + 1, text + opt_bytes, &sent);
     }
     if (annotated)
-        annotated_event(c, value);
+        annotated_event(c, value, sent, bytes);
     else
         c->other++;
 }
@@ -819,12 +982,114 @@ static void grpc_input(struct client *c, const char *p, size_t bytes)
     }
 }
 
-/* ---- connections ---- */
+/* ---- redis and nats: texts that announce the length of what follows ---- */
 
-static bool native_request(struct client *c)
+enum { UNIT_INVALID = -1, UNIT_INCOMPLETE = 0 };
+
+struct unit {
+    const char *payload;
+    size_t payload_bytes;
+};
+
+static const char *line_end(const char *p, const char *end)
+{
+    const char *cr = memchr(p, '\r', (size_t)(end - p));
+    return cr && cr + 1 < end ? cr : NULL;
+}
+
+/* `payload` of `length` bytes and CRLF behind `from`. */
+static ssize_t whole_payload(const char *start, const char *from, const char *end, uint64_t length, struct unit *u)
+{
+    if (length > UNIT_LIMIT)
+        return UNIT_INVALID;
+    if ((uint64_t)(end - from) < length + 2)
+        return UNIT_INCOMPLETE;
+    u->payload = from;
+    u->payload_bytes = length;
+    return from + length + 2 - start;
+}
+
+/* RESP: `*3 $7 message $n channel $n payload`, or the same with `subscribe` and a number. */
+static ssize_t redis_unit(struct client *c, const char *p, const char *end, struct unit *u)
+{
+    static char head[256];
+    static size_t head_bytes;
+    if (!head_bytes)
+        head_bytes = (size_t)snprintf(head, sizeof head, "*3\r\n$7\r\nmessage\r\n$%zu\r\n%s\r\n$", strlen(options.path), options.path);
+    if ((size_t)(end - p) < head_bytes)
+        return UNIT_INCOMPLETE;
+    uint64_t length;
+    if (memcmp(p, head, head_bytes) == 0) {
+        const char *cr = line_end(p + head_bytes, end);
+        if (!cr)
+            return UNIT_INCOMPLETE;
+        return digits(p + head_bytes, cr, &length) ? whole_payload(p, cr + 2, end, length, u) : UNIT_INVALID;
+    }
+    if (memcmp(p, "*3\r\n$9\r\nsubscribe\r\n", 19) != 0)
+        return UNIT_INVALID;
+    const char *colon = memchr(p, ':', (size_t)(end - p)), *cr = colon ? line_end(colon, end) : NULL;
+    if (!cr)
+        return UNIT_INCOMPLETE;
+    accept_client(c);
+    return cr + 2 - p;
+}
+
+static ssize_t nats_unit(struct client *c, const char *p, const char *end, struct unit *u)
+{
+    const char *cr = line_end(p, end), *number = cr;
+    if (!cr)
+        return UNIT_INCOMPLETE;
+    if (cr - p > 4 && memcmp(p, "MSG ", 4) == 0) {
+        uint64_t length;
+        while (number[-1] != ' ')
+            number--;
+        return digits(number, cr, &length) ? whole_payload(p, cr + 2, end, length, u) : UNIT_INVALID;
+    }
+    if (cr - p == 4 && memcmp(p, "PONG", 4) == 0)
+        accept_client(c);
+    else if (cr - p == 4 && memcmp(p, "PING", 4) == 0)
+        send_all(c, "PONG\r\n", 6);
+    else if (memcmp(p, "INFO", 4) != 0 && memcmp(p, "+OK", 3) != 0)
+        return UNIT_INVALID;
+    return cr + 2 - p;
+}
+
+static void broker_input(struct client *c, const char *p, size_t bytes)
+{
+    const char *end = p + bytes;
+    while (p < end && !c->done && !c->ended) {
+        size_t before = c->carry_bytes, more = 0;
+        const char *from = p, *to = end;
+        if (before) {
+            more = (size_t)(end - p) < 4096 ? (size_t)(end - p) : 4096;
+            carry_append(c, p, more);
+            from = c->carry;
+            to = c->carry + c->carry_bytes;
+        }
+        struct unit u = { 0 };
+        ssize_t size = options.door == DOOR_REDIS ? redis_unit(c, from, to, &u) : nats_unit(c, from, to, &u);
+        if (size == UNIT_INVALID || c->carry_bytes > UNIT_LIMIT) {
+            end_client(c, END_PROTOCOL);
+            return;
+        }
+        if (size == UNIT_INCOMPLETE) {
+            if (!before)
+                carry_append(c, p, (size_t)(end - p));
+            p = before ? p + more : end;
+            continue;
+        }
+        if (u.payload)
+            json_event(c, u.payload, u.payload + u.payload_bytes, u.payload_bytes);
+        c->carry_bytes = 0;
+        p += (size_t)size - before;
+    }
+}
+
+static bool broker_request(struct client *c)
 {
     char *request;
-    int n = asprintf(&request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", options.path);
+    int n = options.door == DOOR_REDIS ? asprintf(&request, "SUBSCRIBE %s\r\n", options.path)
+                                       : asprintf(&request, "CONNECT {\"verbose\":false,\"pedantic\":false}\r\nSUB %s 1\r\nPING\r\n", options.path);
     if (n < 0)
         fail("out of memory");
     bool sent = send_all(c, request, (size_t)n);
@@ -832,30 +1097,74 @@ static bool native_request(struct client *c)
     return sent;
 }
 
-static void open_client(struct client *c, const struct sockaddr_un *address)
+/* ---- raw: bytes ---- */
+
+static void raw_input(struct client *c, size_t bytes)
+{
+    c->raw_bytes += bytes;
+    uint64_t before = c->events;
+    c->events = c->raw_bytes / options.event_bytes;
+    if (c->role != ROLE_NORMAL || c->events == before)
+        return;
+    event_count += c->events - before;
+    payload_bytes += (c->events - before) * options.event_bytes;
+    client_reached(c, c->events);
+}
+
+/* ---- connections ---- */
+
+static bool native_request(struct client *c)
+{
+    char *request;
+    const char *place = strstr(options.path, "{i}");
+    int before = place ? (int)(place - options.path) : (int)strlen(options.path);
+    char number[24] = "";
+    if (place)
+        snprintf(number, sizeof number, "%012zu", (size_t)(c - clients));
+    int n = asprintf(&request, "GET %.*s%s%s HTTP/1.1\r\nHost: localhost\r\n\r\n", before, options.path, number, place ? place + 3 : "");
+    if (n < 0)
+        fail("out of memory");
+    bool sent = send_all(c, request, (size_t)n);
+    free(request);
+    return sent;
+}
+
+static bool request(struct client *c)
+{
+    switch (options.door) {
+    case DOOR_GRPC: return grpc_request(c);
+    case DOOR_REDIS:
+    case DOOR_NATS: return broker_request(c);
+    case DOOR_RAW: accept_client(c); return true;
+    default: return native_request(c);
+    }
+}
+
+static void open_client(struct client *c, const struct sockaddr *address, socklen_t address_bytes, const char *where)
 {
     size_t index = (size_t)(c - clients);
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    c->role = index < normal_count ? ROLE_NORMAL : index < normal_count + options.slow ? ROLE_SLOW : ROLE_STALLED;
+    c->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (c->fd < 0)
         fail("client %zu: socket: %s", index, strerror(errno));
     /* connect() waits while the server's backlog is full; the send time-out bounds that too. */
     struct timeval limit = { .tv_sec = (time_t)options.timeout_s + 1 };
     setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    if (connect(c->fd, (const struct sockaddr *)address, sizeof *address) < 0)
-        fail("client %zu: connect %s: %s", index, address->sun_path,
+    if (connect(c->fd, address, address_bytes) < 0)
+        fail("client %zu: connect %s: %s", index, where,
              errno == EAGAIN ? "the server does not accept connections" : strerror(errno));
-    if (!(options.door == DOOR_GRPC ? grpc_request(c) : native_request(c)))
-        fail("client %zu: cannot send the request: %s", index, strerror(errno));
-    fcntl(c->fd, F_SETFL, O_NONBLOCK);
     struct epoll_event interest = { .events = EPOLLIN, .data.ptr = c };
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &interest) < 0)
         fail("client %zu: epoll_ctl: %s", index, strerror(errno));
+    if (!request(c))
+        fail("client %zu: cannot send the request: %s", index, strerror(errno));
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
 }
 
-static void read_client(struct client *c)
+static void read_client(struct client *c, size_t most)
 {
     static char buffer[READ_BYTES];
-    ssize_t n = read(c->fd, buffer, sizeof buffer);
+    ssize_t n = read(c->fd, buffer, most < sizeof buffer ? most : sizeof buffer);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
@@ -865,30 +1174,69 @@ static void read_client(struct client *c)
     read_ns = clock_ns(CLOCK_MONOTONIC);
     if (options.latency)
         read_realtime_ns = clock_ns(CLOCK_REALTIME);
-    bytes_read += (size_t)n;
-    if (options.door == DOOR_GRPC)
-        grpc_input(c, buffer, (size_t)n);
-    else
-        native_input(c, buffer, (size_t)n);
+    if (c->role == ROLE_NORMAL)
+        bytes_read += (size_t)n;
+    switch (options.door) {
+    case DOOR_GRPC: grpc_input(c, buffer, (size_t)n); break;
+    case DOOR_REDIS:
+    case DOOR_NATS: broker_input(c, buffer, (size_t)n); break;
+    case DOOR_RAW: raw_input(c, (size_t)n); break;
+    default: native_input(c, buffer, (size_t)n);
+    }
+}
+
+static void tell_progress(int64_t now_ns)
+{
+    uint64_t least = UINT64_MAX;
+    for (size_t i = 0; i < normal_count; i++)
+        if (reached[i] < least && !clients[i].ended)
+            least = reached[i];
+    if (least != UINT64_MAX)
+        __atomic_store_n(progress, least, __ATOMIC_RELAXED);
+    progress_ns = now_ns;
+}
+
+static void read_slow(void)
+{
+    for (size_t i = normal_count; i < normal_count + options.slow; i++)
+        if (!clients[i].ended && !clients[i].done)
+            read_client(&clients[i], options.slow_rate * SLOW_TICK_MS / 1000 + 1);
 }
 
 static void drain(int64_t deadline_ns)
 {
     struct epoll_event events[MAX_EPOLL];
-    while (done_count + end_count < client_count && !interrupted) {
-        int64_t left_ms = (deadline_ns - clock_ns(CLOCK_MONOTONIC)) / 1000000;
+    int64_t slow_ns = 0;
+    while (done_count + end_count < normal_count && !interrupted) {
+        int64_t now_ns = clock_ns(CLOCK_MONOTONIC), left_ms = (deadline_ns - now_ns) / 1000000;
         if (left_ms <= 0)
             return;
-        int n = epoll_wait(epoll_fd, events, MAX_EPOLL, left_ms > 1000 ? 1000 : (int)left_ms);
-        for (int i = 0; i < n; i++)
-            read_client(events[i].data.ptr);
+        if (options.slow && accepted_count == client_count && now_ns >= slow_ns) {
+            read_slow();
+            slow_ns = now_ns + SLOW_TICK_MS * INT64_C(1000000);
+        }
+        int64_t most_ms = options.slow ? SLOW_TICK_MS : 1000;
+        int n = epoll_wait(epoll_fd, events, MAX_EPOLL, (int)(left_ms > most_ms ? most_ms : left_ms));
+        for (int i = 0; i < n; i++) {
+            struct client *c = events[i].data.ptr;
+            if (!c->done && !c->ended)
+                read_client(c, READ_BYTES);
+        }
+        if (progress && (n < MAX_EPOLL / 2 || clock_ns(CLOCK_MONOTONIC) - progress_ns >= PROGRESS_NS))
+            tell_progress(clock_ns(CLOCK_MONOTONIC));
     }
+    if (progress)
+        tell_progress(0);
 }
 
 static bool report(void)
 {
-    uint64_t bad = 0, events = 0, other = 0, least = UINT64_MAX, most = 0;
-    for (size_t i = 0; i < client_count; i++) {
+    uint64_t bad = 0, events = 0, other = 0, least = UINT64_MAX, most = 0, slow_events = 0, slow_bad = 0;
+    for (size_t i = normal_count; i < client_count; i++) {
+        slow_events += clients[i].events;
+        slow_bad += clients[i].bad;
+    }
+    for (size_t i = 0; i < normal_count; i++) {
         const struct client *c = &clients[i];
         bad += c->bad;
         events += c->events;
@@ -896,9 +1244,14 @@ static bool report(void)
         least = c->events < least ? c->events : least;
         most = c->events > most ? c->events : most;
     }
-    int64_t until = done_count == client_count ? last_done_ns : last_event_ns;
+    int64_t until = done_count == normal_count ? last_done_ns : last_event_ns;
+    if (options.warmup)
+        first_event_ns = warm_ns;
     printf("{\"clients\":%zu,\"done\":%zu,\"bad\":%" PRIu64 ",\"events\":%" PRIu64 ",\"other\":%" PRIu64 ",\"bytes\":%" PRIu64,
-           client_count, done_count, bad, events, other, bytes_read);
+           normal_count, done_count, bad, events, other, bytes_read);
+    printf(",\"measuredEvents\":%" PRIu64 ",\"payloadBytes\":%" PRIu64 ",\"stalled\":%" PRIu64 ",\"slow\":%" PRIu64
+           ",\"slowEvents\":%" PRIu64 ",\"slowBad\":%" PRIu64,
+           event_count - measured_from, payload_bytes, options.stall, options.slow, slow_events, slow_bad);
     printf(",\"firstToLastSeconds\":%.6f,\"cpu\":%.6f,\"minEvents\":%" PRIu64 ",\"maxEvents\":%" PRIu64 ",\"abnormal\":%zu",
            (double)(until - first_event_ns) / 1e9, (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9, least, most, end_count);
     const char *comma = "";
@@ -926,7 +1279,7 @@ static bool report(void)
         printf("]");
     }
     printf("}\n");
-    return done_count == client_count && bad == 0;
+    return done_count == normal_count && bad == 0;
 }
 
 static void on_interrupt(int signal_number)
@@ -938,8 +1291,9 @@ static void on_interrupt(int signal_number)
 static _Noreturn void usage(const char *why)
 {
     fprintf(stderr,
-            "drain: %s\nusage: drain SOCKET CLIENTS LAST --door native|docker|grpc [--path P] [--since SECONDS] [--window BYTES]\n"
-            "             [--timeout S] [--ready-fd[=FD]] [--latency] [--window-seconds W]\n",
+            "drain: %s\nusage: drain SOCKET CLIENTS LAST --door native|docker|grpc|redis|nats|raw [--path P] [--step N] [--warmup N]\n"
+            "             [--progress FILE] [--stall K] [--slow K] [--slow-rate B] [--latency] [--window-seconds W] [--event-bytes B]\n"
+            "             [--since SECONDS] [--window BYTES] [--timeout S] [--ready-fd[=FD]]\n",
             why);
     exit(2);
 }
@@ -963,6 +1317,16 @@ static double seconds(const char *text, const char *what)
     return value;
 }
 
+static void map_progress(const char *file)
+{
+    int fd = open(file, O_RDWR | O_CLOEXEC);
+    void *page = fd < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (page == MAP_FAILED)
+        usage("--progress: cannot map the file");
+    close(fd);
+    progress = page;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option long_options[] = {
@@ -970,6 +1334,10 @@ int main(int argc, char **argv)
         { "since", required_argument, NULL, 's' },    { "window", required_argument, NULL, 'w' },
         { "timeout", required_argument, NULL, 't' },  { "ready-fd", optional_argument, NULL, 'r' },
         { "latency", no_argument, NULL, 'l' },        { "window-seconds", required_argument, NULL, 'W' },
+        { "step", required_argument, NULL, 'S' },     { "warmup", required_argument, NULL, 'u' },
+        { "progress", required_argument, NULL, 'P' }, { "stall", required_argument, NULL, 'x' },
+        { "slow", required_argument, NULL, 'y' },     { "slow-rate", required_argument, NULL, 'z' },
+        { "event-bytes", required_argument, NULL, 'b' },
         { NULL, 0, NULL, 0 },
     };
     const char *door = NULL;
@@ -986,27 +1354,48 @@ int main(int argc, char **argv)
                 options.ready_fd = (int)whole(optarg, INT32_MAX, "--ready-fd: expected a number");
             break;
         case 'l': options.latency = true; break;
+        case 'S': options.step = whole(optarg, UINT32_MAX, "--step: expected a number"); break;
+        case 'u': options.warmup = whole(optarg, UINT64_MAX / 2, "--warmup: expected a number"); break;
+        case 'P': map_progress(optarg); break;
+        case 'x': options.stall = whole(optarg, 1000000, "--stall: expected a number"); break;
+        case 'y': options.slow = whole(optarg, 1000000, "--slow: expected a number"); break;
+        case 'z': options.slow_rate = whole(optarg, 1000000000, "--slow-rate: expected bytes"); break;
+        case 'b': options.event_bytes = whole(optarg, 65536, "--event-bytes: expected bytes"); break;
         case 'W': options.window_s = seconds(optarg, "--window-seconds: expected seconds"); break;
         default: usage("unknown option");
         }
     }
     if (argc - optind != 3)
         usage("expected SOCKET CLIENTS LAST");
-    if (!door || (strcmp(door, "native") != 0 && strcmp(door, "docker") != 0 && strcmp(door, "grpc") != 0))
-        usage("--door: expected native, docker or grpc");
-    options.door = strcmp(door, "grpc") == 0 ? DOOR_GRPC : strcmp(door, "docker") == 0 ? DOOR_DOCKER : DOOR_NATIVE;
+    options.door = DOORS;
+    for (int i = 0; door && i < DOORS; i++)
+        if (strcmp(door, door_names[i]) == 0)
+            options.door = (enum door)i;
+    if (options.door == DOORS)
+        usage("--door: expected native, docker, grpc, redis, nats or raw");
+    if (options.step == 0 || options.event_bytes == 0)
+        usage("--step and --event-bytes: expected at least 1");
     if (!options.path)
-        options.path = options.door == DOOR_DOCKER ? "/events" : "/v1/events?since=0";
+        options.path = options.door == DOOR_NATIVE ? "/v1/events?since=0" : options.door == DOOR_DOCKER ? "/events" : "events";
     if (options.window == 0)
         usage("--window: expected 1..2147483647");
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    if (strlen(argv[optind]) >= sizeof address.sun_path)
+    const char *where = argv[optind];
+    struct sockaddr_un local = { .sun_family = AF_UNIX };
+    struct sockaddr_in inet = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    bool is_inet = strncmp(where, "tcp:", 4) == 0;
+    if (is_inet)
+        inet.sin_port = htons((uint16_t)whole(where + 4, 65535, "SOCKET: expected tcp:PORT"));
+    else if (strlen(where) >= sizeof local.sun_path)
         usage("SOCKET: the path is too long");
-    strcpy(address.sun_path, argv[optind]);
+    else
+        strcpy(local.sun_path, where);
     client_count = whole(argv[optind + 1], 1000000, "CLIENTS: expected a number");
     options.last = whole(argv[optind + 2], UINT64_MAX, "LAST: expected a number");
     if (client_count == 0)
         usage("CLIENTS: expected at least 1");
+    if (options.stall + options.slow >= client_count)
+        usage("--stall, --slow: expected fewer than CLIENTS");
+    normal_count = client_count - options.stall - options.slow;
 
     int64_t deadline_ns = clock_ns(CLOCK_MONOTONIC) + (int64_t)(options.timeout_s * 1e9);
     struct rlimit files;
@@ -1019,9 +1408,11 @@ int main(int argc, char **argv)
     sigaction(SIGINT, &act, NULL);
 
     clients = must(calloc(client_count, sizeof *clients));
+    reached = must(calloc(normal_count, sizeof *reached));
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     for (size_t i = 0; i < client_count; i++)
-        open_client(&clients[i], &address);
+        open_client(&clients[i], is_inet ? (struct sockaddr *)&inet : (struct sockaddr *)&local,
+                    is_inet ? sizeof inet : sizeof local, where);
     drain(deadline_ns);
     if (accepted_count < client_count)
         fail("only %zu of %zu streams accepted %s", accepted_count, client_count, interrupted ? "before a signal" : "in time");

@@ -78,6 +78,12 @@ export const ERROR_TABLE = {
     'The POSIX calls of the daemon (koffi) cannot be loaded on this platform.',
   ),
   ERR_DAEMON_UNAVAILABLE: row('environment', 503, 'No daemon answers on the socket.'),
+  ERR_COMPILER_MISSING: row('environment', 500, 'The C programs of the benchmark could not be compiled.'),
+  ERR_BENCH_INVALID: row(
+    'environment',
+    500,
+    'A benchmark run that did not deliver what was sent, and so has no figure.',
+  ),
   ERR_CLIENT_LAGGED: row('subscriber', 503, 'The client fell further behind than its lag policy allows.'),
   ERR_CLIENT_GAP: row('subscriber', 503, 'Events that the client had not received were no longer retained.'),
   ERR_CLIENT_FAILED: row('subscriber', 500, 'The write function of a push client threw or rejected.'),

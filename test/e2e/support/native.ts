@@ -21,15 +21,6 @@ export function buildNative(): NativePrograms {
   return { sender: path.join(OUT, 'sender'), grpcClient: path.join(OUT, 'grpc_client') };
 }
 
-/** The drain client of bench/native: reads many connections at next to no cost and checks every sequence. */
-export function buildDrain(): string {
-  fs.mkdirSync(OUT, { recursive: true });
-  const drain = path.join(OUT, 'drain');
-  const cc = spawnSync('cc', ['-O2', '-o', drain, path.join(CHECKOUT, 'bench/native/drain.c')], { encoding: 'utf8' });
-  if (cc.status !== 0) throw new Error(`cc failed: ${cc.error?.message ?? cc.stderr}`);
-  return drain;
-}
-
 export interface Sent {
   readonly sent: number;
   readonly seconds: number;

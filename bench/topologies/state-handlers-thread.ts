@@ -1,5 +1,5 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
-import { openConnection } from '../src/index.ts';
+import { openConnection } from '../../src/index.ts';
 
 /**
  * One of the two threads of state-handlers.ts: publishes 5,000 events a second, stamped, or receives them and reports the p99

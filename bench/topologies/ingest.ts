@@ -1,0 +1,97 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import http from 'node:http';
+import { cpuSeconds, machineTime, residentBytes, stealPercent } from '../../src/cli/bench/accounting.ts';
+import { startDaemon } from '../../src/cli/bench/daemon.ts';
+import type { Context, Row, Topology } from '../topology.ts';
+
+const EVENTS = 1_500_000;
+const WARMUP = 1_000_000;
+
+export const ingest: Topology = {
+  name: 'ingest',
+  title: 'FIFO to log, no client',
+  about:
+    'From one C sender: read, checked, formatted, numbered, appended. Time runs until the last event is in the log. Reading is ' +
+    'the thread of `monitored`, formatting that of the collector.',
+  async run(context: Context): Promise<Row[]> {
+    const rows: Row[] = [];
+    for (let round = 1; round <= context.rounds; round += 1) {
+      rows.push(await once(context));
+      context.log(`${round}/${context.rounds} ${JSON.stringify(rows.at(-1)?.figures)}`);
+    }
+    return rows;
+  },
+};
+
+async function once(context: Context): Promise<Row> {
+  const daemon = await startDaemon({ doors: ['native'], main: context.main });
+  try {
+    await send(context, daemon.load, 0, WARMUP);
+    await reached(daemon.admin, WARMUP);
+    const cpuBefore = cpuSeconds(daemon.pid);
+    const threadsBefore = threadSeconds(daemon.pid);
+    const machineBefore = machineTime();
+    const begun = performance.now();
+    await send(context, daemon.load, WARMUP, EVENTS);
+    await reached(daemon.admin, WARMUP + EVENTS);
+    const seconds = (performance.now() - begun) / 1000;
+    const micros = (cpu: number): number => (cpu / EVENTS) * 1e6;
+    const threads = threadSeconds(daemon.pid).map((cpu, index) => micros(cpu - (threadsBefore[index] ?? 0)));
+    const [collecting = 0, reading = 0] = threads.sort((a, b) => b - a);
+    return {
+      system: 'tocsin',
+      params: {},
+      figures: {
+        eventsPerSecond: EVENTS / seconds,
+        cpuPerEventUs: micros(cpuSeconds(daemon.pid) - cpuBefore),
+        collectorUs: collecting,
+        readingUs: reading,
+        rssMb: residentBytes(daemon.pid) / 1e6,
+        stealPercent: stealPercent(machineBefore, machineTime()),
+      },
+    };
+  } finally {
+    await daemon.stop();
+  }
+}
+
+async function send(context: Context, load: readonly string[], from: number, count: number): Promise<void> {
+  const child = spawn(context.programs.load, [...load, String(count), '--start', String(from)], { stdio: 'ignore' });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Error(`the sender ended with ${code}`);
+}
+
+/** Waits until the log has so many events. @throws when it has more */
+async function reached(admin: string, events: number): Promise<void> {
+  for (;;) {
+    const head = await headOf(admin);
+    if (head === events) return;
+    if (head > events) throw new Error(`${head} events, ${events} were sent`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function headOf(socketPath: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    http
+      .get({ socketPath, path: '/v1/stats' }, (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (text: string) => (body += text));
+        response.on('end', () => resolve((JSON.parse(body) as { headSeq: number }).headSeq));
+      })
+      .once('error', reject);
+  });
+}
+
+/** CPU seconds of each thread, in the order in which they began. */
+function threadSeconds(pid: number): number[] {
+  return fs
+    .readdirSync(`/proc/${pid}/task`)
+    .map(Number)
+    .sort((a, b) => a - b)
+    .map((thread) => {
+      const fields = fs.readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').split(') ').at(-1)!.split(' ');
+      return (Number(fields[11]) + Number(fields[12])) / 100;
+    });
+}

@@ -1,0 +1,77 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Sink } from '../../src/actors/client.ts';
+import { Fanout } from '../../src/actors/fanout.ts';
+import { makeEncoder } from '../../src/codec/formats.ts';
+import { ClientTable } from '../../src/messages/client-table.ts';
+import { counterBytes, Counters } from '../../src/messages/counters.ts';
+import { LogState } from '../../src/messages/log-state.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { defer, later } from '../../src/runtime/hosting.ts';
+
+/** One shard of shards.ts: its lanes, all different, with a sink that takes everything and does nothing. */
+export interface ShardTask {
+  readonly lanes: number;
+  /** Filters are numbered, so that no two lanes are alike. */
+  readonly firstLane: number;
+  readonly logState: SharedArrayBuffer;
+  readonly segments: readonly SharedArrayBuffer[];
+}
+
+const task = workerData as ShardTask;
+const nobody = { post: () => {} };
+const logState = new LogState(task.logState);
+const head = logState.headSeq;
+logState.headSeq = 0;
+const fanout = new Fanout({
+  shard: 0,
+  epoch: 'aaaaaaaa',
+  logState,
+  clients: new ClientTable(ClientTable.allocate(1)),
+  counters: new Counters(new SharedArrayBuffer(counterBytes(1)), 0),
+  clock: systemClock(),
+  defer,
+  later,
+  maxDelayMs: 0,
+  makeEncoder: (format) => makeEncoder(format, 'aaaaaaaa'),
+  allocate: () => (bytes) => Buffer.allocUnsafeSlow(bytes),
+  collector: nobody,
+  buffer: nobody,
+  main: nobody,
+});
+let delivered = 0;
+const sink: Sink = {
+  write(_, events) {
+    delivered += events;
+    return true;
+  },
+  gap: () => true,
+  heartbeat() {},
+  end() {},
+};
+for (let lane = 0; lane < task.lanes; lane += 1) {
+  const handle = await fanout.subscribe({
+    door: 'bench',
+    peer: 'bench',
+    format: 'json-chunked',
+    start: { from: 'live' },
+    follow: true,
+    // Shows everything, and is nobody else's filter.
+    filter: [{ key: 'label', op: '!=', value: `lane${task.firstLane + lane}` }],
+    lagLimit: 0,
+    heartbeatMs: 0,
+  });
+  handle.start(sink);
+}
+parentPort?.once('message', () => {
+  const begun = performance.now();
+  logState.headSeq = head;
+  // A segment at a time, as the collector would announce them.
+  for (const memory of task.segments) fanout.receive({ type: 'segment-opened', memory });
+  const wait = (): void => {
+    if (delivered < head * task.lanes) return void setImmediate(wait);
+    parentPort?.postMessage({ ms: performance.now() - begun, delivered });
+    process.exit();
+  };
+  wait();
+});
+parentPort?.postMessage('ready');

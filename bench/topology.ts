@@ -1,0 +1,119 @@
+import type { Measurement, Plan, Subject } from '../src/cli/bench/measure.ts';
+import { measure } from '../src/cli/bench/measure.ts';
+import type { BenchPrograms } from '../src/cli/bench/programs.ts';
+import { startDaemon } from '../src/cli/bench/daemon.ts';
+import { type DoorName } from '../src/cli/bench/daemon.ts';
+
+/** One measured thing in one round. */
+export interface Row {
+  /** What was measured: `tocsin`, `redis`, ... */
+  readonly system: string;
+  /** What it was measured with: `clients`, `door`, `rate` ... */
+  readonly params: Readonly<Record<string, string | number>>;
+  /** Numbers by name. `null` = it has none. */
+  readonly figures: Readonly<Record<string, number | null>>;
+}
+
+/** What a benchmark found, as it is kept in bench/results. */
+export interface Result {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly rows: readonly Row[];
+}
+
+export interface Machine {
+  readonly date: string;
+  readonly node: string;
+  readonly cores: number;
+  readonly cpu: string;
+  readonly linux: string;
+  readonly commit: string;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+export interface Topology {
+  readonly name: string;
+  readonly title: string;
+  /** What the reader has to know to read the table. */
+  readonly about: string;
+  run(context: Context): Promise<Row[]>;
+}
+
+export interface Context {
+  readonly programs: BenchPrograms;
+  readonly rounds: number;
+  /** The daemon's `main.js`. */
+  readonly main: string;
+  log(line: string): void;
+}
+
+/** One cell of a benchmark: a system, what it is asked, and how it is started. */
+export interface Case {
+  readonly system: string;
+  readonly params: Readonly<Record<string, string | number>>;
+  /** Undefined when the system is not installed. */
+  readonly start: () => Promise<Subject | undefined>;
+  readonly plan: Plan;
+}
+
+/** Runs every case once a round, one after the other, so that what the machine does meanwhile hits them alike. */
+export async function inRounds(context: Context, cases: readonly Case[], rounds = context.rounds): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const { system, params, start, plan } of cases) {
+      const subject = await start();
+      if (!subject) continue;
+      try {
+        const figures = await measure(subject, plan, context.programs);
+        rows.push({ system, params, figures: { ...figures } });
+        context.log(`${round}/${rounds} ${system} ${JSON.stringify(params)}: ${brief(figures)}`);
+      } finally {
+        await subject.stop();
+      }
+    }
+  }
+  return rows;
+}
+
+function brief({
+  eventsPerSecond,
+  deliveriesPerSecond,
+  cpuPerMillion,
+  p99us,
+  rssMb,
+  stealPercent,
+}: Measurement): string {
+  const latency = p99us === null ? '' : `, p99 ${p99us.toFixed(0)} us`;
+  return (
+    `${(eventsPerSecond / 1e3).toFixed(1)} k/s, ${(deliveriesPerSecond / 1e6).toFixed(2)} M/s, ${cpuPerMillion.toFixed(3)} s/M` +
+    `${latency}, ${rssMb.toFixed(0)} MB, steal ${stealPercent.toFixed(1)} %`
+  );
+}
+
+/** History is 65,536 events; clients may be this far apart and behind. */
+export const AHEAD = 16_384;
+
+/** Enough events for about two seconds, and a warm-up of about one. */
+export function planFor(clients: number, more: Partial<Plan> = {}): Plan {
+  const events = clients <= 1 ? 1_000_000 : clients <= 10 ? 600_000 : clients <= 100 ? 160_000 : 20_000;
+  return { clients, events, warmup: Math.round(events * 0.6), rate: 0, ahead: AHEAD, ...more };
+}
+
+export function tocsinCase(
+  context: Context,
+  door: DoorName,
+  params: Case['params'],
+  plan: Plan,
+  options: {
+    readonly intake?: 'fifo' | 'http';
+    readonly flags?: readonly string[];
+    readonly drain?: readonly string[];
+  } = {},
+): Case {
+  return {
+    system: 'tocsin',
+    params: { door, ...params },
+    start: () => startDaemon({ doors: [door], main: context.main, ...options }),
+    plan,
+  };
+}

@@ -1,0 +1,78 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { openConnection } from '../../runtime/connection.ts';
+
+/** One of the two threads of `embedded.ts`: publishes stamped events at a rate, or receives them and says how late they were. */
+export interface EmbeddedTask {
+  readonly role: 'publish' | 'receive';
+  readonly port: MessagePort;
+  readonly clients: number;
+  readonly events: number;
+  readonly warmup: number;
+  /** Events per second; 0 = as fast as the log takes them. */
+  readonly rate: number;
+}
+
+export interface Received {
+  readonly deliveries: number;
+  readonly seconds: number;
+  /** Of each delivery behind the warm-up, or of a sample of them. */
+  readonly latenciesUs: Float64Array;
+}
+
+const MAX_LATENCIES = 1_000_000;
+const MAX_BATCH = 256;
+const now = (): number => performance.timeOrigin + performance.now();
+const task = workerData as EmbeddedTask;
+const last = task.warmup + task.events;
+const connection = await openConnection(task.port);
+
+async function receive(): Promise<void> {
+  const every = Math.max(1, Math.ceil((task.clients * task.events) / MAX_LATENCIES));
+  const latencies: number[] = [];
+  let begunMs = 0;
+  let deliveries = 0;
+  let warm = 0;
+  const follow = async (): Promise<void> => {
+    let expected = 0;
+    for await (const event of await connection.subscribe({ since: '0' })) {
+      expected += 1;
+      if ('missed' in event || event.seq !== expected) throw new Error(`an event is missing: ${JSON.stringify(event)}`);
+      if (expected === task.warmup && (warm += 1) === task.clients) begunMs = now();
+      if (expected <= task.warmup) continue;
+      deliveries += 1;
+      if (deliveries % every === 0) latencies.push((now() - Number(event.args)) * 1000);
+      if (expected === last) return;
+    }
+  };
+  const following = Array.from({ length: task.clients }, follow);
+  parentPort?.postMessage('ready');
+  await Promise.all(following);
+  const seconds = (now() - begunMs) / 1000;
+  parentPort?.postMessage({ deliveries, seconds, latenciesUs: Float64Array.from(latencies) } satisfies Received);
+}
+
+/** Each event says in its arguments when it was to be published, in milliseconds. */
+async function publish(): Promise<void> {
+  const begunMs = now();
+  const event = (sent: number, atMs: number) => ({
+    type: 'container',
+    action: 'start',
+    id: `c${sent % 500}`,
+    args: String(atMs),
+    attributes: { image: 'nginx:1.27', seq: String(sent + 1) },
+  });
+  for (let sent = 0; sent < last; ) {
+    if (task.rate === 0) {
+      const batch = Array.from({ length: Math.min(MAX_BATCH, last - sent) }, (_, index) => event(sent + index, now()));
+      await connection.publishDurable(batch);
+      sent += batch.length;
+      continue;
+    }
+    const due = Math.min(last, ((now() - begunMs) * task.rate) / 1000);
+    for (; sent < due; sent += 1) connection.publish(event(sent, begunMs + (sent * 1000) / task.rate));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+await (task.role === 'receive' ? receive() : publish());
+await connection.close();
