@@ -37,6 +37,8 @@ const EXPIRE_EVERY = 16_384;
 
 /** Its place among the readers. */
 const BUFFER = 0;
+/** While there is more to take, readers are told of new events each time there are so many: waking a thread costs as much as ten. */
+const ANNOUNCE_EVERY = 1_024;
 
 /** Publishers with a ring of their own. */
 const MAX_INTAKES = 64;
@@ -63,6 +65,7 @@ export class Collector implements Appender {
   #nextSeq = 1;
   #expiredAt = 0;
   #bufferToldAt = 0;
+  #announcedAt = 0;
   /** Events of unknown containers in this batch. */
   #unknown = 0;
   /** More work is due without a wake-up. */
@@ -175,7 +178,9 @@ export class Collector implements Appender {
     }
     if (worked) this.#commit();
     this.#dropLeft();
-    if (!this.#sleep()) {
+    const isIdle = this.#sleep();
+    if (isIdle || this.#env.logState.headSeq - this.#announcedAt >= ANNOUNCE_EVERY) this.#announce();
+    if (!isIdle) {
       this.#working = true;
       return this.#env.defer(() => this.#work());
     }
@@ -278,7 +283,7 @@ export class Collector implements Appender {
   }
 
   #commit(): void {
-    const { counters, logState, readers, bufferEvery } = this.#env;
+    const { counters, logState } = this.#env;
     const head = this.#nextSeq - 1;
     const added = head - logState.headSeq;
     if (added > 0) {
@@ -286,17 +291,25 @@ export class Collector implements Appender {
       this.#segment.commit(this.#pos);
       counters.add('events', added);
       this.#countRepairs();
-      readers.forEach((reader, index) => {
-        if (index === BUFFER && head - this.#bufferToldAt < bufferEvery) return;
-        if (index === BUFFER) this.#bufferToldAt = head;
-        if (claimWakeUp(logState.asleep, index)) reader.post({ type: 'appended' });
-      });
     }
     for (const intake of this.#intakes) intake.committed();
     if (logState.oldestSeq - this.#expiredAt >= EXPIRE_EVERY) {
       this.#expiredAt = logState.oldestSeq;
       this.#table.expire(logState.oldestSeq);
     }
+  }
+
+  /** Wakes the readers that sleep. */
+  #announce(): void {
+    const { logState, readers, bufferEvery } = this.#env;
+    const head = logState.headSeq;
+    if (head === this.#announcedAt) return;
+    this.#announcedAt = head;
+    readers.forEach((reader, index) => {
+      if (index === BUFFER && head - this.#bufferToldAt < bufferEvery) return;
+      if (index === BUFFER) this.#bufferToldAt = head;
+      if (claimWakeUp(logState.asleep, index)) reader.post({ type: 'appended' });
+    });
   }
 
   #countRepairs(): void {

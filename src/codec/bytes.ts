@@ -27,18 +27,103 @@ export function textOf(bytes: Uint8Array, from: number, to: number): string {
   return decoder.decode(bytes.slice(from, to));
 }
 
+/** Views of the memory that was read and written last: nearly always it is the same again. */
+let readBytes: Uint8Array | undefined;
+let readView: DataView = new DataView(new ArrayBuffer(0));
+let writtenBytes: Uint8Array | undefined;
+let writtenView: DataView = readView;
+
+function viewToRead(bytes: Uint8Array): DataView {
+  if (bytes !== readBytes) {
+    readBytes = bytes;
+    readView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+  return readView;
+}
+
+function viewToWrite(bytes: Uint8Array): DataView {
+  if (bytes !== writtenBytes) {
+    writtenBytes = bytes;
+    writtenView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+  return writtenView;
+}
+
 export function copyBytes(source: Uint8Array, from: number, to: number, out: Uint8Array, pos: number): number {
   const count = to - from;
-  if (count > 96) {
+  if (count > 160) {
     out.set(source.subarray(from, to), pos);
-  } else {
-    for (let index = 0; index < count; index += 1) out[pos + index] = source[from + index]!;
+    return pos + count;
   }
+  let done = 0;
+  // Short texts are often constants or the output itself, whose views would push the record's out.
+  if (count >= 24) {
+    const input = viewToRead(source);
+    const output = viewToWrite(out);
+    for (; done + 4 <= count; done += 4) output.setInt32(pos + done, input.getInt32(from + done, true), true);
+  }
+  for (; done < count; done += 1) out[pos + done] = source[from + done]!;
   return pos + count;
 }
 
 export function writeBytes(out: Uint8Array, pos: number, source: Uint8Array): number {
   return copyBytes(source, 0, source.length, out, pos);
+}
+
+/** A constant text, ready to be written in whole words: up to three bytes behind it are written as well. */
+export interface Literal {
+  readonly words: Int32Array;
+  readonly length: number;
+}
+
+export function literal(text: string): Literal {
+  const bytes = encoder.encode(text);
+  const padded = new Uint8Array((bytes.length + 3) & ~3);
+  padded.set(bytes);
+  return { words: new Int32Array(padded.buffer), length: bytes.length };
+}
+
+/** The three bytes behind the text may change too. @returns the position behind the text */
+export function writeLiteral(out: Uint8Array, pos: number, { words, length }: Literal): number {
+  const output = viewToWrite(out);
+  for (let index = 0; index < words.length; index += 1) output.setInt32(pos + 4 * index, words[index]!, true);
+  return pos + length;
+}
+
+/**
+ * Copies text in steps of four bytes, up to a step with a byte that JSON may want escaped: a control character, a quote, a
+ * backslash; with `html`, as Go has it, also `<`, `>`, `&` and the first byte of the line separators.
+ * @returns how many bytes were copied
+ */
+export function copyPlain(
+  source: Uint8Array,
+  from: number,
+  to: number,
+  out: Uint8Array,
+  pos: number,
+  html: boolean,
+): number {
+  const input = viewToRead(source);
+  const output = viewToWrite(out);
+  const last = to - 4;
+  let at = from;
+  for (; at <= last; at += 4) {
+    const word = input.getInt32(at, true);
+    let found = ((word - 0x20202020) & ~word) | zeroByte(word ^ 0x22222222) | zeroByte(word ^ 0x5c5c5c5c);
+    if (html) {
+      // `<` and `>` differ in one bit.
+      const angle = (word & ~0x02020202) ^ 0x3c3c3c3c;
+      found |= zeroByte(angle) | zeroByte(word ^ 0x26262626) | zeroByte(word ^ 0xe2e2e2e2);
+    }
+    if ((found & 0x80808080) !== 0) break;
+    output.setInt32(pos + at - from, word, true);
+  }
+  return at - from;
+}
+
+/** The top bit of the lowest byte that is zero is set, and of none below it. */
+function zeroByte(word: number): number {
+  return (word - 0x01010101) & ~word;
 }
 
 /** Decimal digits of a non-negative safe integer. */

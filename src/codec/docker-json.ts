@@ -1,23 +1,23 @@
 import { dockerAction } from '../event/operators.ts';
 import { EVENT } from '../messages/layout.ts';
-import { textOf, utf8, writeBytes, writeNanos, writeUint } from './bytes.ts';
+import { copyPlain, literal, textOf, utf8, writeBytes, writeLiteral, writeNanos, writeUint } from './bytes.ts';
 import { DOCKER_SCOPE, dockerExitCodeOf, isBareImageEvent, TYPE_CONTAINER, TYPE_IMAGE } from './docker-event.ts';
 import type { Encoder } from './encoder.ts';
 import { type EventView, readUint16 } from './event-record.ts';
 import { CHUNK_HEAD_BYTES, frameChunk } from './http-chunk.ts';
 
 const HEX = utf8('0123456789abcdef');
-const STATUS = utf8('"status":"');
-const LEGACY_ID = utf8('","id":"');
-const FROM = utf8('","from":"');
-const TYPE = utf8('"Type":"');
-const ACTION = utf8('","Action":"');
-const ID = utf8('","Actor":{"ID":"');
-const ATTRIBUTES = utf8('","Attributes":{');
-const SCOPE = utf8('}},"scope":"');
-const TIME = utf8('","time":');
-const TIME_NANO = utf8(',"timeNano":');
-const LOCAL = utf8(DOCKER_SCOPE);
+const STATUS = literal('"status":"');
+const LEGACY_ID = literal('","id":"');
+const FROM = literal('","from":"');
+const TYPE = literal('"Type":"');
+const ACTION = literal('","Action":"');
+const ID = literal('","Actor":{"ID":"');
+const ATTRIBUTES = literal('","Attributes":{');
+const SCOPE = literal('}},"scope":"');
+const TIME = literal('","time":');
+const TIME_NANO = literal(',"timeNano":');
+const LOCAL = literal(DOCKER_SCOPE);
 const KEY_EXIT_CODE = utf8('exitCode');
 const KEY_IMAGE = utf8('image');
 const KEY_NAME = utf8('name');
@@ -90,23 +90,23 @@ export class DockerJsonEncoder implements Encoder {
     if (this.#isLegacy) {
       const isContainer = event.isOfType(TYPE_CONTAINER);
       if (isContainer || event.isOfType(TYPE_IMAGE)) {
-        pos = writeAction(event, typeTo, actionTo, idFrom, out, writeBytes(out, pos, STATUS));
-        if (idTo > idFrom) pos = writeText(bytes, idFrom, idTo, out, writeBytes(out, pos, LEGACY_ID));
+        pos = writeAction(event, typeTo, actionTo, idFrom, out, writeLiteral(out, pos, STATUS));
+        if (idTo > idFrom) pos = writeText(bytes, idFrom, idTo, out, writeLiteral(out, pos, LEGACY_ID));
         if (isContainer) pos = this.#from(bytes, out, pos);
         out[pos] = 0x22;
         out[pos + 1] = 0x2c;
         pos += 2;
       }
     }
-    pos = writeText(bytes, typeFrom, typeTo, out, writeBytes(out, pos, TYPE));
-    pos = writeAction(event, typeTo, actionTo, idFrom, out, writeBytes(out, pos, ACTION));
-    pos = writeText(bytes, idFrom, idTo, out, writeBytes(out, pos, ID));
-    pos = this.#attributes(event, idFrom, idTo, out, writeBytes(out, pos, ATTRIBUTES));
-    pos = writeBytes(out, pos, SCOPE);
-    pos = scopeTo > idTo ? writeText(bytes, idTo, scopeTo, out, pos) : writeBytes(out, pos, LOCAL);
+    pos = writeText(bytes, typeFrom, typeTo, out, writeLiteral(out, pos, TYPE));
+    pos = writeAction(event, typeTo, actionTo, idFrom, out, writeLiteral(out, pos, ACTION));
+    pos = writeText(bytes, idFrom, idTo, out, writeLiteral(out, pos, ID));
+    pos = this.#attributes(event, idFrom, idTo, out, writeLiteral(out, pos, ATTRIBUTES));
+    pos = writeLiteral(out, pos, SCOPE);
+    pos = scopeTo > idTo ? writeText(bytes, idTo, scopeTo, out, pos) : writeLiteral(out, pos, LOCAL);
     const { timeSec, timeNanos } = event;
-    pos = writeUint(out, writeBytes(out, pos, TIME), timeSec);
-    pos = writeBytes(out, pos, TIME_NANO);
+    pos = writeUint(out, writeLiteral(out, pos, TIME), timeSec);
+    pos = writeLiteral(out, pos, TIME_NANO);
     if (timeSec === 0) pos = writeUint(out, pos, timeNanos);
     else pos = writeNanos(out, writeUint(out, pos, timeSec), timeNanos);
     out[pos] = 0x7d;
@@ -187,7 +187,7 @@ export class DockerJsonEncoder implements Encoder {
       const valueFrom = entries[entry + 2]!;
       const valueTo = entries[entry + 3]!;
       if (compareBytes(bytes, entries[entry]!, entries[entry + 1]!, KEY_IMAGE, 0, KEY_IMAGE.length) !== 0) continue;
-      return valueTo > valueFrom ? writeText(bytes, valueFrom, valueTo, out, writeBytes(out, pos, FROM)) : pos;
+      return valueTo > valueFrom ? writeText(bytes, valueFrom, valueTo, out, writeLiteral(out, pos, FROM)) : pos;
     }
     return pos;
   }
@@ -242,8 +242,9 @@ function compareBytes(a: Uint8Array, aFrom: number, aTo: number, b: Uint8Array, 
 
 /** JSON text without the quotes, escaped as Go does it. The log holds valid UTF-8 only. */
 function writeText(bytes: Uint8Array, from: number, to: number, out: Uint8Array, start: number): number {
-  let pos = start;
-  for (let at = from; at < to; at += 1) {
+  const plain = copyPlain(bytes, from, to, out, start, true);
+  let pos = start + plain;
+  for (let at = from + plain; at < to; at += 1) {
     const byte = bytes[at]!;
     const escape = ESCAPES[byte]!;
     if (escape === 0) {

@@ -2,18 +2,24 @@ import { MONITOR } from '../messages/layout.ts';
 
 const NAME_WORDS = (MONITOR.NAME_BYTES - 1) / 4;
 
+/** Names that share a hash have so many places; the one that has been there longest gives way. */
+const WAYS = 4;
+
 /**
  * Finds what belongs to the name in a monitor record without decoding it: the field's 64 bytes are compared as sixteen words.
- * Of fixed size, so that a flood of names costs no memory: two names share a pair of places, a third one takes the older's.
+ * Of fixed size, so that a flood of names costs no memory.
  */
 export class NameCache<Value> {
   readonly #mask: number;
+  readonly #hashes: Int32Array;
   readonly #keys: Int32Array;
   readonly #values: (Value | undefined)[];
+  #next = 0;
 
   /** @param slots a power of two */
   constructor(slots: number) {
     this.#mask = slots - 1;
+    this.#hashes = new Int32Array(slots);
     this.#keys = new Int32Array(slots * NAME_WORDS);
     this.#values = Array.from({ length: slots });
   }
@@ -21,20 +27,29 @@ export class NameCache<Value> {
   /** @param words the memory that holds the record, @param at the record's byte offset, a multiple of four */
   find(words: Int32Array, at: number): Value | undefined {
     const name = (at + MONITOR.NAME) >> 2;
-    const slot = this.#slotOf(words, name);
-    if (this.#holds(slot, words, name)) return this.#values[slot];
-    return this.#holds(slot ^ 1, words, name) ? this.#values[slot ^ 1] : undefined;
+    const hash = hashOf(words, name);
+    const first = hash & this.#mask & ~(WAYS - 1);
+    for (let slot = first; slot < first + WAYS; slot += 1)
+      if (this.#hashes[slot] === hash && this.#holds(slot, words, name)) return this.#values[slot];
+    return undefined;
   }
 
   put(words: Int32Array, at: number, value: Value): void {
     const name = (at + MONITOR.NAME) >> 2;
-    const slot = this.#slotOf(words, name);
-    const key = slot * NAME_WORDS;
-    if (this.#values[slot] !== undefined) {
-      this.#keys.copyWithin((slot ^ 1) * NAME_WORDS, key, key + NAME_WORDS);
-      this.#values[slot ^ 1] = this.#values[slot];
+    const hash = hashOf(words, name);
+    const first = hash & this.#mask & ~(WAYS - 1);
+    let slot = first;
+    while (slot < first + WAYS && this.#values[slot] !== undefined) {
+      if (this.#hashes[slot] === hash && this.#holds(slot, words, name)) break;
+      slot += 1;
     }
+    if (slot === first + WAYS) {
+      slot = first + this.#next;
+      this.#next = (this.#next + 1) % WAYS;
+    }
+    const key = slot * NAME_WORDS;
     for (let index = 0; index < NAME_WORDS; index += 1) this.#keys[key + index] = words[name + index]!;
+    this.#hashes[slot] = hash;
     this.#values[slot] = value;
   }
 
@@ -49,15 +64,15 @@ export class NameCache<Value> {
     }
     return true;
   }
+}
 
-  /** Names often differ in their last characters only, the high bytes of a word: each step brings them down. */
-  #slotOf(words: Int32Array, name: number): number {
-    let hash = 0;
-    for (let index = 0; index < NAME_WORDS; index += 1) {
-      hash = Math.imul(hash ^ words[name + index]!, 0x9e3779b1);
-      hash ^= hash >>> 15;
-    }
-    hash = Math.imul(hash, 0x85ebca6b);
-    return (hash ^ (hash >>> 13)) & this.#mask;
+/** Names often differ in their last characters only, the high bytes of a word: each step brings them down. */
+function hashOf(words: Int32Array, name: number): number {
+  let hash = 0;
+  for (let index = 0; index < NAME_WORDS; index += 1) {
+    hash = Math.imul(hash ^ words[name + index]!, 0x9e3779b1);
+    hash ^= hash >>> 15;
   }
+  hash = Math.imul(hash, 0x85ebca6b);
+  return hash ^ (hash >>> 13);
 }

@@ -1,23 +1,33 @@
 import type { Epoch } from '../event/cursor.ts';
 import type { Heartbeat, Lagged } from '../event/event.ts';
 import { EVENT, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
-import { copyBytes, utf8, writeBytes, writeInt, writeNanos, writeUint } from './bytes.ts';
+import {
+  copyBytes,
+  copyPlain,
+  type Literal,
+  literal,
+  utf8,
+  writeInt,
+  writeLiteral,
+  writeNanos,
+  writeUint,
+} from './bytes.ts';
 import type { Encoder } from './encoder.ts';
 import { type EventView, readUint16 } from './event-record.ts';
 import { CHUNK_HEAD_BYTES, CHUNK_TAIL_BYTES, frameChunk } from './http-chunk.ts';
 
 const HEX = utf8('0123456789abcdef');
-const SEQ = utf8('{"seq":');
-const TYPE = utf8('","type":"');
-const ACTION = utf8('","action":"');
-const ARGS = utf8('","args":"');
-const ID = utf8('","id":"');
-const ATTRIBUTES = utf8('","attributes":{');
-const PID = utf8(',"pid":');
-const EXIT_CODE = utf8(',"exitCode":');
-const SCOPE = utf8(',"scope":"');
-const SOURCE = utf8(',"source":"');
-const NAMESPACE = utf8(',"namespace":"');
+const SEQ = literal('{"seq":');
+const TYPE = literal('","type":"');
+const ACTION = literal('","action":"');
+const ARGS = literal('","args":"');
+const ID = literal('","id":"');
+const ATTRIBUTES = literal('","attributes":{');
+const PID = literal(',"pid":');
+const EXIT_CODE = literal(',"exitCode":');
+const SCOPE = literal(',"scope":"');
+const SOURCE = literal(',"source":"');
+const NAMESPACE = literal(',"namespace":"');
 /** Everything that is not text of the event: keys, punctuation, numbers, cursor, time, framing. */
 const OVERHEAD_BYTES = 400;
 /** `\u001f`: the longest escape of one byte. */
@@ -29,15 +39,15 @@ const MAX_ESCAPE = 6;
  */
 export class NativeJsonEncoder implements Encoder {
   readonly #framed: boolean;
-  readonly #cursorPrefix: Uint8Array;
+  readonly #cursorPrefix: Literal;
   /** Formatting a date once a second is enough: what stands before the nanoseconds of the time, and between both of them. */
   #second = -1;
-  #beforeNanos: Uint8Array = new Uint8Array(0);
-  #betweenNanos: Uint8Array = new Uint8Array(0);
+  #beforeNanos = literal('');
+  #betweenNanos = literal('');
 
   constructor(epoch: Epoch, framing: 'chunked' | 'plain') {
     this.#framed = framing === 'chunked';
-    this.#cursorPrefix = utf8(`,"cursor":"${epoch}-`);
+    this.#cursorPrefix = literal(`,"cursor":"${epoch}-`);
   }
 
   maxBytes(recordBytes: number): number {
@@ -51,47 +61,47 @@ export class NativeJsonEncoder implements Encoder {
 
   #enterSecond(sec: number): void {
     this.#second = sec;
-    this.#beforeNanos = utf8(`","time":"${new Date(sec * 1000).toISOString().slice(0, 20)}`);
-    this.#betweenNanos = utf8(`Z","timeNano":"${sec === 0 ? '' : sec}`);
+    this.#beforeNanos = literal(`","time":"${new Date(sec * 1000).toISOString().slice(0, 20)}`);
+    this.#betweenNanos = literal(`Z","timeNano":"${sec === 0 ? '' : sec}`);
   }
 
   #line(event: EventView, out: Uint8Array, start: number): number {
     const { bytes, at } = event;
     const digitsAt = start + SEQ.length;
-    const digitsTo = writeUint(out, writeBytes(out, start, SEQ), event.seq);
-    let pos = copyBytes(out, digitsAt, digitsTo, out, writeBytes(out, digitsTo, this.#cursorPrefix));
+    const digitsTo = writeUint(out, writeLiteral(out, start, SEQ), event.seq);
+    let pos = copyBytes(out, digitsAt, digitsTo, out, writeLiteral(out, digitsTo, this.#cursorPrefix));
     const sec = event.timeSec;
     const nanos = event.timeNanos;
     if (sec !== this.#second) this.#enterSecond(sec);
-    const nanosAt = writeBytes(out, pos, this.#beforeNanos);
-    pos = writeBytes(out, writeNanos(out, nanosAt, nanos), this.#betweenNanos);
+    const nanosAt = writeLiteral(out, pos, this.#beforeNanos);
+    pos = writeLiteral(out, writeNanos(out, nanosAt, nanos), this.#betweenNanos);
     if (sec === 0) pos = writeUint(out, pos, nanos);
     else pos = copyBytes(out, nanosAt, nanosAt + 9, out, pos);
 
     let from = at + EVENT.FIXED_BYTES;
     let to = from + event.half(EVENT.TYPE_BYTES);
-    pos = writeEscaped(bytes, from, to, out, writeBytes(out, pos, TYPE));
+    pos = writeEscaped(bytes, from, to, out, writeLiteral(out, pos, TYPE));
     from = to;
     to += event.half(EVENT.ACTION_BYTES);
-    pos = writeEscaped(bytes, from, to, out, writeBytes(out, pos, ACTION));
+    pos = writeEscaped(bytes, from, to, out, writeLiteral(out, pos, ACTION));
     const argsBytes = event.half(EVENT.ARGS_BYTES);
     if (argsBytes > 0) {
       from = to;
       to += argsBytes;
-      pos = writeEscaped(bytes, from, to, out, writeBytes(out, pos, ARGS));
+      pos = writeEscaped(bytes, from, to, out, writeLiteral(out, pos, ARGS));
     }
     from = to;
     to += event.half(EVENT.ID_BYTES);
-    pos = writeEscaped(bytes, from, to, out, writeBytes(out, pos, ID));
-    pos = writeBytes(out, pos, ATTRIBUTES);
+    pos = writeEscaped(bytes, from, to, out, writeLiteral(out, pos, ID));
+    pos = writeLiteral(out, pos, ATTRIBUTES);
     const scopeFrom = to;
     const sourceFrom = scopeFrom + event.half(EVENT.SCOPE_BYTES);
     const namespaceFrom = sourceFrom + event.half(EVENT.SOURCE_BYTES);
     const attributesFrom = namespaceFrom + event.half(EVENT.NAMESPACE_BYTES);
     pos = writeAttributes(event, attributesFrom, out, pos);
     const { pid, exitCode } = event;
-    if (pid !== NO_PID) pos = writeInt(out, writeBytes(out, pos, PID), pid);
-    if (exitCode !== NO_EXIT_CODE) pos = writeInt(out, writeBytes(out, pos, EXIT_CODE), exitCode);
+    if (pid !== NO_PID) pos = writeInt(out, writeLiteral(out, pos, PID), pid);
+    if (exitCode !== NO_EXIT_CODE) pos = writeInt(out, writeLiteral(out, pos, EXIT_CODE), exitCode);
     pos = writeOptional(bytes, scopeFrom, sourceFrom, SCOPE, out, pos);
     pos = writeOptional(bytes, sourceFrom, namespaceFrom, SOURCE, out, pos);
     pos = writeOptional(bytes, namespaceFrom, attributesFrom, NAMESPACE, out, pos);
@@ -137,20 +147,21 @@ function writeOptional(
   bytes: Uint8Array,
   from: number,
   to: number,
-  key: Uint8Array,
+  key: Literal,
   out: Uint8Array,
   pos: number,
 ): number {
   if (from === to) return pos;
-  const end = writeEscaped(bytes, from, to, out, writeBytes(out, pos, key));
+  const end = writeEscaped(bytes, from, to, out, writeLiteral(out, pos, key));
   out[end] = 0x22;
   return end + 1;
 }
 
 /** JSON text without the quotes. The log holds valid UTF-8 only, so bytes from 0x80 on are copied as they are. */
 function writeEscaped(bytes: Uint8Array, from: number, to: number, out: Uint8Array, start: number): number {
-  let pos = start;
-  for (let at = from; at < to; at += 1) {
+  const plain = copyPlain(bytes, from, to, out, start, false);
+  let pos = start + plain;
+  for (let at = from + plain; at < to; at += 1) {
     const byte = bytes[at]!;
     if (byte >= 0x20 && byte !== 0x22 && byte !== 0x5c) {
       out[pos] = byte;
