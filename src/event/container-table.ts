@@ -122,11 +122,12 @@ export class ContainerTable {
 
   /** Forgets removed and merely named containers that no retained event names any more. */
   expire(oldestSeq: number): void {
+    let hasForgotten = false;
     for (const container of this.#containers.values()) {
       if ((container.removed || !container.known) && container.lastSeq < oldestSeq)
-        this.#containers.delete(container.id);
+        hasForgotten = this.#containers.delete(container.id);
     }
-    this.#changed();
+    if (hasForgotten) this.#changed();
   }
 
   list(): ContainerInfo[] {
