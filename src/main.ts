@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { addBenchCommand } from './cli/bench.ts';
+import { addClientsCommand } from './cli/clients.ts';
 import { addContainerCommand } from './cli/container.ts';
 import { addEventsCommand } from './cli/events.ts';
 import { addHistoryCommand } from './cli/history.ts';
@@ -27,6 +28,7 @@ addSendCommand(program, run);
 addContainerCommand(program, run);
 addPublishCommand(program, run);
 addHistoryCommand(program, run);
+addClientsCommand(program, run);
 addBenchCommand(program, run);
 try {
   await program.parseAsync();

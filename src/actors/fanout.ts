@@ -451,10 +451,22 @@ export class Fanout {
       filter: client.matcher.key,
       cursor: formatCursor(this.#env.epoch, position - 1),
       lagEvents: Math.max(0, this.#headSeq + 1 - position),
+      lagSeconds: position > this.#headSeq ? 0 : this.#ageOf(position),
       delivered: client.delivered,
       missed: client.missed,
       policy: subscription.lagLimit > 0 ? 'disconnect' : 'catch-up',
       state: client.blocked ? 'blocked' : position > this.#headSeq ? 'live' : 'replaying',
     };
+  }
+
+  /** Seconds since the event was appended; null when this shard does not have it at hand. */
+  #ageOf(seq: number): number | null {
+    const run = this.#recent.at(seq);
+    if (!run) return null;
+    const { view } = run.segment;
+    view.at = run.from;
+    for (let skip = seq - run.firstSeq; skip > 0; skip -= 1) view.at += view.byteLength;
+    const now = this.#env.clock.now();
+    return Math.max(0, now.sec - view.timeSec + (now.nanos - view.timeNanos) / 1e9);
   }
 }

@@ -67,7 +67,10 @@ export interface ClientInfo {
   readonly peer: string;
   readonly filter: string;
   readonly cursor: string;
+  /** Events of the log that it has neither got nor been spared. */
   readonly lagEvents: number;
+  /** How long ago the next of them was; null when that one is no longer at hand. */
+  readonly lagSeconds: number | null;
   readonly delivered: number;
   readonly missed: number;
   readonly policy: 'catch-up' | 'disconnect';

@@ -239,6 +239,35 @@ describe('tocsin, beside a daemon', () => {
     assert.match(stderr, /ERR_FIFO_NO_READER/);
   });
 
+  it('shows who is connected, as a table, as JSON, and on a terminal again and again', async () => {
+    const child = spawn(process.execPath, [MAIN, 'events', '-H', `unix://${daemon.events}`, '-f', 'event=die'], {
+      stdio: 'ignore',
+    });
+    const admin = ['clients', '-H', `unix://${daemon.admin}`];
+    await waitFor(async () => (await tocsin([...admin, '--format', 'json'])).stdout !== '', 'the client');
+    const { stdout } = await tocsin([...admin, '--format', 'json']);
+    const { shard, door, filter, lagEvents, lagSeconds, state } = JSON.parse(stdout);
+    assert.deepEqual(
+      { shard, door, filter, lagEvents, lagSeconds, state },
+      { shard: 0, door: 'native', filter: '["event=die"]', lagEvents: 0, lagSeconds: 0, state: 'live' },
+    );
+    const table = (await tocsin(admin)).stdout.split('\n');
+    assert.match(table[0] ?? '', /^1 clients, largest lag 0 events$/);
+    assert.match(table[2] ?? '', /^ID +SHARD +DOOR /);
+    // script(1) gives it a terminal; its own stdin must stay open.
+    const command = `${process.execPath} ${MAIN} ${admin.join(' ')} --interval 100ms`;
+    const onTerminal = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'ignore'] });
+    let shown = '';
+    onTerminal.stdout.on('data', (drawn: Buffer) => (shown += drawn.toString()));
+    const ended = new Promise((resolve) => onTerminal.once('close', resolve));
+    await waitFor(() => shown.split('deliveries/s').length > 3, 'the table to be drawn three times');
+    onTerminal.stdin.write('\u0003');
+    await ended;
+    assert.ok(shown.startsWith('\u001b[?1049h'), 'the alternate screen');
+    assert.ok(shown.trimEnd().endsWith('\u001b[?1049l'), 'and back');
+    child.kill();
+  });
+
   it('ends an events command on SIGTERM as signals do, and its daemon forgets the client', async () => {
     const child = spawn(process.execPath, [MAIN, 'events', '-H', `unix://${daemon.events}`], { stdio: 'ignore' });
     const gone = new Promise<NodeJS.Signals | null>((resolve) => {

@@ -214,12 +214,17 @@ export function describePipeline(threads: Threads): void {
       await withPipeline({}, async (pipeline) => {
         const abort = new AbortController();
         const aborted = await pipeline.subscribe({ signal: abort.signal });
-        const taking = collect(aborted);
+        const taken: unknown[] = [];
+        const taking = (async () => {
+          for await (const delivery of aborted) taken.push(delivery);
+        })();
         const broken = await pipeline.subscribe();
         await publishMany(pipeline, 1);
         await collect(broken, 1);
+        await waitFor(() => taken.length === 1, 'the event at the other one');
         abort.abort();
-        assert.equal((await taking).length, 1);
+        await taking;
+        assert.equal(taken.length, 1);
         await waitFor(async () => (await pipeline.clients()).length === 0, 'both clients to be forgotten');
         assert.equal(pipeline.stats().counters.clientsLeft, 2);
       });

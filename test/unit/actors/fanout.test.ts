@@ -823,7 +823,9 @@ describe('Fanout: what it says about its clients', () => {
     await world.attach({ start: cursor(2), filter: [{ key: 'type', op: '=', value: 'container' }] }, slow);
     world.publish(...events(4));
     await world.run();
+    world.clock.advance(3 * SECOND);
     const [live, blocked] = world.shards[0]!.clients();
+    assert.deepEqual([live?.lagSeconds, Math.round(blocked?.lagSeconds ?? 0)], [0, 3]);
     assert.deepEqual(
       [live?.door, live?.peer, live?.cursor, live?.lagEvents, live?.delivered, live?.policy, live?.state],
       ['native', 'x', `${EPOCH}-14`, 0, 4, 'disconnect', 'live'],
