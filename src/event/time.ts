@@ -78,7 +78,8 @@ export function timeNano(time: Timestamp): string {
  */
 export function parseTimeNano(text: string): Timestamp {
   if (!/^\d{1,19}$/.test(text)) throw invalid(text, 'expected nanoseconds since 1970');
-  return fromNanos(BigInt(text), text);
+  const secDigits = Math.max(0, text.length - 9);
+  return inRange(Number(text.slice(0, secDigits)), Number(text.slice(secDigits)), text);
 }
 
 /** Negative, zero or positive, as `a` is before, at or after `b`. */
