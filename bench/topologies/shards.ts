@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import os from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { EventView, packEvent } from '../../src/codec/event-record.ts';
+import { EventPacker } from '../../src/codec/event-packer.ts';
+import { EventView } from '../../src/codec/event-record.ts';
 import { Segment } from '../../src/history/segment.ts';
 import { EVENT, SEGMENT } from '../../src/messages/layout.ts';
 import { LogState } from '../../src/messages/log-state.ts';
@@ -71,9 +72,12 @@ function makeLog(): SharedArrayBuffer[] {
   const memories: SharedArrayBuffer[] = [];
   let segment: Segment | undefined;
   let pos = 0;
+  const packer = new EventPacker();
   for (let seq = 1; seq <= EVENTS; seq += 1) {
     const attributes = { image: 'nginx:1.27', name: 'web', seq: String(seq).padStart(10, '0') };
-    const record = packEvent({ type: 'container', action: 'start', id: '0'.repeat(64), attributes });
+    packer.clear();
+    packer.add({ type: 'container', action: 'start', id: '0'.repeat(64), attributes });
+    const record = packer.records(0, 1);
     if (!segment || pos + record.length > segment.byteLength) {
       segment?.commit(pos);
       segment = Segment.create(1024 * 1024, seq);

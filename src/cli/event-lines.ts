@@ -1,13 +1,13 @@
-import { parseEventLine } from '../codec/event-line.ts';
-import { packEvent } from '../codec/event-record.ts';
+import { isBlankLine } from '../codec/event-line.ts';
+import { EventPacker } from '../codec/event-packer.ts';
 import { TocsinError } from '../event/errors.ts';
 
 const LF = 0x0a;
 const MAX_LINE_BYTES = 1024 * 1024;
 
-/** A line that is an event, and its number in the input, beginning with 1. */
+/** A line that is an event, without its end, and its number in the input, beginning with 1. */
 export interface EventLine {
-  readonly text: string;
+  readonly bytes: Buffer;
   readonly number: number;
 }
 
@@ -19,30 +19,38 @@ export async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<Eve
   let rest: Buffer = Buffer.alloc(0);
   let number = 1;
   const split = (data: Buffer): EventLine[] => {
-    const lines = data
-      .toString('utf8')
-      .split('\n')
-      .map((text, index) => ({ text, number: number + index }));
-    number += lines.length;
-    return lines.filter(({ text }) => text.trim() !== '');
+    const lines: EventLine[] = [];
+    for (let from = 0; from < data.length; number += 1) {
+      const end = data.indexOf(LF, from);
+      const to = end < 0 ? data.length : end;
+      if (!isBlankLine(data, from, to)) lines.push({ bytes: data.subarray(from, to), number });
+      from = to + 1;
+    }
+    return lines;
   };
   for await (const chunk of input) {
     const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    const end = data.lastIndexOf(LF);
-    rest = data.subarray(end + 1);
+    const end = data.lastIndexOf(LF) + 1;
+    rest = data.subarray(end);
     if (rest.length > MAX_LINE_BYTES)
       throw new TocsinError('ERR_BODY_TOO_LARGE', `a line is longer than ${MAX_LINE_BYTES} bytes`);
-    if (end >= 0) yield split(data.subarray(0, end));
+    if (end > 0) yield split(data.subarray(0, end));
   }
   yield split(rest);
 }
 
-/** @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE, with the number of the line */
-export function checkLine({ text, number }: EventLine): void {
-  try {
-    packEvent(parseEventLine(text));
-  } catch (error) {
-    if (!(error instanceof TocsinError)) throw error;
-    throw new TocsinError(error.code, `line ${number}: ${error.message}`, { cause: error });
+/** What checks lines: packs each as the daemon will, and forgets it. */
+export class LineChecker {
+  readonly #packer = new EventPacker();
+
+  /** @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE, with the number of the line */
+  check({ bytes, number }: EventLine): void {
+    try {
+      this.#packer.addLine(bytes, 0, bytes.length);
+      this.#packer.clear();
+    } catch (error) {
+      if (!(error instanceof TocsinError)) throw error;
+      throw new TocsinError(error.code, `line ${number}: ${error.message}`, { cause: error });
+    }
   }
 }

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import type { Command } from 'commander';
 import { TocsinError } from '../event/errors.ts';
-import { checkLine, linesOf } from './event-lines.ts';
+import { LineChecker, linesOf } from './event-lines.ts';
 import { EXIT_OK } from './exit.ts';
 import { request, textOf } from './http-client.ts';
 import { adminSocketOf } from './paths.ts';
@@ -25,9 +25,10 @@ export function addHistoryCommand(program: Command, run: (action: () => Promise<
 async function importFile(file: string, flags: ImportFlags): Promise<number> {
   const progress = new Progress();
   // All of it first: half an archive in the log would keep the whole one out.
+  const checker = new LineChecker();
   let count = 0;
   for await (const lines of linesOf(open(file))) {
-    for (const line of lines) checkLine(line);
+    for (const line of lines) checker.check(line);
     count += lines.length;
     progress.show(count, ' checked');
   }

@@ -17,7 +17,7 @@ export function socketPathOf(host: string): string {
  */
 export async function request(
   socketPath: string,
-  options: { readonly method?: string; readonly path: string; readonly body?: string | Readable },
+  options: { readonly method?: string; readonly path: string; readonly body?: string | Buffer | Readable },
 ): Promise<http.IncomingMessage> {
   const { method = 'GET', path, body } = options;
   const response = await new Promise<http.IncomingMessage>((resolve, reject) => {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { asTocsinError, type ErrorCode, TocsinError } from '../event/errors.ts';
 import { parseDurationMs } from '../event/time.ts';
-import { checkLine, type EventLine, linesOf } from './event-lines.ts';
+import { type EventLine, LineChecker, linesOf } from './event-lines.ts';
 import { EXIT_OK } from './exit.ts';
 import { request, textOf } from './http-client.ts';
 import { adminSocketOf } from './paths.ts';
@@ -22,6 +22,7 @@ interface Answer {
   readonly repeated: number;
 }
 
+const LF = Buffer.from('\n');
 const MAX_BATCH_LINES = 512;
 const MAX_BATCH_BYTES = 256 * 1024;
 const FIRST_WAIT_MS = 100;
@@ -52,13 +53,14 @@ async function publish(flags: PublishFlags): Promise<number> {
   const socketPath = adminSocketOf(flags);
   const publisher = flags.publisher ?? `cli-${randomUUID()}`;
   const progress = new Progress();
+  const checker = new LineChecker();
   let sequence = 1;
   let repeated = 0;
   let cursor = '';
   try {
     for await (const lines of linesOf(process.stdin as AsyncIterable<Buffer>)) {
       for (const batch of batchesOf(lines)) {
-        const { valid, error } = checked(batch);
+        const { valid, error } = checked(batch, checker);
         if (valid.length > 0) {
           const answer = await sendBatch(socketPath, { publisher, sequence, lines: valid }, retryMs);
           sequence += valid.length;
@@ -84,7 +86,7 @@ async function sendBatch(
 ): Promise<Answer> {
   const { publisher, sequence, lines } = batch;
   const query = new URLSearchParams({ publisher, sequence: String(sequence) });
-  const body = lines.map(({ text }) => text).join('\n');
+  const body = Buffer.concat(lines.flatMap(({ bytes }) => [bytes, LF]));
   const deadline = performance.now() + retryMs;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(MAX_WAIT_MS, 2 * waitMs)) {
     try {
@@ -103,22 +105,25 @@ function* batchesOf(lines: readonly EventLine[]): Generator<EventLine[]> {
   let batch: EventLine[] = [];
   let bytes = 0;
   for (const line of lines) {
-    if (batch.length === MAX_BATCH_LINES || (batch.length > 0 && bytes + line.text.length > MAX_BATCH_BYTES)) {
+    if (batch.length === MAX_BATCH_LINES || (batch.length > 0 && bytes + line.bytes.length > MAX_BATCH_BYTES)) {
       yield batch;
       batch = [];
       bytes = 0;
     }
     batch.push(line);
-    bytes += line.text.length;
+    bytes += line.bytes.length;
   }
   if (batch.length > 0) yield batch;
 }
 
 /** The lines before the first one that is no event. */
-function checked(lines: readonly EventLine[]): { readonly valid: readonly EventLine[]; readonly error?: unknown } {
+function checked(
+  lines: readonly EventLine[],
+  checker: LineChecker,
+): { readonly valid: readonly EventLine[]; readonly error?: unknown } {
   for (const [index, line] of lines.entries()) {
     try {
-      checkLine(line);
+      checker.check(line);
     } catch (error) {
       return { valid: lines.slice(0, index), error };
     }

@@ -36,7 +36,7 @@ let writtenView: DataView = readView;
 function viewToRead(bytes: Uint8Array): DataView {
   if (bytes !== readBytes) {
     readBytes = bytes;
-    readView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    readView = viewOf(bytes);
   }
   return readView;
 }
@@ -44,7 +44,7 @@ function viewToRead(bytes: Uint8Array): DataView {
 function viewToWrite(bytes: Uint8Array): DataView {
   if (bytes !== writtenBytes) {
     writtenBytes = bytes;
-    writtenView = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    writtenView = viewOf(bytes);
   }
   return writtenView;
 }
@@ -126,6 +126,23 @@ function zeroByte(word: number): number {
   return (word - 0x01010101) & ~word;
 }
 
+/** As copyBytes, four bytes at a time: a third of the time from 16 bytes on. */
+export function copyWords(source: DataView, from: number, to: number, out: DataView, pos: number): number {
+  const end = pos + to - from;
+  const last = to - 4;
+  let at = from;
+  let put = pos;
+  for (; at <= last; at += 4, put += 4) out.setInt32(put, source.getInt32(at));
+  if (at === to) return end;
+  if (last >= from) out.setInt32(end - 4, source.getInt32(last));
+  else for (; at < to; at += 1, put += 1) out.setUint8(put, source.getUint8(at));
+  return end;
+}
+
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** Decimal digits of a non-negative safe integer. */
 export function writeUint(out: Uint8Array, pos: number, value: number): number {
   if (value < 10) {
@@ -196,6 +213,57 @@ export function varintBytes(value: number): number {
   let bytes = 3;
   for (let limit = 2097152; value >= limit; limit *= 128) bytes += 1;
   return bytes;
+}
+
+/** UTF-8 of a code point that is no half of a surrogate pair. */
+export function writeCodePoint(out: Uint8Array, pos: number, point: number): number {
+  if (point < 0x80) {
+    out[pos] = point;
+    return pos + 1;
+  }
+  let at = pos;
+  if (point < 0x800) {
+    out[at] = 0xc0 | (point >> 6);
+  } else {
+    if (point < 0x10000) {
+      out[at] = 0xe0 | (point >> 12);
+    } else {
+      out[at] = 0xf0 | (point >> 18);
+      at += 1;
+      out[at] = 0x80 | ((point >> 12) & 0x3f);
+    }
+    at += 1;
+    out[at] = 0x80 | ((point >> 6) & 0x3f);
+  }
+  out[at + 1] = 0x80 | (point & 0x3f);
+  return at + 2;
+}
+
+/**
+ * Bytes of the UTF-8 sequence that begins with this byte, which is not ASCII. Negative when it is not valid: as many bytes are
+ * then one U+FFFD to a decoder (Unicode's "maximal subpart").
+ */
+export function utf8SequenceBytes(bytes: Uint8Array, at: number, end: number): number {
+  const lead = bytes[at]!;
+  if (lead < 0xc2 || lead > 0xf4) return -1;
+  const count = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  // The second byte rules out overlong forms, surrogates and what lies beyond U+10FFFF.
+  let low = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+  let high = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+  for (let index = 1; index < count; index += 1) {
+    const byte = at + index < end ? bytes[at + index]! : 0;
+    if (byte < low || byte > high) return -index;
+    low = 0x80;
+    high = 0xbf;
+  }
+  return count;
+}
+
+/** Whether the range holds exactly these bytes. */
+export function isRange(bytes: Uint8Array, from: number, to: number, wanted: Uint8Array): boolean {
+  if (to - from !== wanted.length) return false;
+  for (let index = 0; index < wanted.length; index += 1) if (bytes[from + index] !== wanted[index]) return false;
+  return true;
 }
 
 /** The range as valid UTF-8: each invalid sequence becomes U+FFFD. `replaced` tells whether there was one. */

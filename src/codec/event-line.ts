@@ -1,115 +1,312 @@
-import { TocsinError } from '../event/errors.ts';
-import type { NewEvent, Timestamp } from '../event/event.ts';
+import type { Timestamp } from '../event/event.ts';
 import { actionOfDocker, hasDockerExitCode } from '../event/operators.ts';
 import { parseTime, parseTimeNano } from '../event/time.ts';
+import { NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
+import { isRange, textOf, utf8, viewOf } from './bytes.ts';
+import { isText, JSON_KIND, JsonReader, KIND_WORDS, notText } from './json-reader.ts';
+import { LineAttributes } from './line-attributes.ts';
+import { integer, invalid, type RecordWriter } from './record-writer.ts';
 
-/** Fields of a native line. `seq` and `cursor` are the log's own: they are passed over, so that what was read can be published. */
-const NATIVE_FIELDS: ReadonlySet<string> = new Set([
+/**
+ * Fields of a line, native ones first, the texts of a record in its order. `seq` and `cursor` are the log's own: they are passed
+ * over, so that what was read can be published.
+ */
+const NAMES = [
   'type',
   'action',
-  'id',
   'args',
-  'attributes',
-  'pid',
-  'exitCode',
+  'id',
   'scope',
   'source',
   'namespace',
+  'pid',
+  'exitCode',
   'time',
   'timeNano',
+  'attributes',
   'seq',
   'cursor',
-]);
+  'Type',
+  'Action',
+  'Actor',
+] as const;
+const SCOPE = NAMES.indexOf('scope');
+const PID = NAMES.indexOf('pid');
+const EXIT_CODE = NAMES.indexOf('exitCode');
+const TIME = NAMES.indexOf('time');
+const TIME_NANO = NAMES.indexOf('timeNano');
+const ATTRIBUTES = NAMES.indexOf('attributes');
+/** The first one that only Docker has. */
+const DOCKER_TYPE = NAMES.indexOf('Type');
+const DOCKER_ACTION = NAMES.indexOf('Action');
+const ACTOR = NAMES.indexOf('Actor');
+const ACTOR_ID = NAMES.length;
+const ACTOR_ATTRIBUTES = NAMES.length + 1;
+/** The key of the first field that a native line does not have. */
+const UNKNOWN = NAMES.length + 2;
+const PLACES = NAMES.length + 3;
+const TEXTS = 7;
+/** Texts that an event may do without: `args`, and those behind `id`. */
+const OPTIONAL_TEXTS: readonly boolean[] = NAMES.map((name) => name !== 'type' && name !== 'action' && name !== 'id');
+
+/** By the length of the name, each with its first two bytes. */
+const FIELDS: (readonly { readonly field: number; readonly name: Uint8Array; readonly begin: number }[])[] = [];
+for (let length = 0; length < 16; length += 1)
+  FIELDS.push(
+    NAMES.map((name, field) => ({
+      field,
+      name: utf8(name),
+      begin: name.charCodeAt(0) | (name.charCodeAt(1) << 8),
+    })).filter(({ name }) => name.length === length),
+  );
+
+const ID_KEY = utf8('ID');
+const ATTRIBUTES_KEY = utf8('Attributes');
+const EXIT_CODE_KEY = utf8('exitCode');
+const CONTAINER = utf8('container');
+const IMAGE = utf8('image');
+const SOURCE_DOCKER = viewOf(utf8('docker'));
+const NOTHING = viewOf(new Uint8Array(0));
+const COLON = 0x3a;
+
 const EPOCH_START: Timestamp = { sec: 0, nanos: 0 };
-/** A number here has more digits than a double holds. In a text the quotes around the key would be escaped. */
-const TIME_NANO_NUMBER = /"timeNano"\s*:\s*(\d{1,19})\s*(?=[,}])/;
-const EXIT_CODE = /^(?:0|[1-9]\d{0,9})$/;
+const DOCKER_EXIT_CODE = /^(?:0|[1-9]\d{0,9})$/;
+const NANO_DIGITS = /^\d{1,19}$/;
 
 /**
- * One line of a publisher or an archive: an event in native form (docs/protocol.md) or as Docker's `/events` writes it, told
- * apart by Docker's `Type`.
- * @throws ERR_EVENT_INVALID; what the fields may hold is checked when the event is packed
+ * Reads a line of a publisher or an archive: an event in native form (docs/protocol.md) or as Docker's `/events` writes it, told
+ * apart by Docker's `Type`. The line is read to its end first, which says where each field is; then the record is written
+ * straight from those places.
  */
-export function parseEventLine(line: string): NewEvent {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(line.replace(TIME_NANO_NUMBER, '"timeNano":"$1"'));
-  } catch (cause) {
-    throw invalid(`not JSON: ${line.slice(0, 64)}`, cause);
+export class EventLineReader {
+  readonly #json = new JsonReader();
+  readonly #attributes = new LineAttributes(this.#json);
+  readonly #actorAttributes = new LineAttributes(this.#json);
+  /** Kind, from and to of each field. */
+  readonly #places = new Int32Array(3 * PLACES);
+
+  /** Begins a record and writes it, up to `finish`. @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE */
+  write(bytes: Uint8Array, from: number, to: number, out: RecordWriter): void {
+    this.#places.fill(JSON_KIND.ABSENT);
+    this.#attributes.clear();
+    this.#actorAttributes.clear();
+    this.#json.open(bytes, from, to);
+    this.#read();
+    out.begin();
+    if (this.#kind(DOCKER_TYPE) === JSON_KIND.ABSENT) this.#writeNative(out);
+    else this.#writeDocker(out);
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw invalid('expected a JSON object');
-  const fields = parsed as Readonly<Record<string, unknown>>;
-  return Object.hasOwn(fields, 'Type') ? fromDocker(fields) : fromNative(fields);
-}
 
-function fromNative(fields: Readonly<Record<string, unknown>>): NewEvent {
-  for (const key of Object.keys(fields))
-    if (!NATIVE_FIELDS.has(key)) throw invalid(`unknown field ${JSON.stringify(key)}`);
-  const { seq: _seq, cursor: _cursor, time, timeNano, ...rest } = fields;
-  const at = timeOf(timeNano, time);
-  if (!('id' in rest)) throw invalid('id: expected text');
-  return { ...(rest as unknown as NewEvent), ...(at ? { time: at } : {}) };
-}
+  #read(): void {
+    const json = this.#json;
+    if (!json.isAtObject) {
+      json.value();
+      json.end();
+      throw invalid('expected a JSON object');
+    }
+    for (let more = json.firstKey(); more; more = json.nextKey()) {
+      const field = this.#fieldOfKey();
+      if (field === ATTRIBUTES) this.#readAttributes(field, this.#attributes);
+      else if (field === ACTOR) this.#readActor();
+      else this.#readValue(field);
+    }
+    json.end();
+  }
 
-/** Docker's `{"Type","Action","Actor":{"ID","Attributes"},"scope","time","timeNano"}`; `status`, `id`, `from` say nothing more. */
-function fromDocker(fields: Readonly<Record<string, unknown>>): NewEvent {
-  const type = text('Type', fields['Type']);
-  const { action, args } = splitAction(text('Action', fields['Action']));
-  const actor = object('Actor', fields['Actor'] ?? {});
-  const attributes = object('Actor.Attributes', actor['Attributes'] ?? {}) as Record<string, string>;
-  const exitCode = attributes['exitCode'];
-  // A number of its own wherever Docker's door makes an attribute of it again.
-  const isNumber =
-    type === 'container' && hasDockerExitCode(action) && exitCode !== undefined && EXIT_CODE.test(exitCode);
-  const { exitCode: _, ...others } = attributes;
-  const at = timeOf(fields['timeNano'], fields['time']);
-  const scope = text('scope', fields['scope'] ?? '');
-  return {
-    type,
-    action: actionOfDocker(type, action),
-    ...(args === undefined ? {} : { args }),
-    id: text('Actor.ID', actor['ID'] ?? ''),
-    attributes: isNumber ? others : attributes,
-    ...(isNumber ? { exitCode: Number(exitCode) } : {}),
-    ...(scope === '' ? {} : { scope }),
-    source: 'docker',
-    ...(at ? { time: at } : {}),
-  };
-}
+  /** @returns -1 for a field that neither form has */
+  #fieldOfKey(): number {
+    const { kind, from, to } = this.#json;
+    const bytes = this.#json.source(kind);
+    let found = -1;
+    const candidates = FIELDS[Math.min(to - from, FIELDS.length - 1)]!;
+    const begin = bytes[from]! | (bytes[from + 1]! << 8);
+    for (let index = 0; index < candidates.length; index += 1) {
+      const candidate = candidates[index]!;
+      if (candidate.begin === begin && isRange(bytes, from, to, candidate.name)) found = candidate.field;
+    }
+    const isNative = found >= 0 && found < DOCKER_TYPE;
+    if (!isNative && this.#kind(UNKNOWN) === JSON_KIND.ABSENT) this.#place(UNKNOWN, kind);
+    return found;
+  }
 
-/** `exec_create: /bin/sh -c true` is the action `exec_create` with args. */
-function splitAction(shown: string): { readonly action: string; readonly args?: string } {
-  const colon = shown.indexOf(': ');
-  if (colon <= 0 || colon + 2 === shown.length) return { action: shown };
-  return { action: shown.slice(0, colon), args: shown.slice(colon + 2) };
-}
+  /** Of several values of one field the last one counts. */
+  #readValue(field: number): void {
+    const kind = this.#json.value();
+    if (field >= 0) this.#place(field, kind);
+  }
 
-/** The more exact one of both. @param time RFC 3339 text, or unix seconds */
-function timeOf(nano: unknown, time: unknown): Timestamp | undefined {
-  try {
-    if (typeof nano === 'string' && nano !== '0') return parseTimeNano(nano);
-    if (nano !== undefined && nano !== '0') throw invalid('timeNano: expected nanoseconds since 1970');
-    if (time === undefined || time === 0) return undefined;
-    const at = parseTime(typeof time === 'number' ? String(time) : text('time', time), EPOCH_START);
-    // A duration has no beginning to count from.
-    if (at.sec === 0) throw invalid('time: expected a moment after 1970');
-    return at;
-  } catch (cause) {
-    throw invalid(cause instanceof Error ? cause.message : 'not a time', cause);
+  #place(field: number, kind: number): void {
+    const places = this.#places;
+    places[3 * field] = kind;
+    places[3 * field + 1] = this.#json.from;
+    places[3 * field + 2] = this.#json.to;
+  }
+
+  #readAttributes(field: number, attributes: LineAttributes): void {
+    attributes.clear();
+    if (!this.#json.isAtObject) return this.#readValue(field);
+    attributes.read();
+    this.#place(field, JSON_KIND.OBJECT);
+  }
+
+  #readActor(): void {
+    const json = this.#json;
+    this.#places.fill(JSON_KIND.ABSENT, 3 * ACTOR_ID, 3 * UNKNOWN);
+    this.#actorAttributes.clear();
+    if (!json.isAtObject) return this.#readValue(ACTOR);
+    for (let more = json.firstKey(); more; more = json.nextKey()) {
+      const { kind, from, to } = json;
+      const bytes = json.source(kind);
+      if (isRange(bytes, from, to, ID_KEY)) this.#readValue(ACTOR_ID);
+      else if (isRange(bytes, from, to, ATTRIBUTES_KEY)) this.#readAttributes(ACTOR_ATTRIBUTES, this.#actorAttributes);
+      else json.value();
+    }
+    this.#place(ACTOR, JSON_KIND.OBJECT);
+  }
+
+  #writeNative(out: RecordWriter): void {
+    if (this.#kind(UNKNOWN) !== JSON_KIND.ABSENT) throw invalid(`unknown field ${this.#shown(UNKNOWN)}`);
+    const { sec, nanos } = this.#time();
+    const kind = this.#kind(ATTRIBUTES);
+    if (kind !== JSON_KIND.OBJECT && kind !== JSON_KIND.ABSENT) throw invalid('attributes: expected an object');
+    for (let field = 0; field < TEXTS; field += 1) this.#writeText(out, field, NAMES[field]!, OPTIONAL_TEXTS[field]);
+    out.endTexts();
+    this.#attributes.write(out, -1);
+    const pid = this.#integer(PID, NO_PID);
+    out.finish(pid, this.#integer(EXIT_CODE, NO_EXIT_CODE), sec, nanos);
+  }
+
+  /** Docker's `{"Type","Action","Actor":{"ID","Attributes"},"scope","time","timeNano"}`; `status`, `id`, `from` say nothing more. */
+  #writeDocker(out: RecordWriter): void {
+    this.#requireText(DOCKER_TYPE, 'Type');
+    this.#requireText(DOCKER_ACTION, 'Action');
+    this.#requireObjectOrNull(ACTOR, 'Actor');
+    this.#requireObjectOrNull(ACTOR_ATTRIBUTES, 'Actor.Attributes');
+    const { sec, nanos } = this.#time();
+    if (!this.#isNone(SCOPE)) this.#requireText(SCOPE, 'scope');
+    if (!this.#isNone(ACTOR_ID)) this.#requireText(ACTOR_ID, 'Actor.ID');
+    this.#writeText(out, DOCKER_TYPE, 'type');
+    const action = this.#writeDockerAction(out);
+    this.#writeText(out, ACTOR_ID, 'id', true);
+    this.#writeText(out, SCOPE, 'scope', true);
+    out.text('source', SOURCE_DOCKER, 0, SOURCE_DOCKER.byteLength);
+    out.text('namespace', NOTHING, 0, 0);
+    out.endTexts();
+    const index = this.#actorAttributes.indexOf(EXIT_CODE_KEY);
+    const exitCode = index >= 0 && hasDockerExitCode(action) ? this.#dockerExitCode(index) : undefined;
+    this.#actorAttributes.write(out, exitCode === undefined ? -1 : index);
+    out.finish(NO_PID, integer('exitCode', exitCode, NO_EXIT_CODE), sec, nanos);
+  }
+
+  /** `exec_create: /bin/sh -c true` is the action `exec_create` with args. @returns Docker's word for the action */
+  #writeDockerAction(out: RecordWriter): string {
+    const [kind, from, to] = this.#placeOf(DOCKER_ACTION);
+    const bytes = this.#json.source(kind);
+    let colon = from;
+    while (colon < to && !(bytes[colon] === COLON && bytes[colon + 1] === 0x20)) colon += 1;
+    const isSplit = colon > from && colon + 2 < to;
+    const word = textOf(bytes, from, isSplit ? colon : to);
+    if (kind === JSON_KIND.REPLACED) out.markReplaced();
+    const ofType = this.#isType(IMAGE) ? actionOfDocker('image', word) : word;
+    const view = this.#json.view(kind);
+    if (ofType === word) out.text('action', view, from, isSplit ? colon : to);
+    else out.string('action', ofType);
+    out.text('args', view, isSplit ? colon + 2 : to, to);
+    return word;
+  }
+
+  /** A number of its own wherever Docker's door makes an attribute of it again. */
+  #dockerExitCode(index: number): number | undefined {
+    const text = this.#isType(CONTAINER) ? this.#actorAttributes.valueAt(index) : undefined;
+    return text !== undefined && DOCKER_EXIT_CODE.test(text) ? Number(text) : undefined;
+  }
+
+  #writeText(out: RecordWriter, field: number, name: string, isOptional = false): void {
+    const places = this.#places;
+    const kind = places[3 * field]!;
+    if (isText(kind)) {
+      if (kind === JSON_KIND.REPLACED) out.markReplaced();
+      return out.text(name, this.#json.view(kind), places[3 * field + 1]!, places[3 * field + 2]!);
+    }
+    if (!isOptional || !this.#isNone(field)) throw notText(name, kind);
+    out.text(name, NOTHING, 0, 0);
+  }
+
+  #integer(field: number, absent: number): number {
+    const kind = this.#kind(field);
+    if (kind === JSON_KIND.ABSENT) return absent;
+    return integer(NAMES[field]!, kind === JSON_KIND.NUMBER ? Number(this.#textOf(field)) : this.#shown(field), absent);
+  }
+
+  /** The more exact one of both. */
+  #time(): Timestamp {
+    const nano = this.#kind(TIME_NANO);
+    const time = this.#kind(TIME);
+    if (nano === JSON_KIND.ABSENT && time === JSON_KIND.ABSENT) return EPOCH_START;
+    try {
+      if (nano !== JSON_KIND.ABSENT) {
+        const digits = isText(nano) || nano === JSON_KIND.NUMBER ? this.#textOf(TIME_NANO) : '';
+        // A number that a double could not hold is read as the digits that it was written with.
+        if (!isText(nano) && !NANO_DIGITS.test(digits)) throw invalid('timeNano: expected nanoseconds since 1970');
+        if (digits !== '0') return parseTimeNano(digits);
+      }
+      if (time === JSON_KIND.ABSENT) return EPOCH_START;
+      if (time !== JSON_KIND.NUMBER) this.#requireText(TIME, 'time');
+      const text = time === JSON_KIND.NUMBER ? String(Number(this.#textOf(TIME))) : this.#textOf(TIME);
+      if (time === JSON_KIND.NUMBER && text === '0') return EPOCH_START;
+      const at = parseTime(text, EPOCH_START);
+      // A duration has no beginning to count from.
+      if (at.sec === 0) throw invalid('time: expected a moment after 1970');
+      return at;
+    } catch (cause) {
+      throw invalid(cause instanceof Error ? cause.message : 'not a time', cause);
+    }
+  }
+
+  #kind(field: number): number {
+    return this.#places[3 * field]!;
+  }
+
+  #placeOf(field: number): readonly [kind: number, from: number, to: number] {
+    return [this.#places[3 * field]!, this.#places[3 * field + 1]!, this.#places[3 * field + 2]!];
+  }
+
+  #textOf(field: number): string {
+    return this.#json.textAt(...this.#placeOf(field));
+  }
+
+  /** Not there, or null. */
+  #isNone(field: number): boolean {
+    const kind = this.#kind(field);
+    return kind === JSON_KIND.ABSENT || kind === JSON_KIND.NULL;
+  }
+
+  #isType(type: Uint8Array): boolean {
+    const [kind, from, to] = this.#placeOf(DOCKER_TYPE);
+    return isRange(this.#json.source(kind), from, to, type);
+  }
+
+  #requireText(field: number, name: string): void {
+    if (!isText(this.#kind(field))) throw notText(name, this.#kind(field));
+  }
+
+  #requireObjectOrNull(field: number, name: string): void {
+    if (!this.#isNone(field) && this.#kind(field) !== JSON_KIND.OBJECT) throw invalid(`${name}: expected an object`);
+  }
+
+  #shown(field: number): string {
+    const kind = this.#kind(field);
+    return isText(kind) ? JSON.stringify(this.#textOf(field)) : KIND_WORDS[kind]!;
   }
 }
 
-function text(field: string, value: unknown): string {
-  if (typeof value !== 'string') throw invalid(`${field}: expected text`);
-  return value;
-}
-
-function object(field: string, value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalid(`${field}: expected an object`);
-  return value as Readonly<Record<string, unknown>>;
-}
-
-function invalid(message: string, cause?: unknown): TocsinError {
-  return new TocsinError('ERR_EVENT_INVALID', message, { cause });
+/** Whether the line holds nothing: white space alone. */
+export function isBlankLine(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at += 1) {
+    const byte = bytes[at]!;
+    // White space outside ASCII, too.
+    if (byte >= 0x80) return textOf(bytes, at, to).trim() === '';
+    if (byte !== 0x20 && (byte < 0x09 || byte > 0x0d)) return false;
+  }
+  return true;
 }

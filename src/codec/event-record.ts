@@ -1,18 +1,9 @@
 import type { FilterSubject } from '../event/filter.ts';
 import { formatCursor, type Epoch } from '../event/cursor.ts';
-import { TocsinError } from '../event/errors.ts';
-import type { NewEvent, Timestamp, TocsinEvent } from '../event/event.ts';
+import type { Timestamp, TocsinEvent } from '../event/event.ts';
 import { formatTime, timeNano } from '../event/time.ts';
-import {
-  EVENT,
-  EVENT_VERSION,
-  FLAG_REPLACED_UTF8,
-  KIND_EVENT,
-  MAX_EVENT_BYTES,
-  NO_EXIT_CODE,
-  NO_PID,
-} from '../messages/layout.ts';
-import { textOf, utf8, writeBytes } from './bytes.ts';
+import { EVENT, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
+import { textOf, writeBytes } from './bytes.ts';
 
 /**
  * A window on one packed record. Moving it costs two stores: nothing is decoded until it is asked for. The memory belongs to
@@ -180,91 +171,4 @@ export function writeAttribute(out: Uint8Array, pos: number, key: Uint8Array, va
 
 export function roundUp8(bytes: number): number {
   return (bytes + 7) & ~7;
-}
-
-/** Types of the lines and deliveries that are not events. */
-const NOTICE_TYPES: ReadonlySet<string> = new Set(['gap', 'heartbeat']);
-
-/**
- * Packs what a publisher gave into a record without sequence number and time; the source's own time goes into SOURCE.
- * @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE
- */
-export function packEvent(event: NewEvent): Uint8Array {
-  requireObject('event', event);
-  if (event.attributes !== undefined) requireObject('attributes', event.attributes);
-  const texts = [
-    text('type', event.type),
-    text('action', event.action),
-    text('args', event.args ?? ''),
-    text('id', event.id),
-    text('scope', event.scope ?? ''),
-    text('source', event.source ?? ''),
-    text('namespace', event.namespace ?? ''),
-  ];
-  if (event.type === '' || event.action === '') throw invalid('type and action must not be empty');
-  if (NOTICE_TYPES.has(event.type)) throw invalid(`type: ${event.type} is kept for what is no event`);
-  const attributes = Object.entries(event.attributes ?? {}).map(
-    ([key, value]) => [text('attribute key', key), text(`attribute ${key}`, value)] as const,
-  );
-  const attributeBytes = attributes.reduce((sum, [key, value]) => sum + 4 + key.length + value.length, 0);
-  const textBytes = texts.reduce((sum, bytes) => sum + bytes.length, 0);
-  const length = roundUp8(EVENT.FIXED_BYTES + textBytes + attributeBytes);
-  if (length > MAX_EVENT_BYTES || attributes.length > 0xffff) {
-    throw new TocsinError('ERR_EVENT_TOO_LARGE', `event of ${length} bytes; at most ${MAX_EVENT_BYTES} are taken`);
-  }
-  const out = new Uint8Array(length);
-  const fields = new DataView(out.buffer);
-  fields.setInt32(EVENT.LENGTH, length, true);
-  out[EVENT.VERSION] = EVENT_VERSION;
-  out[EVENT.KIND] = KIND_EVENT;
-  out[EVENT.FLAGS] = isReplaced(event) ? FLAG_REPLACED_UTF8 : 0;
-  fields.setInt32(EVENT.PID, integer('pid', event.pid, NO_PID), true);
-  fields.setInt32(EVENT.EXIT_CODE, integer('exitCode', event.exitCode, NO_EXIT_CODE), true);
-  if (event.time !== undefined) {
-    requireObject('time', event.time);
-    fields.setUint32(EVENT.SOURCE_SEC, integer('time.sec', event.time.sec, 0, 0xffffffff), true);
-    fields.setUint32(EVENT.SOURCE_NANOS, integer('time.nanos', event.time.nanos, 0, 999_999_999), true);
-  }
-  let pos: number = EVENT.FIXED_BYTES;
-  texts.forEach((bytes, index) => {
-    fields.setUint16(EVENT.TYPE_BYTES + 2 * index, bytes.length, true);
-    pos = writeBytes(out, pos, bytes);
-  });
-  fields.setUint16(EVENT.ATTRIBUTES, attributes.length, true);
-  fields.setUint32(EVENT.ATTRIBUTES_BYTES, attributeBytes, true);
-  for (const [key, value] of attributes) pos = writeAttribute(out, pos, key, value);
-  return out;
-}
-
-/** Half a surrogate pair has no UTF-8: it becomes U+FFFD. */
-const LONE_SURROGATE = /\p{Cs}/u;
-
-function isReplaced(event: NewEvent): boolean {
-  const { type, action, args = '', id, scope = '', source = '', namespace = '', attributes = {} } = event;
-  const texts = [type, action, args, id, scope, source, namespace, ...Object.entries(attributes).flat()];
-  return texts.some((value) => LONE_SURROGATE.test(value));
-}
-
-function requireObject(field: string, value: unknown): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalid(`${field}: expected an object`);
-}
-
-function text(field: string, value: unknown): Uint8Array {
-  if (typeof value !== 'string') throw invalid(`${field}: expected text, got ${typeof value}`);
-  const bytes = utf8(value);
-  if (bytes.length > 0xffff) throw new TocsinError('ERR_EVENT_TOO_LARGE', `${field} is longer than 65,535 bytes`);
-  return bytes;
-}
-
-function integer(field: string, value: number | undefined, absent: number, max = 0x7fffffff): number {
-  if (value === undefined) return absent;
-  if (!Number.isInteger(value) || value < 0 || value > max) {
-    throw invalid(`${field}: expected an integer from 0 to ${max}, got ${String(value)}`);
-  }
-  return value;
-}
-
-function invalid(message: string): TocsinError {
-  return new TocsinError('ERR_EVENT_INVALID', message);
 }

@@ -14,30 +14,30 @@ export interface BatchHead {
   readonly origin: BatchOrigin | undefined;
 }
 
-/** A batch as it goes into a publish ring: its head, then the packed records. */
+/**
+ * A batch as it goes into a publish ring: its head, then the packed records.
+ * @param records so many `events`, back to back
+ */
 export function packBatch(
   requestId: number,
-  records: readonly Uint8Array[],
+  events: number,
+  records: Uint8Array,
   origin: BatchOrigin | undefined,
 ): Uint8Array {
   const name = utf8(origin?.publisher ?? '');
   const headBytes = roundUp8(BATCH.FIXED_BYTES + name.length);
-  const out = new Uint8Array(records.reduce((sum, record) => sum + record.length, headBytes));
+  const out = new Uint8Array(headBytes + records.length);
   const fields = new DataView(out.buffer);
   const sequence = origin?.sequence ?? 0;
   fields.setInt32(BATCH.LENGTH, headBytes, true);
   out[BATCH.KIND] = KIND_BATCH;
   fields.setUint32(BATCH.REQUEST_ID, requestId, true);
-  fields.setUint32(BATCH.EVENTS, records.length, true);
+  fields.setUint32(BATCH.EVENTS, events, true);
   fields.setUint32(BATCH.SEQUENCE_LOW, sequence % 0x100000000, true);
   fields.setUint32(BATCH.SEQUENCE_HIGH, Math.floor(sequence / 0x100000000), true);
   fields.setUint32(BATCH.NAME_BYTES, name.length, true);
   out.set(name, BATCH.FIXED_BYTES);
-  let pos = headBytes;
-  for (const record of records) {
-    out.set(record, pos);
-    pos += record.length;
-  }
+  out.set(records, headBytes);
   return out;
 }
 

@@ -1,7 +1,7 @@
 import type http from 'node:http';
-import { parseEventLine } from '../codec/event-line.ts';
+import { isBlankLine } from '../codec/event-line.ts';
+import { EventPacker } from '../codec/event-packer.ts';
 import { TocsinError } from '../event/errors.ts';
-import type { NewEvent } from '../event/event.ts';
 import type { Pipeline } from '../runtime/pipeline.ts';
 import type { PublishOrigin } from '../runtime/publisher.ts';
 import { bodyOf, replyJson } from './http-reply.ts';
@@ -28,16 +28,16 @@ export class AdminPublishing {
   async publish(request: http.IncomingMessage, response: http.ServerResponse, query: URLSearchParams): Promise<void> {
     const origin = parseOrigin(query);
     const events = await this.#readBatch(request);
-    replyJson(response, 200, await this.#pipeline.publishDurable(events, origin));
+    replyJson(response, 200, await this.#pipeline.publishPacked(events, origin));
   }
 
   /** The whole past of an empty log, however long. */
   async importHistory(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-    const { cursor, appended } = await this.#pipeline.importHistory(batchesOf(request));
+    const { cursor, appended } = await this.#pipeline.importPacked(batchesOf(request));
     replyJson(response, 200, { cursor, appended });
   }
 
-  async #readBatch(request: http.IncomingMessage): Promise<NewEvent[]> {
+  async #readBatch(request: http.IncomingMessage): Promise<EventPacker> {
     const chunks: Buffer[] = [];
     let bytes = 0;
     try {
@@ -52,14 +52,18 @@ export class AdminPublishing {
         }
         chunks.push(chunk);
       }
-      return parseLines(Buffer.concat(chunks).toString('utf8').split('\n'), 1);
+      const events = new EventPacker();
+      packLines(events, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), { at: 0, number: 1 });
+      return events;
     } finally {
       this.#bodiesBytes -= bytes;
     }
   }
 }
 
-async function* batchesOf(request: http.IncomingMessage): AsyncGenerator<NewEvent[]> {
+/** Each batch is the same packer: it is used before the next one is asked for. */
+async function* batchesOf(request: http.IncomingMessage): AsyncGenerator<EventPacker> {
+  const events = new EventPacker();
   let rest: Buffer = Buffer.alloc(0);
   let lineNumber = 1;
   for await (const chunk of bodyOf(request)) {
@@ -67,31 +71,44 @@ async function* batchesOf(request: http.IncomingMessage): AsyncGenerator<NewEven
     const end = data.lastIndexOf(LF) + 1;
     rest = data.subarray(end);
     if (rest.length > MAX_LINE_BYTES) throw tooLarge(`line ${lineNumber}`, 'line-bytes', MAX_LINE_BYTES);
-    const lines = data.toString('utf8', 0, end).split('\n').slice(0, -1);
-    for (let from = 0; from < lines.length; from += IMPORT_BATCH_LINES) {
-      const events = parseLines(lines.slice(from, from + IMPORT_BATCH_LINES), lineNumber + from);
-      if (events.length > 0) yield events;
-    }
-    lineNumber += lines.length;
+    lineNumber = yield* batchesIn(data.subarray(0, end), lineNumber, events);
   }
   // A request that was cut off ends with an error before this.
-  const events = parseLines([rest.toString('utf8')], lineNumber);
-  if (events.length > 0) yield events;
+  yield* batchesIn(rest, lineNumber, events);
 }
 
-/** Empty lines are passed over. @param first number of the first line, for errors */
-function parseLines(lines: readonly string[], first: number): NewEvent[] {
-  const events: NewEvent[] = [];
-  for (const [index, line] of lines.entries()) {
-    if (line.trim() === '') continue;
-    try {
-      events.push(parseEventLine(line));
-    } catch (error) {
-      if (!(error instanceof TocsinError)) throw error;
-      throw new TocsinError(error.code, `line ${first + index}: ${error.message}`, { cause: error });
-    }
+/** @param first number of the first line. @returns the number of the line behind the last one */
+function* batchesIn(lines: Buffer, first: number, events: EventPacker): Generator<EventPacker, number> {
+  const next = { at: 0, number: first };
+  while (next.at < lines.length) {
+    events.clear();
+    packLines(events, lines, next, IMPORT_BATCH_LINES);
+    if (events.count > 0) yield events;
   }
-  return events;
+  return next.number;
+}
+
+/**
+ * Adds the events of at most `limit` lines; empty ones are passed over.
+ * @param next where the next line begins, and its number for errors; moved on
+ */
+function packLines(events: EventPacker, lines: Buffer, next: { at: number; number: number }, limit = Infinity): void {
+  for (let count = 0; count < limit && next.at < lines.length; count += 1) {
+    const end = lines.indexOf(LF, next.at);
+    const to = end < 0 ? lines.length : end;
+    if (!isBlankLine(lines, next.at, to)) addLine(events, lines, next.at, to, next.number);
+    next.at = to + 1;
+    next.number += 1;
+  }
+}
+
+function addLine(events: EventPacker, lines: Buffer, from: number, to: number, number: number): void {
+  try {
+    events.addLine(lines, from, to);
+  } catch (error) {
+    if (!(error instanceof TocsinError)) throw error;
+    throw new TocsinError(error.code, `line ${number}: ${error.message}`, { cause: error });
+  }
 }
 
 function parseOrigin(query: URLSearchParams): PublishOrigin | undefined {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { EventPacker } from '../codec/event-packer.ts';
 import { type Epoch, formatCursor, makeEpoch } from '../event/cursor.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, ContainerSpec, NewEvent } from '../event/event.ts';
@@ -156,11 +157,30 @@ export class Pipeline {
     return this.#publisher.publishDurable(events, origin);
   }
 
+  /** As publishDurable, for the doors. The packer may be used again when this returns. @throws as publishDurable */
+  async publishPacked(events: EventPacker, origin?: PublishOrigin): Promise<Published> {
+    if (this.#isImporting) throw importRunning();
+    if (this.#state !== 'running') throw closed();
+    return this.#publisher.publishPacked(events, origin);
+  }
+
   /**
    * Fills an empty log with events of the past, which keep their times as far as these increase; all other intake waits.
    * @throws ERR_LOG_NOT_EMPTY, ERR_IMPORT_RUNNING, what `events` throws, and as publishDurable
    */
-  async importHistory(events: AsyncIterable<readonly NewEvent[]> | Iterable<readonly NewEvent[]>): Promise<Published> {
+  importHistory(events: AsyncIterable<readonly NewEvent[]> | Iterable<readonly NewEvent[]>): Promise<Published> {
+    return this.#fill(events, (batch) => this.#publisher.publishDurable(batch));
+  }
+
+  /** As importHistory, for the doors. A batch's packer may be used again when the next batch is asked for. @throws as importHistory */
+  importPacked(batches: AsyncIterable<EventPacker>): Promise<Published> {
+    return this.#fill(batches, (batch) => this.#publisher.publishPacked(batch));
+  }
+
+  async #fill<T>(
+    batches: AsyncIterable<T> | Iterable<T>,
+    publish: (batch: T) => Promise<Published>,
+  ): Promise<Published> {
     if (this.#isImporting) throw importRunning();
     this.#isImporting = true;
     let appended = 0;
@@ -168,9 +188,9 @@ export class Pipeline {
     try {
       await this.#collector().ask('beginImport', []);
       try {
-        for await (const batch of events) {
+        for await (const batch of batches) {
           if (this.#state !== 'running') throw closed();
-          const published = await this.#publisher.publishDurable(batch);
+          const published = await publish(batch);
           ({ cursor } = published);
           appended += published.appended;
         }

@@ -1,4 +1,4 @@
-import { packEvent } from '../codec/event-record.ts';
+import { EventPacker } from '../codec/event-packer.ts';
 import { type BatchOrigin, packBatch } from '../codec/publish-batch.ts';
 import { type Epoch, formatCursor } from '../event/cursor.ts';
 import { TocsinError } from '../event/errors.ts';
@@ -57,6 +57,8 @@ export class Publisher {
   #lastId = 0;
   #onSettled: (() => void)[] = [];
   #closed: TocsinError | undefined;
+  /** Kept for the next call; away while one uses it, because reading an event may run code of the embedding program. */
+  #idlePacker: EventPacker | undefined;
 
   constructor(ring: PublishRing, epoch: Epoch, wakeCollector: (command: CollectorCommand) => void) {
     this.#ring = ring;
@@ -66,12 +68,14 @@ export class Publisher {
 
   /** Never waits. @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE */
   publish(event: NewEvent): PublishOutcome {
-    const record = packEvent(event);
-    if (this.#closed) return 'closed';
-    // What waits was handed over before.
-    if (this.#waiting.length > 0) return 'full';
-    const outcome = this.#offer(record);
-    return outcome === 'queued' ? 'accepted' : outcome;
+    return this.#withPacker((packer) => {
+      packer.add(event);
+      if (this.#closed) return 'closed';
+      // What waits was handed over before.
+      if (this.#waiting.length > 0) return 'full';
+      const outcome = this.#offer(packer.records(0, 1));
+      return outcome === 'queued' ? 'accepted' : outcome;
+    });
   }
 
   /**
@@ -81,19 +85,28 @@ export class Publisher {
    */
   async publishDurable(events: readonly NewEvent[], origin?: PublishOrigin): Promise<Published> {
     if (!Array.isArray(events)) throw new TocsinError('ERR_EVENT_INVALID', 'expected a list of events');
-    if (origin) checkOrigin(origin, events.length);
-    const records = events.map((event: NewEvent, index) => packNumbered(event, index));
+    return this.#withPacker((packer) => {
+      for (let index = 0; index < events.length; index += 1) addNumbered(packer, events[index], index);
+      return this.publishPacked(packer, origin);
+    });
+  }
+
+  /**
+   * As publishDurable, for events that have been packed. They are copied before this returns: the packer may be used again.
+   * @throws as publishDurable
+   */
+  async publishPacked(events: EventPacker, origin?: PublishOrigin): Promise<Published> {
+    if (origin) checkOrigin(origin, events.count);
     if (this.#closed) throw this.#closed;
-    if (records.length === 0) throw new TocsinError('ERR_EVENT_INVALID', 'a batch needs an event');
-    const bytes = records.reduce((sum, record) => sum + record.length, 0);
-    if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > MAX_WAITING_BYTES) {
+    if (events.count === 0) throw new TocsinError('ERR_EVENT_INVALID', 'a batch needs an event');
+    if (this.#waitingBytes > 0 && this.#waitingBytes + events.bytesOf(events.count) > MAX_WAITING_BYTES) {
       throw new TocsinError('ERR_PUBLISH_FULL', `${this.#waitingBytes} bytes wait to be published already`, {
         detail: { limit: 'publish-waiting-bytes', maximum: MAX_WAITING_BYTES },
       });
     }
     return new Promise((resolve, reject) => {
       const request: Request = { left: 0, appended: 0, repeated: 0, seq: 0, resolve, reject };
-      this.#enqueue(request, records, origin);
+      this.#enqueue(request, events, origin);
       this.#flush();
     });
   }
@@ -124,22 +137,34 @@ export class Publisher {
     this.#settle();
   }
 
-  #enqueue(request: Request, records: readonly Uint8Array[], origin: PublishOrigin | undefined): void {
-    for (let from = 0; from < records.length; ) {
-      let to = from;
-      for (let bytes = 0; to < records.length && (to === from || bytes + records[to]!.length <= PART_BYTES); to += 1)
-        bytes += records[to]!.length;
+  #enqueue(request: Request, events: EventPacker, origin: PublishOrigin | undefined): void {
+    const { count } = events;
+    for (let from = 0; from < count; ) {
+      const limit = events.bytesOf(from) + PART_BYTES;
+      let to = from + 1;
+      while (to < count && events.bytesOf(to + 1) <= limit) to += 1;
       const ofPart: BatchOrigin | undefined = origin && {
         publisher: origin.publisher,
         sequence: origin.sequence + from,
       };
       this.#lastId = (this.#lastId + 1) >>> 0;
-      const entries = packBatch(this.#lastId, records.slice(from, to), ofPart);
+      const entries = packBatch(this.#lastId, to - from, events.records(from, to), ofPart);
       this.#pending.set(this.#lastId, request);
       this.#waiting.push({ request, entries });
       this.#waitingBytes += entries.length;
       request.left += 1;
       from = to;
+    }
+  }
+
+  #withPacker<T>(use: (packer: EventPacker) => T): T {
+    const packer = this.#idlePacker ?? new EventPacker();
+    this.#idlePacker = undefined;
+    try {
+      return use(packer);
+    } finally {
+      packer.clear();
+      this.#idlePacker = packer;
     }
   }
 
@@ -191,9 +216,9 @@ export class Publisher {
   }
 }
 
-function packNumbered(event: NewEvent, index: number): Uint8Array {
+function addNumbered(packer: EventPacker, event: NewEvent, index: number): void {
   try {
-    return packEvent(event);
+    packer.add(event);
   } catch (error) {
     if (!(error instanceof TocsinError)) throw error;
     throw new TocsinError(error.code, `event ${index + 1}: ${error.message}`, { cause: error });

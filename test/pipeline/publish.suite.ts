@@ -6,6 +6,8 @@ import { call, waitFor } from '../support/daemon.ts';
 import { rawRecord } from '../support/raw-record.ts';
 import { type Event, Fixture, type Threads } from './fixture.ts';
 
+const INVALID_UTF8 = Buffer.from('{"type":"a","action":"b","id":"x\xe2y"}', 'latin1');
+
 /** What a publisher is promised, by the library and over the admin socket. */
 export function describePublish(threads: Threads): void {
   describe(`publishers (${threads})`, () => {
@@ -43,6 +45,24 @@ export function describePublish(threads: Threads): void {
       // What comes next in the same ring is numbered behind them.
       await fixture.pipeline.publishDurable(numbered(1, 1));
       assert.deepEqual(await newNumbers(), ['1']);
+    });
+
+    it('may publish while one of their events is read', async () => {
+      const { pipeline } = fixture;
+      const [one, two] = numbered(1, 2);
+      const reading = {
+        type: 'container',
+        action: 'start',
+        get id() {
+          assert.equal(pipeline.publish(one!), 'accepted');
+          return 'c1';
+        },
+        attributes: { n: '3' },
+      };
+      await pipeline.publishDurable([two!, reading]);
+      assert.equal(pipeline.publish(reading), 'accepted');
+      await fixture.head(head + 5);
+      assert.deepEqual(await newNumbers(), ['1', '2', '3', '1', '3']);
     });
 
     it('keep the order of 30,000 events, which take several parts and more than the ring holds', async () => {
@@ -153,6 +173,20 @@ export function describePublish(threads: Threads): void {
         }
         for (const nothing of ['', '\n\n', ' \r\n']) assert.equal((await post('', nothing)).status, 400);
         assert.equal(fixture.pipeline.stats().headSeq, head);
+      });
+
+      it('have what is no UTF-8 replaced and counted', async () => {
+        const counted = (): number => fixture.pipeline.stats().counters.utf8Replaced ?? 0;
+        const before = counted();
+        const body = Buffer.concat([Buffer.from(`${lines(1, 1)}\n`), INVALID_UTF8, Buffer.from(`\n${lines(2, 2)}`)]);
+        const { status } = await call(fixture.admin, '/v1/events', { method: 'POST', body });
+        assert.equal(status, 200);
+        const events = await newEvents();
+        assert.deepEqual(
+          events.map(({ id }) => id),
+          ['c1', 'x\ufffdy', 'c1'],
+        );
+        assert.equal(counted(), before + 1);
       });
 
       it('are told by which limit a body is too long, however much of it is still to come', async () => {

@@ -89,7 +89,7 @@ export interface Answer {
 export function call(
   socketPath: string,
   requestPath: string,
-  options: { method?: string; body?: string } = {},
+  options: { method?: string; body?: string | Buffer } = {},
 ): Promise<Answer> {
   const { method = 'GET', body } = options;
   return new Promise((resolve, reject) => {

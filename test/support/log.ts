@@ -1,7 +1,8 @@
-import { EventView, packEvent } from '../../src/codec/event-record.ts';
+import { EventView } from '../../src/codec/event-record.ts';
 import type { NewEvent, Timestamp } from '../../src/event/event.ts';
 import { type Run, Segment } from '../../src/history/segment.ts';
 import { EVENT, SEGMENT } from '../../src/messages/layout.ts';
+import { packEvent } from './packed.ts';
 
 export const EPOCH = 'testlog2';
 

@@ -4,7 +4,7 @@ import { Fanout } from '../../src/actors/fanout.ts';
 import { HistoryBuffer } from '../../src/actors/buffer.ts';
 import type { ClientHandle } from '../../src/actors/client.ts';
 import type { Outbox } from '../../src/actors/actor.ts';
-import { EventView, packEvent } from '../../src/codec/event-record.ts';
+import { EventView } from '../../src/codec/event-record.ts';
 import { makeEncoder } from '../../src/codec/formats.ts';
 import type { NewEvent, Timestamp } from '../../src/event/event.ts';
 import { LogReader } from '../../src/history/log-reader.ts';
@@ -21,6 +21,7 @@ import type { PublisherNotice } from '../../src/messages/publisher.ts';
 import { PublishRing } from '../../src/messages/publish-ring.ts';
 import { CounterTable, ManualClock, ManualDefer, MemoryOutbox } from './actors.ts';
 import { EPOCH } from './log.ts';
+import { packEvent } from './packed.ts';
 import { RecordingSink } from './recording-sink.ts';
 
 /** An event of the log as the test knows it. */

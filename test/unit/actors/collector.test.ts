@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Collector } from '../../../src/actors/collector.ts';
-import { EventView, packEvent } from '../../../src/codec/event-record.ts';
+import { EventView } from '../../../src/codec/event-record.ts';
 import type { ContainerSpec, NewEvent, TocsinEvent } from '../../../src/event/event.ts';
 import { LogReader } from '../../../src/history/log-reader.ts';
 import type { LogNotice } from '../../../src/messages/collector.ts';
@@ -12,6 +12,7 @@ import type { MonitoredCommand } from '../../../src/messages/monitored.ts';
 import { PublishRing } from '../../../src/messages/publish-ring.ts';
 import { CounterTable, ManualClock, ManualDefer, MemoryOutbox } from '../../support/actors.ts';
 import { BASE_SEC, EPOCH } from '../../support/log.ts';
+import { packEvent } from '../../support/packed.ts';
 import { monitorRecord, type RecordParts } from '../../support/records.ts';
 
 const STOPPED = 1;

@@ -3,10 +3,15 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   copyBytes,
+  copyWords,
+  isRange,
   repairUtf8,
   textOf,
   utf8,
+  utf8SequenceBytes,
   varintBytes,
+  viewOf,
+  writeCodePoint,
   writeInt,
   writeNanos,
   writeUint,
@@ -176,5 +181,83 @@ describe('repairUtf8', () => {
     const { bytes, replaced } = repairUtf8(cut, 0, cut.length);
     assert.equal(Buffer.from(bytes).toString(), 'ls \ufffd');
     assert.equal(replaced, true);
+  });
+});
+
+describe('copyWords', () => {
+  it('copies any range to any place, and nothing beside it', () => {
+    const source = Uint8Array.from({ length: 60 }, (_, index) => index + 1);
+    // A view need not begin where its memory does.
+    const view = viewOf(source.subarray(3));
+    for (let from = 0; from < 9; from += 1) {
+      for (let to = from; to <= 40; to += 1) {
+        const copied = written((out, pos) => copyWords(view, from, to, viewOf(out), pos));
+        assert.deepEqual(copied, source.slice(3 + from, 3 + to));
+      }
+    }
+    assert.deepEqual(
+      written((out, pos) => copyWords(view, 55, 57, viewOf(out), pos)),
+      source.slice(58),
+    );
+  });
+});
+
+describe('isRange', () => {
+  it('compares every byte and the length', () => {
+    const bytes = utf8('abcd');
+    assert.equal(isRange(bytes, 1, 3, utf8('bc')), true);
+    assert.equal(isRange(bytes, 2, 2, utf8('')), true);
+    for (const other of ['b', 'bcd', 'bd', 'ac', '']) assert.equal(isRange(bytes, 1, 3, utf8(other)), false, other);
+  });
+});
+
+describe('writeCodePoint', () => {
+  it('writes UTF-8', () => {
+    const points = fc.oneof(
+      fc.nat(0x10ffff),
+      fc.constantFrom(0, 0x7f, 0x80, 0x7ff, 0x800, 0xd7ff, 0xe000, 0xffff, 0x10000, 0x10ffff),
+    );
+    fc.assert(
+      fc.property(points, (point) => {
+        fc.pre(point < 0xd800 || point > 0xdfff);
+        assert.deepEqual(
+          written((out, pos) => writeCodePoint(out, pos, point)),
+          utf8(String.fromCodePoint(point)),
+        );
+      }),
+      { seed: 8 },
+    );
+  });
+});
+
+describe('utf8SequenceBytes', () => {
+  it('finds the sequences and the bytes that a decoder replaces together', () => {
+    const interesting = fc.constantFrom(
+      ...Uint8Array.of(0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf),
+      ...Uint8Array.of(0xe0, 0xe1, 0xed, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xff),
+    );
+    const anyBytes = fc.array(fc.oneof(interesting, fc.integer({ min: 0x80, max: 0xff })), { maxLength: 12 });
+    fc.assert(
+      fc.property(anyBytes, (some) => {
+        const bytes = Uint8Array.from(some);
+        let text = 'x';
+        for (let at = 0; at < bytes.length; ) {
+          const count = utf8SequenceBytes(bytes, at, bytes.length);
+          const end = at + Math.abs(count);
+          text += count > 0 ? Buffer.from(bytes.subarray(at, end)).toString() : '\ufffd';
+          at = end;
+        }
+        assert.equal(text, Buffer.concat([Buffer.from('x'), bytes]).toString());
+      }),
+      { numRuns: 3_000, seed: 9 },
+    );
+  });
+
+  it('sees nothing behind the end', () => {
+    const bytes = utf8('\u20ac');
+    assert.deepEqual(
+      [1, 2, 3].map((end) => utf8SequenceBytes(bytes, 0, end)),
+      [-1, -2, 3],
+    );
   });
 });

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { compileDockerFilters } from '../../../src/codec/docker-filter.ts';
-import { parseEventLine } from '../../../src/codec/event-line.ts';
 import { parseDockerFilters } from '../../../src/event/docker-filters.ts';
 import type { NewEvent } from '../../../src/event/event.ts';
 import { viewOf } from '../../support/log.ts';
 import { isPinned } from '../../support/pins.ts';
+import { eventOfLine } from '../../support/packed.ts';
 import { recordedLines } from '../../support/vectors.ts';
 
-const EVENTS = recordedLines('docker-edge-events.jsonl').map(parseEventLine);
+const EVENTS = recordedLines('docker-edge-events.jsonl').map(eventOfLine);
 /** `filters={...} -> 200 application/json 2ms lines=12`: what the real engine answered. */
 const ROW = /^filters=(.*?)\s+-> (\d+) \S+ \S+ lines=(\d+)/;
 const ROWS = recordedLines('docker-edge.txt').flatMap((line) => {

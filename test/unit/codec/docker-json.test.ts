@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { DockerJsonEncoder } from '../../../src/codec/docker-json.ts';
-import { parseEventLine } from '../../../src/codec/event-line.ts';
 import { EventView } from '../../../src/codec/event-record.ts';
 import type { NewEvent, Timestamp } from '../../../src/event/event.ts';
 import { SEGMENT } from '../../../src/messages/layout.ts';
 import { encoded, onlyChunk } from '../../support/encoding.ts';
 import { anyEvent, anyText, anyTime, wellFormed, wellFormedAttributes } from '../../support/events.ts';
 import { segmentOf, viewOf } from '../../support/log.ts';
+import { eventOfLine } from '../../support/packed.ts';
 import { recordedLines } from '../../support/vectors.ts';
 
 const DIALECTS = ['modern', 'legacy'] as const;
@@ -97,7 +97,7 @@ describe('DockerJsonEncoder', () => {
   it('writes what the real engine wrote, byte for byte', () => {
     assert.equal(RECORDED.length, 137);
     for (const line of RECORDED) {
-      const event = parseEventLine(line);
+      const event = eventOfLine(line);
       assert.ok(event.time);
       assert.equal(lineOf(event, 'legacy', event.time), `${line}\n`);
     }
@@ -105,7 +105,7 @@ describe('DockerJsonEncoder', () => {
 
   it('leaves out status, id and from in the modern dialect, and nothing else', () => {
     for (const line of RECORDED) {
-      const event = parseEventLine(line);
+      const event = eventOfLine(line);
       const modern = lineOf(event, 'modern', event.time);
       assert.equal(modern, `{${line.slice(line.indexOf('"Type":'))}\n`);
     }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { packEvent } from '../../../src/codec/event-record.ts';
 import { type BatchOrigin, packBatch, readBatchHead } from '../../../src/codec/publish-batch.ts';
+import { packEvent } from '../../support/packed.ts';
 
 function headOf(entries: Uint8Array): ReturnType<typeof readBatchHead> {
   return readBatchHead(entries, new Int32Array(entries.buffer), 0);
@@ -27,7 +27,7 @@ describe('a batch in a publish ring', () => {
     fc.assert(
       fc.property(requestId, ids, origin, (id, names, from) => {
         const records = names.map((name) => packEvent({ type: 't', action: 'a', id: name }));
-        const entries = packBatch(id, records, from);
+        const entries = packBatch(id, records.length, Buffer.concat(records), from);
         assert.deepEqual(headOf(entries), { requestId: id, events: records.length, origin: from });
         const words = new Int32Array(entries.buffer);
         let at = words[0]!;
@@ -46,7 +46,7 @@ describe('a batch in a publish ring', () => {
 
   it('is read wherever in the ring it stands', () => {
     const origin: BatchOrigin = { publisher: 'p', sequence: 5 };
-    const entries = packBatch(9, [record], origin);
+    const entries = packBatch(9, 1, record, origin);
     const ring = new Uint8Array(64 + entries.length);
     ring.set(entries, 64);
     assert.deepEqual(readBatchHead(ring, new Int32Array(ring.buffer), 64), { requestId: 9, events: 1, origin });

@@ -7,7 +7,6 @@ import { utf8 } from '../../../src/codec/bytes.ts';
 import { DockerJsonEncoder } from '../../../src/codec/docker-json.ts';
 import type { Encoder } from '../../../src/codec/encoder.ts';
 import type { EventView } from '../../../src/codec/event-record.ts';
-import { parseEventLine } from '../../../src/codec/event-line.ts';
 import { makeOrigin, type Origin, RecordFormatter } from '../../../src/codec/format-record.ts';
 import { IsuladGrpcEncoder } from '../../../src/codec/isulad-grpc.ts';
 import {
@@ -22,6 +21,7 @@ import { parseTime } from '../../../src/event/time.ts';
 import { Segment } from '../../../src/history/segment.ts';
 import { MONITOR, SEGMENT } from '../../../src/messages/layout.ts';
 import { projectRoot } from '../../architecture/source.ts';
+import { eventOfLine } from '../../support/packed.ts';
 
 const PAGE = fs.readFileSync(path.join(projectRoot(), 'docs/mapping.md'), 'utf8');
 const EPOCH = 'k3x7q2mf';
@@ -125,7 +125,7 @@ function checkForms(row: Row, record: Uint8Array, args: string): void {
   assert.deepEqual([docker.Type, docker.Action], [row['Docker Type'], `${row['Docker Action']}${tail}`]);
   assert.equal(docker.Actor.ID, 'x1');
   // And back, as an archive of Docker's is read.
-  const { type, action, args: argsBack = '' } = parseEventLine(dockerLine(event));
+  const { type, action, args: argsBack = '' } = eventOfLine(dockerLine(event));
   assert.deepEqual([type, action, argsBack], [row['native type'], row['native action'], args]);
 }
 
