@@ -7,9 +7,10 @@ import type { Lane, Matcher } from './lane.ts';
 export interface Sink {
   /**
    * Hands over encoded events. The bytes are shared and never change.
+   * @param isShared more than one client is given them
    * @returns false when nothing more may be written until `ClientHandle.drained()`
    */
-  write(bytes: Uint8Array, events: number): boolean;
+  write(bytes: Uint8Array, events: number, isShared: boolean): boolean;
   /** Tells the client what it missed. @returns false when its format has no words for that: the client is then cut */
   gap(gap: Lagged): boolean;
   /** Tells the client that it is connected and where it is. */

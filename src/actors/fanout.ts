@@ -252,7 +252,7 @@ export class Fanout {
       client.nextSeq = mark.nextSeq;
       client.expectsAll = true;
       if (!mark.awaitsSince) client.since = undefined;
-      const goesOn = events === 0 || this.#write(client, step.bytes, events);
+      const goesOn = events === 0 || this.#write(client, step.bytes, events, lane.clients.size > 1);
       this.#env.clients.progress(client.row, client.nextSeq, client.delivered, client.missed);
       if (!goesOn) return;
     }
@@ -260,7 +260,7 @@ export class Fanout {
   }
 
   /** @returns false when the client must be waited for (or is gone) */
-  #write(client: Client, bytes: Uint8Array, events: number): boolean {
+  #write(client: Client, bytes: Uint8Array, events: number, isShared: boolean): boolean {
     const { counters, clock } = this.#env;
     client.delivered += events;
     this.#writes += 1;
@@ -269,7 +269,7 @@ export class Fanout {
     counters.add('delivered', events);
     counters.add('bytesWritten', bytes.length);
     counters.add('writes');
-    const takesMore = this.#tell(client, (sink) => sink.write(bytes, events));
+    const takesMore = this.#tell(client, (sink) => sink.write(bytes, events, isShared));
     if (takesMore || client.ended) return !client.ended;
     client.blocked = true;
     counters.add('writesBlocked');

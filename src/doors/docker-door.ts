@@ -7,6 +7,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { parseDockerQuery } from './docker-query.ts';
 import { framingOf, streamEvents } from './event-stream.ts';
 import { replyJson, replyText } from './http-reply.ts';
+import type { SocketWriter } from './socket-writer.ts';
 
 /** What we say to be; clients take the lower one of this and their own. */
 const API_VERSION = '1.54';
@@ -22,10 +23,12 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
  */
 export class DockerDoor {
   readonly #fanout: Fanout;
+  readonly #writer: SocketWriter;
   readonly #clock = systemClock();
 
-  constructor(fanout: Fanout) {
+  constructor(fanout: Fanout, writer: SocketWriter) {
     this.#fanout = fanout;
+    this.#writer = writer;
   }
 
   async answer(request: http.IncomingMessage, response: http.ServerResponse, target: URL): Promise<void> {
@@ -59,7 +62,7 @@ export class DockerDoor {
     const framing = framingOf(request);
     const format = isModern ? (`docker-${framing}` as const) : (`docker-legacy-${framing}` as const);
     const handle = await this.#fanout.subscribe(parseDockerQuery(target, format, this.#clock.now()));
-    streamEvents(request, response, handle, {
+    streamEvents(request, response, handle, this.#writer, {
       'Content-Type': isModern ? 'application/jsonl' : 'application/json',
     });
   }

@@ -3,6 +3,7 @@ import type net from 'node:net';
 import type { ClientHandle, Sink } from '../actors/client.ts';
 import type { Heartbeat, Lagged } from '../event/event.ts';
 import type { Framing } from '../messages/control.ts';
+import type { SocketWriter, WriteBytes } from './socket-writer.ts';
 
 /** How long a client that was cut may take to read what was queued for it. */
 const FLUSH_LIMIT_MS = 5_000;
@@ -21,6 +22,7 @@ export function streamEvents(
   request: http.IncomingMessage,
   response: http.ServerResponse,
   handle: ClientHandle,
+  writer: SocketWriter,
   headers: Readonly<Record<string, string>>,
   words?: (notice: Lagged | Heartbeat) => Uint8Array,
 ): void {
@@ -44,16 +46,17 @@ export function streamEvents(
     socket.off('drain', onDrain);
     handle.left();
   });
-  handle.start(streamSink(response, socket, words));
+  handle.start(streamSink(response, socket, writer.to(socket), words));
 }
 
 function streamSink(
   response: http.ServerResponse,
   socket: net.Socket,
+  write: WriteBytes,
   words: ((notice: Lagged | Heartbeat) => Uint8Array) | undefined,
 ): Sink {
   return {
-    write: (bytes) => socket.write(bytes),
+    write: (bytes, _, isShared) => write(bytes, isShared),
     gap(gap) {
       if (!words) return false;
       socket.write(words(gap));

@@ -21,8 +21,8 @@ export function openSource(fifoFd: number): RecordSource {
   };
 }
 
-/** A wake-up that finds this many records means load: from then on the FIFO is polled. */
-const BUSY_RECORDS = 64;
+/** So many records in the time of one poll mean load: from then on the FIFO is polled. */
+const BUSY_RECORDS = 16;
 const POLL_MS = 1;
 /** Polls in a row that found nothing before the FIFO is watched again. */
 const QUIET_POLLS = 16;
@@ -36,6 +36,8 @@ export function driveIntake(monitored: Monitored, fifoFd: number): IntakeDriver 
   let timer: NodeJS.Timeout | undefined;
   let immediate: NodeJS.Immediate | undefined;
   let quietPolls = 0;
+  let recentRecords = 0;
+  let recentSinceMs = 0;
   let isClosed = false;
 
   // Through the descriptor, so that it is this FIFO even if the path has been replaced.
@@ -46,6 +48,16 @@ export function driveIntake(monitored: Monitored, fifoFd: number): IntakeDriver 
     watcher?.close();
     watcher = undefined;
   };
+
+  function isBusy(records: number): boolean {
+    const nowMs = performance.now();
+    if (nowMs - recentSinceMs > POLL_MS) {
+      recentSinceMs = nowMs;
+      recentRecords = 0;
+    }
+    recentRecords += records;
+    return recentRecords >= BUSY_RECORDS;
+  }
 
   function look(): void {
     if (isClosed || timer || immediate) return;
@@ -58,11 +70,11 @@ export function driveIntake(monitored: Monitored, fifoFd: number): IntakeDriver 
       });
       return;
     }
-    if (records >= BUSY_RECORDS) {
+    if (watcher) {
+      if (!isBusy(records)) return;
       quietPolls = 0;
       unwatch();
     }
-    if (watcher) return;
     quietPolls = records > 0 ? 0 : quietPolls + 1;
     if (quietPolls > QUIET_POLLS) {
       watch();

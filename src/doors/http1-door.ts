@@ -5,6 +5,7 @@ import type { Counters } from '../messages/counters.ts';
 import { DockerDoor } from './docker-door.ts';
 import { replyError, SERVER_LIMITS, targetOf } from './http-reply.ts';
 import { NativeDoor } from './native-door.ts';
+import type { SocketWriter } from './socket-writer.ts';
 
 /** Paths of the native door; everything else belongs to Docker's clients, whose versions have a dot: `/v1.41/events`. */
 const NATIVE_PATH = /^\/(?:v1\/.*|healthz|readyz)$/;
@@ -16,9 +17,9 @@ export class Http1Door {
   readonly #counters: Counters;
   readonly #server: http.Server;
 
-  constructor(fanout: Fanout, counters: Counters) {
-    this.#native = new NativeDoor(fanout);
-    this.#docker = new DockerDoor(fanout);
+  constructor(fanout: Fanout, counters: Counters, writer: SocketWriter) {
+    this.#native = new NativeDoor(fanout, writer);
+    this.#docker = new DockerDoor(fanout, writer);
     this.#counters = counters;
     this.#server = http.createServer(SERVER_LIMITS, (request, response) => this.#route(request, response));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: net.Socket) => this.#onBroken(error, socket));

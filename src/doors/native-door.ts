@@ -6,14 +6,17 @@ import { systemClock } from '../runtime/clock.ts';
 import { framingOf, streamEvents } from './event-stream.ts';
 import { replyText, requireMethod } from './http-reply.ts';
 import { parseNativeQuery } from './native-query.ts';
+import type { SocketWriter } from './socket-writer.ts';
 
 /** The native dialect: `/v1/events` as JSON lines, and the health paths. */
 export class NativeDoor {
   readonly #fanout: Fanout;
+  readonly #writer: SocketWriter;
   readonly #clock = systemClock();
 
-  constructor(fanout: Fanout) {
+  constructor(fanout: Fanout, writer: SocketWriter) {
     this.#fanout = fanout;
+    this.#writer = writer;
   }
 
   async answer(request: http.IncomingMessage, response: http.ServerResponse, target: URL): Promise<void> {
@@ -37,6 +40,6 @@ export class NativeDoor {
     const framing = framingOf(request);
     const handle = await this.#fanout.subscribe(parseNativeQuery(query, `json-${framing}`, this.#clock.now()));
     const headers = { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-cache' };
-    streamEvents(request, response, handle, headers, (notice) => encodeNotice(notice, framing));
+    streamEvents(request, response, handle, this.#writer, headers, (notice) => encodeNotice(notice, framing));
   }
 }

@@ -8,15 +8,28 @@ export interface Posix {
   /** @returns the size that the pipe has now */
   setPipeSize(fd: number, bytes: number): number;
   dup(fd: number): number;
+  /** Without waiting and without a signal. @returns bytes that were sent */
+  send(fd: number, bytes: Uint8Array, length: number): number;
+  /** @returns bytes that were sent */
+  sendFile(to: number, from: number, offset: number, length: number): number;
+  /** A file without a name, in memory. @returns its descriptor */
+  memoryFile(name: string): number;
+  /** Frees the pages of a part of a file. */
+  punchHole(fd: number, offset: number, length: number): number;
 }
 
 const F_OFD_SETLK = 37;
 const F_SETPIPE_SZ = 1031;
 const F_WRLCK = 1;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const MFD_CLOEXEC = 1;
+const FALLOC_FL_KEEP_SIZE = 1;
+const FALLOC_FL_PUNCH_HOLE = 2;
 
 let loaded: Promise<Posix> | undefined;
 
-/** Loads koffi, once, on the main thread. @throws ERR_POSIX_UNAVAILABLE where it has no build for the platform */
+/** Loads koffi, once a thread. @throws ERR_POSIX_UNAVAILABLE where it has no build for the platform */
 export function loadPosix(): Promise<Posix> {
   loaded ??= load();
   return loaded;
@@ -34,11 +47,43 @@ async function load(): Promise<Posix> {
       ...rest: unknown[]
     ) => number;
     const dup = libc.func('int dup(int fd)') as (fd: number) => number;
+    const send = libc.func('long send(int fd, void *bytes, size_t length, int flags)') as (
+      fd: number,
+      bytes: Uint8Array,
+      length: number,
+      flags: number,
+    ) => number;
+    const sendfile = libc.func('long sendfile(int to, int from, void *offset, size_t length)') as (
+      to: number,
+      from: number,
+      offset: Uint32Array,
+      length: number,
+    ) => number;
+    const memfdCreate = libc.func('int memfd_create(const char *name, uint flags)') as (
+      name: string,
+      flags: number,
+    ) => number;
+    const fallocate = libc.func('int fallocate(int fd, int mode, int64 offset, int64 length)') as (
+      fd: number,
+      mode: number,
+      offset: number,
+      length: number,
+    ) => number;
+    // An off_t for sendfile, which moves it on.
+    const offset = new Uint32Array(2);
     const lock = koffi.struct({ l_type: 'short', l_whence: 'short', l_start: 'long', l_len: 'long', l_pid: 'int' });
     const lockPointer = koffi.pointer(lock);
     return {
       mkfifo,
       dup,
+      send: (fd, bytes, length) => send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL),
+      sendFile(to, from, at, length) {
+        offset[0] = at;
+        offset[1] = at / 0x100000000;
+        return sendfile(to, from, offset, length);
+      },
+      memoryFile: (name) => memfdCreate(name, MFD_CLOEXEC),
+      punchHole: (fd, at, length) => fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, at, length),
       setPipeSize: (fd, bytes) => fcntl(fd, F_SETPIPE_SZ, 'int', bytes),
       // Whole file; an open-file-description lock wants pid 0 and survives that others in the process close the FIFO.
       lockDescription: (fd) =>

@@ -5,7 +5,9 @@ import type { ShardDoors } from '../runtime/door-hooks.ts';
 import type { ActorInit } from '../runtime/actor-init.ts';
 import type { IsuladDoor } from './isulad-door.ts';
 import { Http1Door } from './http1-door.ts';
+import { loadPosix } from './posix.ts';
 import { sniffProtocol } from './protocol-sniffer.ts';
+import { SocketWriter } from './socket-writer.ts';
 
 /** How long connections may take to send what is queued for them when the shard closes. */
 const FLUSH_LIMIT_MS = 5_000;
@@ -13,7 +15,8 @@ const FLUSH_LIMIT_MS = 5_000;
 /** The doors of one shard: its own duplicate of the listening socket, one connection loop, and every protocol on it. */
 export async function openShardDoors(fanout: Fanout, init: ActorInit, counters: Counters): Promise<ShardDoors> {
   if (init.listenFd === undefined) return { close: async () => {} };
-  const http1 = new Http1Door(fanout, counters);
+  const writer = new SocketWriter(await loadPosix());
+  const http1 = new Http1Door(fanout, counters, writer);
   // HTTP/2 is loaded when the first client speaks it.
   let isulad: Promise<IsuladDoor> | undefined;
   const openIsulad = async (): Promise<IsuladDoor> =>
@@ -49,6 +52,7 @@ export async function openShardDoors(fanout: Fanout, init: ActorInit, counters: 
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       await Promise.race([Promise.all([...sockets].map(closed)), limit(FLUSH_LIMIT_MS)]);
       for (const socket of sockets) socket.destroy();
+      writer.close();
     },
   };
 }
