@@ -121,6 +121,18 @@ export function copyPlain(
   return at - from;
 }
 
+/** How far the text is plain ASCII that JSON shows as it is, found in steps of four bytes: at most three fall short of the truth. */
+export function plainEnd(source: DataView, from: number, to: number): number {
+  const last = to - 4;
+  let at = from;
+  for (; at <= last; at += 4) {
+    const word = source.getInt32(at, true);
+    const found = word | (word - 0x20202020) | zeroByte(word ^ 0x22222222) | zeroByte(word ^ 0x5c5c5c5c);
+    if ((found & 0x80808080) !== 0) break;
+  }
+  return at;
+}
+
 /** The top bit of the lowest byte that is zero is set, and of none below it. */
 function zeroByte(word: number): number {
   return (word - 0x01010101) & ~word;

@@ -1,5 +1,5 @@
 import { TocsinError } from '../event/errors.ts';
-import { copyBytes, textOf, utf8SequenceBytes, viewOf, writeCodePoint } from './bytes.ts';
+import { copyBytes, plainEnd, textOf, utf8SequenceBytes, viewOf, writeCodePoint } from './bytes.ts';
 
 /** What a value or key is; 0 is kept for "none". The first three are texts: as they stand in the line, decoded, and decoded with U+FFFD for what is no UTF-8. */
 export const JSON_KIND = {
@@ -231,7 +231,7 @@ export class JsonReader {
     const bytes = this.#bytes;
     const end = this.#end;
     const from = this.#at + 1;
-    let at = from;
+    let at = plainEnd(this.#view, from, end);
     while (at < end && STOPS[bytes[at]!] === 0) at += 1;
     if (this.#byte(at) !== QUOTE) return this.#decode(from, at);
     this.from = from;

@@ -14,19 +14,11 @@ export interface BatchHead {
   readonly origin: BatchOrigin | undefined;
 }
 
-/**
- * A batch as it goes into a publish ring: its head, then the packed records.
- * @param records so many `events`, back to back
- */
-export function packBatch(
-  requestId: number,
-  events: number,
-  records: Uint8Array,
-  origin: BatchOrigin | undefined,
-): Uint8Array {
+/** The entry of a publish ring that tells that so many events of one batch follow, packed and back to back. */
+export function packBatchHead({ requestId, events, origin }: BatchHead): Uint8Array {
   const name = utf8(origin?.publisher ?? '');
   const headBytes = roundUp8(BATCH.FIXED_BYTES + name.length);
-  const out = new Uint8Array(headBytes + records.length);
+  const out = new Uint8Array(headBytes);
   const fields = new DataView(out.buffer);
   const sequence = origin?.sequence ?? 0;
   fields.setInt32(BATCH.LENGTH, headBytes, true);
@@ -37,7 +29,6 @@ export function packBatch(
   fields.setUint32(BATCH.SEQUENCE_HIGH, Math.floor(sequence / 0x100000000), true);
   fields.setUint32(BATCH.NAME_BYTES, name.length, true);
   out.set(name, BATCH.FIXED_BYTES);
-  out.set(records, headBytes);
   return out;
 }
 

@@ -13,11 +13,15 @@ const MAX_BODIES_BYTES = 32 * 1024 * 1024;
 const MAX_LINE_BYTES = 1024 * 1024;
 /** Lines that are handed to the log together while history is imported. */
 const IMPORT_BATCH_LINES = 512;
+const MAX_IDLE = 8;
 const LF = 0x0a;
+const NOTHING = Buffer.alloc(0);
 
 /** What publishers send to the admin socket: `POST /v1/events` and `POST /v1/history`, JSON lines both. */
 export class AdminPublishing {
   readonly #pipeline: Pipeline;
+  /** Packers whose memory is used again. */
+  readonly #idle: LinePacker[] = [];
   #bodiesBytes = 0;
 
   constructor(pipeline: Pipeline) {
@@ -27,8 +31,11 @@ export class AdminPublishing {
   /** One batch, answered when all of it is in the log. */
   async publish(request: http.IncomingMessage, response: http.ServerResponse, query: URLSearchParams): Promise<void> {
     const origin = parseOrigin(query);
-    const events = await this.#readBatch(request);
-    replyJson(response, 200, await this.#pipeline.publishPacked(events, origin));
+    const lines = await this.#readBatch(request);
+    const published = this.#pipeline.publishPacked(lines.events, origin);
+    lines.clear();
+    if (this.#idle.length < MAX_IDLE) this.#idle.push(lines);
+    replyJson(response, 200, await published);
   }
 
   /** The whole past of an empty log, however long. */
@@ -37,8 +44,8 @@ export class AdminPublishing {
     replyJson(response, 200, { cursor, appended });
   }
 
-  async #readBatch(request: http.IncomingMessage): Promise<EventPacker> {
-    const chunks: Buffer[] = [];
+  async #readBatch(request: http.IncomingMessage): Promise<LinePacker> {
+    const lines = this.#idle.pop() ?? new LinePacker();
     let bytes = 0;
     try {
       for await (const chunk of bodyOf(request)) {
@@ -50,11 +57,10 @@ export class AdminPublishing {
             detail: { limit: 'publish-bodies-bytes', maximum: MAX_BODIES_BYTES },
           });
         }
-        chunks.push(chunk);
+        lines.take(chunk);
       }
-      const events = new EventPacker();
-      packLines(events, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks), { at: 0, number: 1 });
-      return events;
+      lines.end();
+      return lines;
     } finally {
       this.#bodiesBytes -= bytes;
     }
@@ -63,51 +69,79 @@ export class AdminPublishing {
 
 /** Each batch is the same packer: it is used before the next one is asked for. */
 async function* batchesOf(request: http.IncomingMessage): AsyncGenerator<EventPacker> {
-  const events = new EventPacker();
-  let rest: Buffer = Buffer.alloc(0);
-  let lineNumber = 1;
+  const lines = new LinePacker();
   for await (const chunk of bodyOf(request)) {
-    const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    const end = data.lastIndexOf(LF) + 1;
-    rest = data.subarray(end);
-    if (rest.length > MAX_LINE_BYTES) throw tooLarge(`line ${lineNumber}`, 'line-bytes', MAX_LINE_BYTES);
-    lineNumber = yield* batchesIn(data.subarray(0, end), lineNumber, events);
+    for (let at = 0; at < chunk.length; ) {
+      at = lines.take(chunk, at, IMPORT_BATCH_LINES);
+      if (lines.events.count === 0) continue;
+      yield lines.events;
+      lines.events.clear();
+    }
   }
   // A request that was cut off ends with an error before this.
-  yield* batchesIn(rest, lineNumber, events);
+  lines.end();
+  if (lines.events.count > 0) yield lines.events;
 }
 
-/** @param first number of the first line. @returns the number of the line behind the last one */
-function* batchesIn(lines: Buffer, first: number, events: EventPacker): Generator<EventPacker, number> {
-  const next = { at: 0, number: first };
-  while (next.at < lines.length) {
-    events.clear();
-    packLines(events, lines, next, IMPORT_BATCH_LINES);
-    if (events.count > 0) yield events;
+/** Cuts what comes in into lines and packs the event of each; empty ones are passed over. */
+class LinePacker {
+  readonly events = new EventPacker();
+  /** The beginning of a line whose end has not come yet. */
+  #rest: Buffer = NOTHING;
+  /** Of the line that ends next, for errors. */
+  #number = 1;
+
+  /**
+   * @param limit of lines
+   * @returns how far it came
+   * @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE with the number of the line, ERR_BODY_TOO_LARGE
+   */
+  take(chunk: Buffer, from = 0, limit = Infinity): number {
+    let at = from;
+    for (let count = 0; count < limit && at < chunk.length; count += 1) {
+      const end = chunk.indexOf(LF, at);
+      if (end < 0) {
+        this.#keep(chunk.subarray(at));
+        return chunk.length;
+      }
+      if (this.#rest.length === 0) {
+        this.#add(chunk, at, end);
+      } else {
+        const line = Buffer.concat([this.#rest, chunk.subarray(at, end)]);
+        this.#rest = NOTHING;
+        this.#add(line, 0, line.length);
+      }
+      at = end + 1;
+    }
+    return at;
   }
-  return next.number;
-}
 
-/**
- * Adds the events of at most `limit` lines; empty ones are passed over.
- * @param next where the next line begins, and its number for errors; moved on
- */
-function packLines(events: EventPacker, lines: Buffer, next: { at: number; number: number }, limit = Infinity): void {
-  for (let count = 0; count < limit && next.at < lines.length; count += 1) {
-    const end = lines.indexOf(LF, next.at);
-    const to = end < 0 ? lines.length : end;
-    if (!isBlankLine(lines, next.at, to)) addLine(events, lines, next.at, to, next.number);
-    next.at = to + 1;
-    next.number += 1;
+  /** Nothing follows: the last line needs no end. */
+  end(): void {
+    const line = this.#rest;
+    this.#rest = NOTHING;
+    this.#add(line, 0, line.length);
   }
-}
 
-function addLine(events: EventPacker, lines: Buffer, from: number, to: number, number: number): void {
-  try {
-    events.addLine(lines, from, to);
-  } catch (error) {
-    if (!(error instanceof TocsinError)) throw error;
-    throw new TocsinError(error.code, `line ${number}: ${error.message}`, { cause: error });
+  clear(): void {
+    this.events.clear();
+    this.#rest = NOTHING;
+    this.#number = 1;
+  }
+
+  #keep(rest: Buffer): void {
+    this.#rest = this.#rest.length === 0 ? rest : Buffer.concat([this.#rest, rest]);
+    if (this.#rest.length > MAX_LINE_BYTES) throw tooLarge(`line ${this.#number}`, 'line-bytes', MAX_LINE_BYTES);
+  }
+
+  #add(bytes: Buffer, from: number, to: number): void {
+    try {
+      if (!isBlankLine(bytes, from, to)) this.events.addLine(bytes, from, to);
+      this.#number += 1;
+    } catch (error) {
+      if (!(error instanceof TocsinError)) throw error;
+      throw new TocsinError(error.code, `line ${this.#number}: ${error.message}`, { cause: error });
+    }
   }
 }
 

@@ -1,5 +1,7 @@
 import { PUBLISH } from './layout.ts';
 
+const NOTHING = new Uint8Array(0);
+
 /**
  * The ring between a publisher and the `collector`: packed event records of any length, one after another, and heads of batches
  * between them. One producer, one consumer; the sleep-and-look-again agreement is the intake ring's.
@@ -18,18 +20,21 @@ export class PublishRing {
   }
 
   /**
-   * Copies entries into the ring, together or not at all.
+   * Copies entries into the ring, together or not at all: those of `first`, behind them those of `rest`.
    * @returns `full` when there is no room, `closed` when nothing more is taken, else whether the consumer sleeps and must be woken
    */
-  offer(entries: Uint8Array): 'full' | 'closed' | 'wake' | 'queued' {
+  offer(first: Uint8Array, rest: Uint8Array = NOTHING): 'full' | 'closed' | 'wake' | 'queued' {
+    const length = first.length + rest.length;
     const head = Atomics.load(this.words, PUBLISH.HEAD);
-    const skipped = this.#skipped(head, entries.length);
+    const skipped = this.#skipped(head, length);
     if (this.isClosed) return 'closed';
-    if (!this.#hasRoom(head, skipped + entries.length)) return 'full';
+    if (!this.#hasRoom(head, skipped + length)) return 'full';
     const at = head & (PUBLISH.BYTES - 1);
     if (skipped > 0) this.words[(PUBLISH.HEADER_BYTES + at) >> 2] = PUBLISH.WRAP;
-    this.bytes.set(entries, PUBLISH.HEADER_BYTES + (skipped > 0 ? 0 : at));
-    Atomics.store(this.words, PUBLISH.HEAD, (head + skipped + entries.length) | 0);
+    const to = PUBLISH.HEADER_BYTES + (skipped > 0 ? 0 : at);
+    this.bytes.set(first, to);
+    this.bytes.set(rest, to + first.length);
+    Atomics.store(this.words, PUBLISH.HEAD, (head + skipped + length) | 0);
     // Closed meanwhile: the collector looks once more after it has closed, so one of the two sees the other.
     if (this.isClosed) return 'closed';
     const wake =

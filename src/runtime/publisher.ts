@@ -1,5 +1,5 @@
 import { EventPacker } from '../codec/event-packer.ts';
-import { type BatchOrigin, packBatch } from '../codec/publish-batch.ts';
+import { packBatchHead } from '../codec/publish-batch.ts';
 import { type Epoch, formatCursor } from '../event/cursor.ts';
 import { TocsinError } from '../event/errors.ts';
 import type { NewEvent } from '../event/event.ts';
@@ -32,8 +32,9 @@ export const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 const MAX_NAME_CHARS = 128;
 
 interface Part {
-  readonly request: Request;
-  readonly entries: Uint8Array;
+  readonly head: Uint8Array;
+  /** The packer's own memory until the call that brought them returns, then a copy. */
+  records: Uint8Array;
 }
 
 interface Request {
@@ -106,8 +107,11 @@ export class Publisher {
     }
     return new Promise((resolve, reject) => {
       const request: Request = { left: 0, appended: 0, repeated: 0, seq: 0, resolve, reject };
-      this.#enqueue(request, events, origin);
+      const parts = this.#partsOf(request, events, origin);
+      this.#waiting.push(...parts);
+      for (const part of parts) this.#waitingBytes += bytesOf(part);
       this.#flush();
+      for (const part of this.#waiting.slice(-parts.length)) part.records = part.records.slice();
     });
   }
 
@@ -137,24 +141,26 @@ export class Publisher {
     this.#settle();
   }
 
-  #enqueue(request: Request, events: EventPacker, origin: PublishOrigin | undefined): void {
+  /** A batch in parts that fit into the ring; each is answered by itself. */
+  #partsOf(request: Request, events: EventPacker, origin: PublishOrigin | undefined): Part[] {
     const { count } = events;
+    const parts: Part[] = [];
     for (let from = 0; from < count; ) {
       const limit = events.bytesOf(from) + PART_BYTES;
       let to = from + 1;
       while (to < count && events.bytesOf(to + 1) <= limit) to += 1;
-      const ofPart: BatchOrigin | undefined = origin && {
-        publisher: origin.publisher,
-        sequence: origin.sequence + from,
-      };
       this.#lastId = (this.#lastId + 1) >>> 0;
-      const entries = packBatch(this.#lastId, to - from, events.records(from, to), ofPart);
+      const head = packBatchHead({
+        requestId: this.#lastId,
+        events: to - from,
+        origin: origin && { publisher: origin.publisher, sequence: origin.sequence + from },
+      });
       this.#pending.set(this.#lastId, request);
-      this.#waiting.push({ request, entries });
-      this.#waitingBytes += entries.length;
+      parts.push({ head, records: events.records(from, to) });
       request.left += 1;
       from = to;
     }
+    return parts;
   }
 
   #withPacker<T>(use: (packer: EventPacker) => T): T {
@@ -170,19 +176,19 @@ export class Publisher {
 
   #flush(): void {
     for (let part = this.#waiting[0]; part; part = this.#waiting[0]) {
-      const outcome = this.#offer(part.entries);
+      const outcome = this.#offer(part.head, part.records);
       if (outcome === 'closed') return this.close(closed());
       if (outcome === 'full') {
-        if (this.#ring.sleepUntilRoom(part.entries.length)) return;
+        if (this.#ring.sleepUntilRoom(bytesOf(part))) return;
         continue;
       }
       this.#waiting.shift();
-      this.#waitingBytes -= part.entries.length;
+      this.#waitingBytes -= bytesOf(part);
     }
   }
 
-  #offer(entries: Uint8Array): 'full' | 'closed' | 'queued' {
-    const outcome = this.#ring.offer(entries);
+  #offer(first: Uint8Array, rest?: Uint8Array): 'full' | 'closed' | 'queued' {
+    const outcome = this.#ring.offer(first, rest);
     if (outcome !== 'wake') return outcome;
     this.#wakeCollector({ type: 'records-available' });
     return 'queued';
@@ -214,6 +220,10 @@ export class Publisher {
     if (this.#pending.size > 0) return;
     for (const resolve of this.#onSettled.splice(0)) resolve();
   }
+}
+
+function bytesOf({ head, records }: Part): number {
+  return head.length + records.length;
 }
 
 function addNumbered(packer: EventPacker, event: NewEvent, index: number): void {

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type BatchOrigin, packBatch, readBatchHead } from '../../../src/codec/publish-batch.ts';
+import { type BatchOrigin, packBatchHead, readBatchHead } from '../../../src/codec/publish-batch.ts';
 import { packEvent } from '../../support/packed.ts';
 
 function headOf(entries: Uint8Array): ReturnType<typeof readBatchHead> {
   return readBatchHead(entries, new Int32Array(entries.buffer), 0);
+}
+
+/** In memory of its own, which begins on a word boundary. */
+function joined(entries: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.concat(entries));
 }
 
 describe('a batch in a publish ring', () => {
@@ -27,7 +32,7 @@ describe('a batch in a publish ring', () => {
     fc.assert(
       fc.property(requestId, ids, origin, (id, names, from) => {
         const records = names.map((name) => packEvent({ type: 't', action: 'a', id: name }));
-        const entries = packBatch(id, records.length, Buffer.concat(records), from);
+        const entries = joined([packBatchHead({ requestId: id, events: records.length, origin: from }), ...records]);
         assert.deepEqual(headOf(entries), { requestId: id, events: records.length, origin: from });
         const words = new Int32Array(entries.buffer);
         let at = words[0]!;
@@ -46,7 +51,7 @@ describe('a batch in a publish ring', () => {
 
   it('is read wherever in the ring it stands', () => {
     const origin: BatchOrigin = { publisher: 'p', sequence: 5 };
-    const entries = packBatch(9, 1, record, origin);
+    const entries = joined([packBatchHead({ requestId: 9, events: 1, origin }), record]);
     const ring = new Uint8Array(64 + entries.length);
     ring.set(entries, 64);
     assert.deepEqual(readBatchHead(ring, new Int32Array(ring.buffer), 64), { requestId: 9, events: 1, origin });
