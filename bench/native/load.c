@@ -8,6 +8,7 @@
  * Options:
  *   --rate R          events per second (0 = as fast as it goes). Event i is to be sent at begin + i / R, also when the sender
  *                     is late: that moment is what it carries.
+ *   --burst N         with --rate: the first N events go as fast as they can, time begins behind them (0)
  *   --progress FILE   a shared page whose first uint64 is the number that the slowest client has reached; may be given 8 times
  *   --ahead W         never more than W events ahead of that
  *   --start N         numbers begin with N + 1 (0)
@@ -64,7 +65,7 @@ enum {
 };
 
 static struct {
-    uint64_t count, start, rate, ahead, containers, batch, depth;
+    uint64_t count, start, rate, burst, ahead, containers, batch, depth;
     size_t pad, name_bytes, payload;
     const char *channel, *path;
     volatile uint64_t *progress[MAX_PAGES];
@@ -75,6 +76,7 @@ static volatile sig_atomic_t stopped;
 static int fd;
 static uint64_t sent, waits;
 static int64_t begin_ns, begin_realtime_ns;
+static bool is_paced;
 
 static void on_stop(int signal_number)
 {
@@ -110,12 +112,19 @@ static uint64_t due(void)
     while (!stopped && sent < options.count) {
         uint64_t until = options.count;
         int64_t now = clock_ns(CLOCK_MONOTONIC);
-        if (options.rate) {
-            until = (uint64_t)((double)(now - begin_ns) * (double)options.rate / 1e9);
+        if (options.rate && sent < options.burst) {
+            until = options.burst;
+        } else if (options.rate) {
+            if (!is_paced) {
+                is_paced = true;
+                begin_ns = now;
+                begin_realtime_ns = clock_ns(CLOCK_REALTIME);
+            }
+            until = options.burst + (uint64_t)((double)(now - begin_ns) * (double)options.rate / 1e9);
             if (until > options.count)
                 until = options.count;
             if (until <= sent) {
-                sleep_until(begin_ns + (int64_t)((double)(sent + 1) * 1e9 / (double)options.rate) + 1);
+                sleep_until(begin_ns + (int64_t)((double)(sent - options.burst + 1) * 1e9 / (double)options.rate) + 1);
                 continue;
             }
         }
@@ -146,9 +155,9 @@ static uint64_t due(void)
 /* The moment at which event `i` (from 1 on, of those that this program sends) is to be sent. */
 static int64_t moment_of(uint64_t i, int64_t now_realtime_ns)
 {
-    if (!options.rate)
+    if (!options.rate || i <= options.burst)
         return now_realtime_ns;
-    return begin_realtime_ns + (int64_t)((double)i * 1e9 / (double)options.rate);
+    return begin_realtime_ns + (int64_t)((double)(i - options.burst) * 1e9 / (double)options.rate);
 }
 
 /* ---- events: a template of which digits are changed ---- */
@@ -506,7 +515,7 @@ static void run_http(void)
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: load fifo|http|redis|nats WHERE COUNT [--rate R] [--progress FILE --ahead W] [--start N] [--containers C]\n"
+    fprintf(stderr, "usage: load fifo|http|redis|nats WHERE COUNT [--rate R] [--burst N] [--progress FILE --ahead W] [--start N] [--containers C]\n"
                     "            [--pad N] [--name-bytes N] [--payload N] [--batch N] [--depth N] [--channel C] [--path P]\n");
     exit(1);
 }
@@ -534,7 +543,7 @@ static volatile uint64_t *map_progress(const char *file)
 int main(int argc, char **argv)
 {
     static const struct option names[] = {
-        { "rate", required_argument, NULL, 'r' },    { "progress", required_argument, NULL, 'P' },
+        { "burst", required_argument, NULL, 'B' },   { "rate", required_argument, NULL, 'r' },    { "progress", required_argument, NULL, 'P' },
         { "ahead", required_argument, NULL, 'a' },   { "start", required_argument, NULL, 's' },
         { "containers", required_argument, NULL, 'c' }, { "pad", required_argument, NULL, 'p' },
         { "name-bytes", required_argument, NULL, 'n' }, { "payload", required_argument, NULL, 'l' },
@@ -546,6 +555,7 @@ int main(int argc, char **argv)
     while ((opt = getopt_long(argc, argv, "", names, NULL)) != -1) {
         switch (opt) {
         case 'r': options.rate = number(optarg); break;
+        case 'B': options.burst = number(optarg); break;
         case 'P':
             if (options.pages == MAX_PAGES)
                 usage();

@@ -4,6 +4,7 @@ import { AHEAD, type Case, type Context, inRounds, type Row, type Topology, tocs
 const CLIENTS = 100;
 const RATES = [200, 2_000, 20_000];
 const SECONDS = 4;
+const BURST = 20_000;
 
 export const latency: Topology = {
   name: 'latency',
@@ -14,7 +15,15 @@ export const latency: Topology = {
   async run(context: Context): Promise<Row[]> {
     const rows: Row[] = [];
     for (const rate of RATES) {
-      const plan = { clients: CLIENTS, rate, events: rate * SECONDS, warmup: rate * 2, ahead: AHEAD, latency: true };
+      const plan = {
+        clients: CLIENTS,
+        rate,
+        events: rate * SECONDS,
+        warmup: BURST + rate,
+        burst: BURST,
+        ahead: AHEAD,
+        latency: true,
+      };
       const params = { clients: CLIENTS, rate };
       const cases: Case[] = [
         tocsinCase(context, 'native', params, plan),

@@ -11,10 +11,18 @@ import type { Outbox } from './actor.ts';
 export interface RecordSource {
   /** Reads at most `target.length` bytes without waiting. @returns 0 when there is nothing to read */
   read(target: Uint8Array): number;
+  /** The last read left nothing behind, so that another one would find nothing. */
+  readonly isDrained: boolean;
 }
 
 /** How a pump ended: nothing left to read, no free slot, or its budget used up. */
 export type PumpOutcome = { readonly records: number; readonly state: 'empty' | 'full' | 'more' };
+
+interface ReadStep {
+  readonly records: number;
+  /** The source has nothing more now. */
+  readonly isEmpty: boolean;
+}
 
 /** One pump reads at most this many times, so that commands get their turn. */
 const READS_PER_PUMP = 16;
@@ -91,7 +99,7 @@ export class Monitored {
       }
       const step = this.#resync.length > 0 ? this.#readResync() : this.#readRing();
       records += step.records;
-      if (step.bytes === 0) return { records, state: 'empty' };
+      if (step.isEmpty) return { records, state: 'empty' };
     }
     return { records, state: 'more' };
   }
@@ -106,7 +114,7 @@ export class Monitored {
   }
 
   /** The normal case: whole valid records, read into the ring where they stay. */
-  #readRing(): { readonly bytes: number; readonly records: number } {
+  #readRing(): ReadStep {
     const { bytes: ring, writeOffset, contiguousFree } = this.#ring;
     const read = this.#readSource(
       ring.subarray(writeOffset + this.#partial, writeOffset + contiguousFree * MONITOR.BYTES),
@@ -116,7 +124,7 @@ export class Monitored {
       this.#discard(this.#partial);
       if (this.#partial > 0) this.#ring.resetFree(this.#partial);
       this.#partial = 0;
-      return { bytes: 0, records: 0 };
+      return { records: 0, isEmpty: true };
     }
     const end = this.#partial + read;
     let records = 0;
@@ -132,11 +140,11 @@ export class Monitored {
     }
     this.#commit(records);
     if (this.#resync.length > 0) this.#ring.resetFree(end - good);
-    return { bytes: read, records };
+    return { records, isEmpty: this.#source.isDrained && this.#partial === 0 && this.#resync.length === 0 };
   }
 
   /** After junk: gathers what the pipe holds, takes the valid records out of it and drops the bytes between them. */
-  #readResync(): { readonly bytes: number; readonly records: number } {
+  #readResync(): ReadStep {
     let length = this.#resync.length;
     const room = new Uint8Array(Math.max(RESYNC_BYTES, length));
     room.set(this.#resync);
@@ -170,7 +178,7 @@ export class Monitored {
       rest = new Uint8Array(0);
     }
     this.#resync = rest;
-    return { bytes: isEmpty && rest.length === 0 ? 0 : Math.max(1, length), records };
+    return { records, isEmpty: isEmpty && rest.length === 0 };
   }
 
   #commit(records: number): void {

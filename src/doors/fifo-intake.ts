@@ -4,13 +4,20 @@ import type { IntakeDriver } from '../runtime/door-hooks.ts';
 
 /** Reads the FIFO through main's descriptor, without waiting. */
 export function openSource(fifoFd: number): RecordSource {
+  let isDrained = false;
   return {
+    get isDrained() {
+      return isDrained;
+    },
     read(target) {
-      // An empty pipe is the normal case and must not cost a stack trace.
+      // An empty pipe is the normal case and must not cost a stack trace; what V8 looks up to throw at all is dear enough.
       const limit = Error.stackTraceLimit;
       Error.stackTraceLimit = 0;
       try {
-        return fs.readSync(fifoFd, target, 0, target.length, null);
+        const read = fs.readSync(fifoFd, target, 0, target.length, null);
+        // A pipe gives all that it has.
+        isDrained = read < target.length;
+        return read;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
         throw error;
@@ -24,7 +31,9 @@ export function openSource(fifoFd: number): RecordSource {
 /** So many records in the time of one poll mean load: from then on the FIFO is polled. */
 const BUSY_RECORDS = 16;
 const POLL_MS = 1;
-/** Polls in a row that found nothing before the FIFO is watched again. */
+/** So few mean that the load is over. */
+const QUIET_RECORDS = 4;
+/** Polls in a row that found so few before the FIFO is watched again. */
 const QUIET_POLLS = 16;
 
 /**
@@ -75,7 +84,7 @@ export function driveIntake(monitored: Monitored, fifoFd: number): IntakeDriver 
       quietPolls = 0;
       unwatch();
     }
-    quietPolls = records > 0 ? 0 : quietPolls + 1;
+    quietPolls = records > QUIET_RECORDS ? 0 : quietPolls + 1;
     if (quietPolls > QUIET_POLLS) {
       watch();
       // What was written before the watch began would not be told.

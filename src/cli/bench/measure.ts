@@ -26,6 +26,8 @@ export interface Plan {
   readonly warmup: number;
   /** Events per second; 0 = as fast as the slowest client takes them. */
   readonly rate: number;
+  /** Events at the beginning of the warm-up that come as fast as they can all the same: enough for code to be compiled. */
+  readonly burst?: number;
   /** The sender stays at most this many events ahead of the slowest client. */
   readonly ahead: number;
   /** Clients besides, that read slowly or not at all. */
@@ -196,7 +198,7 @@ function loadArgs(subject: Subject, plan: Plan, pages: readonly string[]): reado
     ...pages.flatMap((page) => ['--progress', page]),
     '--ahead',
     String(plan.ahead),
-    ...(plan.rate > 0 ? ['--rate', String(plan.rate)] : []),
+    ...(plan.rate > 0 ? ['--rate', String(plan.rate), '--burst', String(plan.burst ?? 0)] : []),
     ...(plan.load ?? []),
   ];
 }

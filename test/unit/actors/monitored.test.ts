@@ -17,6 +17,7 @@ const PIPE_RECORDS = Math.ceil(2 ** 20 / RECORD_BYTES);
  * from the end on always.
  */
 class ScriptedSource implements RecordSource {
+  readonly isDrained = false;
   readonly #rounds: Uint8Array[];
   readonly #chunks: readonly number[];
   #round = 0;
@@ -65,6 +66,7 @@ class ScriptedSource implements RecordSource {
 function endless(bytes: Uint8Array, most = Infinity): RecordSource {
   let at = 0;
   return {
+    isDrained: false,
     read(target) {
       const count = Math.min(target.length, most);
       for (let index = 0; index < count; index += 1) target[index] = bytes[(at + index) % bytes.length]!;
@@ -224,6 +226,27 @@ describe('Monitored: valid records', () => {
     const { records, state } = bench.monitored.pump();
     assert.equal(state, 'more');
     assert.ok(records > 0 && records < 100);
+  });
+
+  it('does not ask a source again that has given all it had, unless that ended within a record', () => {
+    const record = monitorRecord();
+    const given = [concat([record, record]), record.subarray(0, 200), new Uint8Array(0), record];
+    let reads = 0;
+    const bench = new Bench({
+      isDrained: true,
+      read(target) {
+        const bytes = given[reads]!;
+        target.set(bytes);
+        reads += 1;
+        return bytes.length;
+      },
+    });
+    assert.deepEqual(bench.monitored.pump(), { records: 2, state: 'empty' });
+    assert.equal(reads, 1);
+    assert.deepEqual(bench.monitored.pump(), { records: 0, state: 'empty' });
+    assert.equal(reads, 3);
+    assert.equal(bench.counters.values.junkBytes, 200);
+    assert.deepEqual(bench.monitored.pump(), { records: 1, state: 'empty' });
   });
 
   it('stops when the ring is full, and goes on where it was once slots are free', () => {
