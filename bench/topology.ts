@@ -91,7 +91,7 @@ function brief({
 }
 
 /** History is 65,536 events; clients may be this far apart and behind. */
-export const AHEAD = 16_384;
+export const AHEAD = 4096;
 
 /** Enough events for about two seconds, and a warm-up of about one. */
 export function planFor(clients: number, more: Partial<Plan> = {}): Plan {

@@ -1,4 +1,4 @@
-import { AHEAD, type Context, inRounds, type Row, type Topology, tocsinCase } from '../topology.ts';
+import { type Context, inRounds, type Row, type Topology, tocsinCase } from '../topology.ts';
 
 const EVENTS = 400_000;
 
@@ -17,7 +17,7 @@ export const filters: Topology = {
         events: EVENTS,
         warmup: EVENTS,
         rate: 0,
-        ahead: 2 * AHEAD,
+        ahead: 32_768,
         step: clients,
         load: ['--containers', String(clients)],
       };

@@ -64,7 +64,8 @@ class PinnedTexts {
  *
  *   run --> each event: hash of its id, name, action, type --> lanes that may show it --> their own filters
  *
- * Its lanes have seen everything before `nextSeq`; a lane leaves when nobody on it can take more, and comes back at the head.
+ * Its lanes have seen everything before `nextSeq`, and been written as far. A lane leaves when nobody on it can take more, and
+ * comes back at the head.
  */
 export class LaneIndex implements LanePosition {
   readonly #fields: Readonly<Record<PinnedField, PinnedTexts>> = {
@@ -156,7 +157,7 @@ export class LaneIndex implements LanePosition {
   }
 
   readonly #offer = (lane: Lane): void => {
-    if (!lane.isWanted) return this.remove(lane);
+    if (!lane.isServing) return this.remove(lane);
     if (!lane.offer(this.#view!, this.nextSeq)) return;
     this.encoded += 1;
     this.#touched.add(lane);

@@ -175,6 +175,12 @@ export class Lane {
     return undefined;
   }
 
+  /** Whether somebody can take more. */
+  get isServing(): boolean {
+    for (const client of this.clients) if (!client.blocked) return true;
+    return false;
+  }
+
   /** Whether somebody has taken everything and can take more. */
   get isWanted(): boolean {
     const head = this.headIndex;

@@ -14,6 +14,8 @@ export class Lanes {
   readonly #groups = new Map<string, Set<Lane>>();
   readonly #makeEncoder: (format: LaneFormat) => Encoder;
   readonly #allocate: (format: LaneFormat) => Allocate;
+  /** One serves all lanes of its format: what it remembers is of the log. */
+  readonly #encoders = new Map<LaneFormat, Encoder>();
   /** Lanes at the head that events find by look-up. */
   readonly index = new LaneIndex((lane) => this.#walking.add(lane));
   /** The others: each of them reads the log by itself. */
@@ -66,7 +68,7 @@ export class Lanes {
     const lane = new Lane({
       id: this.#lastId,
       key: client.laneKey,
-      encoder: this.#makeEncoder(format),
+      encoder: this.#encoderOf(format),
       matcher: client.matcher,
       allocate: this.#allocate(format),
       nextSeq: client.nextSeq,
@@ -128,6 +130,12 @@ export class Lanes {
     client.lane = lane;
     client.mark = index;
     return lane;
+  }
+
+  #encoderOf(format: LaneFormat): Encoder {
+    let encoder = this.#encoders.get(format);
+    if (!encoder) this.#encoders.set(format, (encoder = this.#makeEncoder(format)));
+    return encoder;
   }
 
   #group(key: string): Set<Lane> {

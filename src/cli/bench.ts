@@ -27,7 +27,7 @@ const MAX_EVENTS = 1_000_000;
 /** At a given rate, so many seconds. */
 const RATED_SECONDS = 10;
 /** History is 65,536 events; who is further behind than that has lost some. */
-const AHEAD = 16_384;
+const AHEAD = 4096;
 
 export function addBenchCommand(program: Command, run: (action: () => Promise<number>) => Promise<void>): void {
   program

@@ -10,11 +10,11 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-/** Decodes bytes that the log has already made valid UTF-8; shared memory is copied first (TextDecoder refuses it). */
+/** Decodes bytes that are valid UTF-8 (the log sees to that). TextDecoder would refuse shared memory. */
 export function textOf(bytes: Uint8Array, from: number, to: number): string {
   if (from === to) return '';
-  if (to - from < 128) {
-    // One allocation instead of three for the short ASCII texts that nearly all fields are.
+  if (to - from < 16) {
+    // Nearly all short texts are ASCII.
     let text = '';
     let at = from;
     for (; at < to; at += 1) {
@@ -24,7 +24,19 @@ export function textOf(bytes: Uint8Array, from: number, to: number): string {
     }
     if (at === to) return text;
   }
-  return decoder.decode(bytes.slice(from, to));
+  return Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from).toString();
+}
+
+/** Whether the range, which is valid UTF-8, holds this text. Nothing is decoded unless both are longer than ASCII. */
+export function isText(bytes: Uint8Array, from: number, to: number, text: string): boolean {
+  // No text has more characters than bytes.
+  if (to - from < text.length) return false;
+  for (let index = 0; index < text.length; index += 1) {
+    const byte = bytes[from + index]!;
+    if (byte >= 0x80) return textOf(bytes, from, to) === text;
+    if (byte !== text.charCodeAt(index)) return false;
+  }
+  return to - from === text.length;
 }
 
 /** Views of the memory that was read and written last: nearly always it is the same again. */
@@ -32,6 +44,8 @@ let readBytes: Uint8Array | undefined;
 let readView: DataView = new DataView(new ArrayBuffer(0));
 let writtenBytes: Uint8Array | undefined;
 let writtenView: DataView = readView;
+/** Of everything that is written in turns: each lane has a memory of its own. */
+const writtenViews = new WeakMap<Uint8Array, DataView>();
 
 function viewToRead(bytes: Uint8Array): DataView {
   if (bytes !== readBytes) {
@@ -44,7 +58,9 @@ function viewToRead(bytes: Uint8Array): DataView {
 function viewToWrite(bytes: Uint8Array): DataView {
   if (bytes !== writtenBytes) {
     writtenBytes = bytes;
-    writtenView = viewOf(bytes);
+    let view = writtenViews.get(bytes);
+    if (!view) writtenViews.set(bytes, (view = viewOf(bytes)));
+    writtenView = view;
   }
   return writtenView;
 }

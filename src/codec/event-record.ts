@@ -3,7 +3,7 @@ import { formatCursor, type Epoch } from '../event/cursor.ts';
 import type { Timestamp, TocsinEvent } from '../event/event.ts';
 import { formatTime, timeNano } from '../event/time.ts';
 import { EVENT, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
-import { textOf, writeBytes } from './bytes.ts';
+import { isText, textOf, writeBytes } from './bytes.ts';
 
 /**
  * A window on one packed record. Moving it costs two stores: nothing is decoded until it is asked for. The memory belongs to
@@ -98,7 +98,13 @@ export class EventView implements FilterSubject {
   }
 
   attribute(key: string): string | undefined {
-    for (const [name, value] of this.attributes()) if (name === key) return value;
+    let at = this.attributesAt;
+    for (let left = this.attributeCount; left > 0; left -= 1) {
+      const keyAt = at + 4;
+      const valueAt = keyAt + readUint16(this.bytes, at);
+      at = valueAt + readUint16(this.bytes, keyAt - 2);
+      if (isText(this.bytes, keyAt, valueAt, key)) return textOf(this.bytes, valueAt, at);
+    }
     return undefined;
   }
 

@@ -52,7 +52,7 @@ export class PageFile {
   }
 
   close(): void {
-    fs.closeSync(this.#fd);
+    this.#posix.close(this.#fd);
   }
 
   #filedOf(bytes: Uint8Array): Filed {

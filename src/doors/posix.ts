@@ -12,7 +12,8 @@ export interface Posix {
   send(fd: number, bytes: Uint8Array, length: number): number;
   /** @returns bytes that were sent */
   sendFile(to: number, from: number, offset: number, length: number): number;
-  /** A file without a name, in memory. @returns its descriptor */
+  close(fd: number): number;
+  /** A file without a name, in memory. @returns its descriptor, for `close`: Node does not know of it */
   memoryFile(name: string): number;
   /** Frees the pages of a part of a file. */
   punchHole(fd: number, offset: number, length: number): number;
@@ -46,6 +47,7 @@ async function load(): Promise<Posix> {
       cmd: number,
       ...rest: unknown[]
     ) => number;
+    const close = libc.func('int close(int fd)') as (fd: number) => number;
     const dup = libc.func('int dup(int fd)') as (fd: number) => number;
     const send = libc.func('long send(int fd, void *bytes, size_t length, int flags)') as (
       fd: number,
@@ -76,6 +78,7 @@ async function load(): Promise<Posix> {
     return {
       mkfifo,
       dup,
+      close,
       send: (fd, bytes, length) => send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL),
       sendFile(to, from, at, length) {
         offset[0] = at;

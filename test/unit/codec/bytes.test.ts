@@ -6,6 +6,8 @@ import {
   copyWords,
   isRange,
   repairUtf8,
+  isText,
+  plainEnd,
   textOf,
   utf8,
   utf8SequenceBytes,
@@ -116,6 +118,43 @@ describe('copyBytes', () => {
         assert.ok(out.subarray(50 + to - from).every((byte) => byte === 0xee));
       }),
       { seed: 4 },
+    );
+  });
+});
+
+describe('isText', () => {
+  it('says whether the bytes are the text, ASCII or not', () => {
+    const texts = fc.oneof(
+      fc.string({ unit: 'grapheme', maxLength: 20 }),
+      fc.constantFrom('', 'name', 'nam', 'näme', 'n'),
+    );
+    fc.assert(
+      fc.property(texts, texts, (text, other) => {
+        const bytes = utf8(`"${text}"`);
+        const end = bytes.length - 1;
+        assert.equal(isText(bytes, 1, end, wellFormed(text)), true);
+        assert.equal(isText(bytes, 1, end, wellFormed(other)), wellFormed(text) === wellFormed(other));
+      }),
+      { seed: 11 },
+    );
+  });
+});
+
+describe('plainEnd', () => {
+  it('stops within four bytes before the first byte that JSON does not show as it is', () => {
+    const byte = fc.oneof(
+      { weight: 8, arbitrary: fc.integer({ min: 0x20, max: 0x7e }) },
+      { weight: 1, arbitrary: fc.nat(255) },
+    );
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 60 }), (array) => {
+        const bytes = Uint8Array.from(array);
+        const stop = bytes.findIndex((each) => each < 0x20 || each === 0x22 || each === 0x5c || each >= 0x80);
+        const end = stop < 0 ? bytes.length : stop;
+        const found = plainEnd(viewOf(bytes), 0, bytes.length);
+        assert.ok(found <= end && end - found < 4, `${found} of ${end}`);
+      }),
+      { seed: 12, numRuns: 1000 },
     );
   });
 });
