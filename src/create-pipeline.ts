@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { doorHooks } from './doors/door-hooks.ts';
 import { openAdminDoor } from './doors/admin-door.ts';
 import { openFifo } from './doors/fifo.ts';
@@ -15,6 +16,8 @@ export interface PipelineOptions extends Partial<Omit<Options, 'root'>> {
 
 const EVENT_SOCKET_MODE = 0o660;
 const ADMIN_SOCKET_MODE = 0o600;
+/** More than these nobody has measured. */
+const MAX_SHARDS = 8;
 
 /**
  * Starts a pipeline: all actors, and whichever of FIFO, event socket and admin socket have a path. Resolves when every actor
@@ -23,7 +26,8 @@ const ADMIN_SOCKET_MODE = 0o600;
  */
 export async function createPipeline(given: PipelineOptions = {}): Promise<Pipeline> {
   const { workerUrl = new URL('./worker.js', import.meta.url), ...rest } = given;
-  const options = makeOptions(rest);
+  const asked = makeOptions(rest);
+  const options = { ...asked, fanouts: asked.fanouts || shardsFor(asked) };
   const closers: (() => void | Promise<void>)[] = [];
   const release = async (): Promise<void> => {
     for (const close of closers.reverse()) await close();
@@ -54,6 +58,11 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
     await (pipeline ? pipeline.destroy() : release());
     throw error;
   }
+}
+
+/** The log's own threads need a core, and clients on the machine need theirs (docs/performance.md, Shards). */
+function shardsFor({ threads }: Options): number {
+  return threads === 'inline' ? 1 : Math.max(1, Math.min(MAX_SHARDS, Math.floor(availableParallelism() / 2)));
 }
 
 async function listener(path: string, mode: number, closers: (() => void)[]): Promise<Listener | undefined> {

@@ -68,6 +68,7 @@ enum {
     PROGRESS_NS = 500000,
     SLOW_TICK_MS = 10,
     H2_DEFAULT_WINDOW = 65535, /* also the connection's window, which SETTINGS cannot change */
+    COMPARED_BYTES = 16,       /* of a number that is expected, and what follows it in every event */
     CONTROL_BYTES = 64,        /* of a frame that is not DATA: enough for PING and for the start of HEADERS */
 };
 
@@ -93,7 +94,7 @@ struct sequence {
  * event is the expected one.
  */
 struct expected {
-    char text[24];
+    char text[24]; /* at least COMPARED_BYTES */
     uint8_t bytes;
 };
 
@@ -107,6 +108,7 @@ struct client {
     /* The start of a line, message or response head whose rest has not arrived. */
     char *carry;
     size_t carry_bytes, carry_size;
+    uint64_t latest; /* number of its last event */
 
     /* native */
     enum http_phase phase;
@@ -262,13 +264,22 @@ static void say(const char *word)
         fail("cannot write to the ready descriptor: %s", strerror(errno));
 }
 
-static void client_reached(struct client *c, uint64_t value)
+/* Something arrived: said once a read, not once an event. */
+static void note_reached(struct client *c)
 {
-    reached[c - clients] = value;
+    reached[c - clients] = c->latest;
     if (!first_event_ns)
         first_event_ns = read_ns;
     last_event_ns = read_ns;
-    if (!c->warm && value + options.step > options.warmup) {
+}
+
+static void client_reached(struct client *c, uint64_t value)
+{
+    c->latest = value;
+    if (value + options.step <= (c->warm ? options.last : options.warmup))
+        return;
+    note_reached(c);
+    if (!c->warm) {
         c->warm = true;
         if (++warm_count == normal_count && options.warmup) {
             warm_ns = read_ns;
@@ -359,7 +370,7 @@ static void carry_append(struct client *c, const char *data, size_t bytes)
 static void expect(struct expected *e, const char *digits_at, size_t bytes)
 {
     e->bytes = 0;
-    if (options.step != 1 || bytes == 0 || bytes >= sizeof e->text)
+    if (options.step != 1 || bytes == 0 || bytes >= COMPARED_BYTES)
         return;
     memcpy(e->text, digits_at, bytes);
     size_t at = bytes;
@@ -371,11 +382,22 @@ static void expect(struct expected *e, const char *digits_at, size_t bytes)
     e->bytes = (uint8_t)bytes;
 }
 
+/* Whether the first `n` of COMPARED_BYTES bytes are the same: a call of memcmp costs more than this. */
+static bool is_same(const char *a, const char *b, size_t n)
+{
+    uint64_t x[2], y[2];
+    memcpy(x, a, sizeof x);
+    memcpy(y, b, sizeof y);
+    if (n < 8)
+        return (x[0] ^ y[0]) << (64 - 8 * n) == 0;
+    return x[0] == y[0] && (n == 8 || (x[1] ^ y[1]) << (128 - 8 * n) == 0);
+}
+
 /* Whether exactly the expected number stands at `p`; it is then the one after that. */
 static bool as_expected(struct expected *e, const char *p, const char *end)
 {
     size_t n = e->bytes;
-    if (n == 0 || (size_t)(end - p) <= n || memcmp(p, e->text, n) != 0 || (unsigned)(p[n] - '0') < 10)
+    if (n == 0 || (size_t)(end - p) < COMPARED_BYTES || !is_same(p, e->text, n) || (unsigned)(p[n] - '0') < 10)
         return false;
     size_t at = n;
     while (at > 0 && e->text[at - 1] == '9')
@@ -1183,6 +1205,8 @@ static void read_client(struct client *c, size_t most)
     case DOOR_RAW: raw_input(c, (size_t)n); break;
     default: native_input(c, buffer, (size_t)n);
     }
+    if (c->role == ROLE_NORMAL && c->latest)
+        note_reached(c);
 }
 
 static void tell_progress(int64_t now_ns)

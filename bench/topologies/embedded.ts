@@ -3,6 +3,7 @@ import type { Context, Row, Topology } from '../topology.ts';
 
 const RATES = [100, 1_000, 10_000];
 const SECONDS = 3;
+const BURST = 20_000;
 
 export const embedded: Topology = {
   name: 'embedded',
@@ -14,7 +15,7 @@ export const embedded: Topology = {
     const rows: Row[] = [];
     for (let round = 1; round <= context.rounds; round += 1) {
       for (const rate of RATES) {
-        const plan = { clients: 1, rate, events: rate * SECONDS, warmup: rate, ahead: 0 };
+        const plan = { clients: 1, rate, events: rate * SECONDS, warmup: BURST + rate, burst: BURST, ahead: 0 };
         const figures = await measureEmbedded(plan);
         rows.push({ system: 'tocsin', params: { rate }, figures: { ...figures } });
         context.log(

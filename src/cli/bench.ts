@@ -24,6 +24,8 @@ interface BenchFlags {
 const DELIVERIES = 20_000_000;
 const MIN_EVENTS = 20_000;
 const MAX_EVENTS = 1_000_000;
+/** Events as fast as they can go before those that come at a rate. */
+const BURST = 20_000;
 /** At a given rate, so many seconds. */
 const RATED_SECONDS = 10;
 /** History is 65,536 events; who is further behind than that has lost some. */
@@ -54,7 +56,8 @@ async function bench(flags: BenchFlags): Promise<number> {
     clients,
     rate,
     events,
-    warmup: rate > 0 ? rate : Math.ceil(events / 2),
+    warmup: rate > 0 ? BURST + rate : Math.ceil(events / 2),
+    burst: BURST,
     ahead: AHEAD,
     slow: count('slow', flags.slow, 0),
     stalled: count('stalled', flags.stalled, 0),

@@ -240,8 +240,8 @@ export class JsonReader {
     return (this.kind = JSON_KIND.TEXT);
   }
 
-  /** A text that is plain only up to `plainEnd`. */
-  #decode(from: number, plainEnd: number): number {
+  /** A text that is plain only up to `plainTo`. */
+  #decode(from: number, plainTo: number): number {
     // No byte of a line becomes more than three; so once per line is enough.
     const room = 3 * (this.#end - this.#start);
     if (this.#decoded.length < room) {
@@ -250,10 +250,10 @@ export class JsonReader {
     }
     const bytes = this.#bytes;
     const out = this.#decoded;
-    let pos = copyBytes(bytes, from, plainEnd, out, this.#decodedEnd);
+    let pos = copyBytes(bytes, from, plainTo, out, this.#decodedEnd);
     this.kind = JSON_KIND.DECODED;
-    this.#at = plainEnd;
-    for (let byte = this.#byte(plainEnd); byte !== QUOTE; byte = this.#byte(this.#at)) {
+    this.#at = plainTo;
+    for (let byte = this.#byte(plainTo); byte !== QUOTE; byte = this.#byte(this.#at)) {
       if (byte < 0x20) throw this.#invalid();
       if (byte === BACKSLASH) {
         pos = writeCodePoint(out, pos, this.#escape());

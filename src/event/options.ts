@@ -53,9 +53,10 @@ export const OPTION_TABLE = {
   },
   fanouts: {
     kind: 'count',
-    schema: count(1, 32),
-    default: '1',
-    meaning: 'Fan-out shards: threads that serve clients.',
+    schema: count(0, 32),
+    default: '0',
+    meaning:
+      'Fan-out shards: threads that serve clients. 0: one for every two cores, at most 8; with `--threads inline` one.',
   },
   threads: {
     kind: 'choice',

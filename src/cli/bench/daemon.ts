@@ -13,9 +13,11 @@ const READY_LIMIT_MS = 30_000;
 export const DOORS = {
   native: { drain: ['--door', 'native', '--path', '/v1/events'], pad: 6, nameBytes: 64 },
   docker: { drain: ['--door', 'docker'], pad: 62, nameBytes: 64 },
-  'docker-legacy': { drain: ['--door', 'docker', '--path', '/v1.41/events'], pad: 0, nameBytes: 56 },
+  'docker-legacy': { drain: ['--door', 'docker', '--path', '/v1.41/events'], pad: 0, nameBytes: 44 },
   grpc: { drain: ['--door', 'grpc'], pad: 160, nameBytes: 64 },
 } as const;
+/** A published event is so much longer than the same from the FIFO. */
+const HTTP_EXCESS_BYTES = 17;
 export type DoorName = keyof typeof DOORS;
 
 export interface DaemonOptions {
@@ -51,14 +53,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Subject & { r
   const doors = options.doors.map((door) => DOORS[door]);
   const [door = DOORS.native] = doors;
   const admin = path.join(root, 'admin.sock');
-  const shape = ['--pad', String(door.pad), '--name-bytes', String(door.nameBytes)];
+  const isHttp = options.intake === 'http';
+  const nameBytes = door.nameBytes - (isHttp ? HTTP_EXCESS_BYTES : 0);
+  const shape = ['--pad', String(door.pad), '--name-bytes', String(nameBytes)];
   return {
     name: 'tocsin',
     pid: child.pid!,
-    load:
-      options.intake === 'http'
-        ? ['http', admin, '--payload', '0', ...shape]
-        : ['fifo', path.join(root, 'monitord_fifo'), ...shape],
+    load: isHttp ? ['http', admin, '--payload', '0', ...shape] : ['fifo', path.join(root, 'monitord_fifo'), ...shape],
     socket: path.join(root, 'tocsin.sock'),
     doors: options.drain ? [options.drain] : doors.map(({ drain }) => drain),
     admin,

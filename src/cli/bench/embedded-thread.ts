@@ -10,6 +10,8 @@ export interface EmbeddedTask {
   readonly warmup: number;
   /** Events per second; 0 = as fast as the log takes them. */
   readonly rate: number;
+  /** So many come as fast as the log takes them all the same, before the others. */
+  readonly burst: number;
 }
 
 export interface Received {
@@ -21,6 +23,7 @@ export interface Received {
 
 const MAX_LATENCIES = 1_000_000;
 const MAX_BATCH = 256;
+const NOTHING = new Int32Array(new SharedArrayBuffer(4));
 const now = (): number => performance.timeOrigin + performance.now();
 const task = workerData as EmbeddedTask;
 const last = task.warmup + task.events;
@@ -53,7 +56,7 @@ async function receive(): Promise<void> {
 
 /** Each event says in its arguments when it was to be published, in milliseconds. */
 async function publish(): Promise<void> {
-  const begunMs = now();
+  let begunMs = now();
   const event = (sent: number, atMs: number) => ({
     type: 'container',
     action: 'start',
@@ -62,15 +65,20 @@ async function publish(): Promise<void> {
     attributes: { image: 'nginx:1.27', seq: String(sent + 1) },
   });
   for (let sent = 0; sent < last; ) {
-    if (task.rate === 0) {
-      const batch = Array.from({ length: Math.min(MAX_BATCH, last - sent) }, (_, index) => event(sent + index, now()));
+    if (task.rate === 0 || sent < task.burst) {
+      const upTo = task.rate === 0 ? last : task.burst;
+      const batch = Array.from({ length: Math.min(MAX_BATCH, upTo - sent) }, (_, index) => event(sent + index, now()));
       await connection.publishDurable(batch);
       sent += batch.length;
+      begunMs = now();
       continue;
     }
-    const due = Math.min(last, ((now() - begunMs) * task.rate) / 1000);
-    for (; sent < due; sent += 1) connection.publish(event(sent, begunMs + (sent * 1000) / task.rate));
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    const momentOf = (number: number): number => begunMs + ((number - task.burst) * 1000) / task.rate;
+    const due = Math.min(last, task.burst + ((now() - begunMs) * task.rate) / 1000);
+    for (; sent < due; sent += 1) connection.publish(event(sent, momentOf(sent)));
+    // Timers come a millisecond late; this thread has nothing else to do.
+    Atomics.wait(NOTHING, 0, 0, Math.max(0, momentOf(sent) - now()));
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 

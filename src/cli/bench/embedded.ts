@@ -14,13 +14,13 @@ const THREAD = new URL('./embedded-thread.js', import.meta.url);
  * @throws ERR_BENCH_INVALID
  */
 export async function measureEmbedded(plan: Plan): Promise<Measurement> {
-  const { clients, events, warmup, rate } = plan;
+  const { clients, events, warmup, rate, burst = 0 } = plan;
   const all = warmup + events;
   const pipeline = await createPipeline({ historyEvents: 2 * all, historyBytes: 2 ** 31 });
   try {
     const start = async (role: EmbeddedTask['role']): Promise<Worker> => {
       const port = await pipeline.connect();
-      const task: EmbeddedTask = { role, port, clients, events, warmup, rate };
+      const task: EmbeddedTask = { role, port, clients, events, warmup, rate, burst };
       return new Worker(THREAD, { workerData: task, transferList: [port] });
     };
     const receiver = await start('receive');
