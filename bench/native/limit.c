@@ -1,7 +1,9 @@
 /*
  * What the kernel can do at most: the same bytes into many sockets, in large writes, by a program that does nothing else.
  *
- *   limit SOCKET CLIENTS EVENTS [--event-bytes 300] [--write-bytes 65536]
+ *   limit SOCKET CLIENTS EVENTS [--event-bytes 300] [--write-bytes 65536] [--pages]
+ *
+ * With --pages the sockets are given the pages of a file in memory (sendfile) in place of copies.
  *
  * Listens on the unix socket, accepts CLIENTS connections and writes EVENTS * event-bytes bytes to each, with `drain --door raw`
  * at the other end. Prints `listening`, and at the end one JSON line: {"seconds":S,"cpu":C}.
@@ -18,7 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -49,20 +53,23 @@ int main(int argc, char **argv)
     static const struct option names[] = {
         { "event-bytes", required_argument, NULL, 'e' },
         { "write-bytes", required_argument, NULL, 'w' },
+        { "pages", no_argument, NULL, 'p' },
         { NULL, 0, NULL, 0 },
     };
     size_t event_bytes = 300, write_bytes = 65536;
-    int opt;
+    int opt, with_pages = 0, file = -1;
     while ((opt = getopt_long(argc, argv, "", names, NULL)) != -1) {
         if (opt == 'e')
             event_bytes = strtoul(optarg, NULL, 10);
         else if (opt == 'w')
             write_bytes = strtoul(optarg, NULL, 10);
+        else if (opt == 'p')
+            with_pages = 1;
         else
             return 1;
     }
     if (argc - optind != 3 || event_bytes == 0 || write_bytes == 0) {
-        fprintf(stderr, "usage: limit SOCKET CLIENTS EVENTS [--event-bytes B] [--write-bytes B]\n");
+        fprintf(stderr, "usage: limit SOCKET CLIENTS EVENTS [--event-bytes B] [--write-bytes B] [--pages]\n");
         return 1;
     }
     struct rlimit files;
@@ -79,6 +86,8 @@ int main(int argc, char **argv)
     if (!clients || !buffer)
         fail("memory");
     memset(buffer, 'x', write_bytes);
+    if (with_pages && ((file = memfd_create("limit", MFD_CLOEXEC)) < 0 || write(file, buffer, write_bytes) != (ssize_t)write_bytes))
+        fail("memfd");
     int listener = socket(AF_UNIX, SOCK_STREAM, 0), epoll_fd = epoll_create1(0);
     if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 4096) < 0)
         fail(argv[optind]);
@@ -102,7 +111,9 @@ int main(int argc, char **argv)
             fail("nobody reads");
         for (int i = 0; i < n; i++) {
             struct client *c = events[i].data.ptr;
-            ssize_t written = send(c->fd, buffer, c->left < write_bytes ? c->left : write_bytes, MSG_NOSIGNAL);
+            size_t wanted = c->left < write_bytes ? c->left : write_bytes;
+            off_t from = 0;
+            ssize_t written = with_pages ? sendfile(c->fd, file, &from, wanted) : send(c->fd, buffer, wanted, MSG_NOSIGNAL);
             if (written < 0 && errno != EAGAIN)
                 fail("write");
             if (written > 0)

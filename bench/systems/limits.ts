@@ -15,6 +15,12 @@ export function startKernelLimit(programs: BenchPrograms, clients: number, event
   return startLimit('kernel limit', programs.limit, (socket) => [socket, String(clients), String(events)]);
 }
 
+/** The same without copies: every socket is given the pages of one file in memory. */
+export function startPagesLimit(programs: BenchPrograms, clients: number, events: number): Promise<Subject> {
+  const argsOf = (socket: string): readonly string[] => [socket, String(clients), String(events), '--pages'];
+  return startLimit('kernel limit, pages', programs.limit, argsOf);
+}
+
 /** What Node can do: `socket.write` of one shared Buffer of 64 KiB, and nothing else. */
 export function startNodeLimit(_: BenchPrograms, clients: number, events: number): Promise<Subject> {
   return startLimit('Node limit', process.execPath, (socket) => [NODE_LIMIT, socket, String(clients), String(events)]);

@@ -1,5 +1,5 @@
 import { startNats, startRedis } from '../systems/brokers.ts';
-import { startKernelLimit, startNodeLimit } from '../systems/limits.ts';
+import { startKernelLimit, startNodeLimit, startPagesLimit } from '../systems/limits.ts';
 import { type Case, type Context, inRounds, planFor, type Row, type Topology, tocsinCase } from '../topology.ts';
 
 const CLIENTS = [1, 10, 100, 1000];
@@ -12,7 +12,8 @@ export const fanout: Topology = {
   about:
     'Tocsin takes 596-byte records from its FIFO, formats and numbers them; Redis and NATS are given the finished 300 bytes by a ' +
     'pipelining publisher. All clients are connections of one C program, which checks every event of each. NATS has no unix ' +
-    'sockets and uses TCP on the loopback interface. The limits write 64 KiB of the same bytes again and again.',
+    'sockets and uses TCP on the loopback interface. The limits write 64 KiB of the same bytes again and again; `pages` is without ' +
+    'a copy into each socket, as Tocsin does it.',
   async run(context: Context): Promise<Row[]> {
     const rows: Row[] = [];
     for (const clients of CLIENTS) rows.push(...(await inRounds(context, casesOf(context, clients))));
@@ -35,6 +36,12 @@ function casesOf(context: Context, clients: number): Case[] {
     system: 'kernel limit',
     params,
     start: () => startKernelLimit(context.programs, clients, raw.events),
+    plan: raw,
+  });
+  cases.push({
+    system: 'kernel limit, pages',
+    params,
+    start: () => startPagesLimit(context.programs, clients, raw.events),
     plan: raw,
   });
   cases.push({

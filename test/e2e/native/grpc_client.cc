@@ -6,7 +6,7 @@
 // Writes `attached` to stderr when the server has accepted the stream (a server that refuses with a status alone looks the
 // same to the library: then the process ends right after). Prints one JSON line at exit:
 //   {"count":..,"first":..,"last":..,"bad":..,"other":..,"status":..,"message":".."[,"stopped":true]}
-// `count` events carried the annotation KEY as an integer, `bad` of them were not their predecessor plus one, `other` had
+// `count` events carried the annotation KEY with an integer at its beginning, `bad` of them were not their predecessor plus one, `other` had
 // no such annotation. SIGTERM and SIGINT cancel the call, so the line is printed then too.
 // Exit: 0 status OK or stopped by --last; 1 any other status; 2 usage.
 
@@ -54,9 +54,10 @@ struct Tally {
   std::exit(2);
 }
 
+// An integer alone, or with a blank and more behind it.
 bool parse_integer(std::string_view text, int64_t* value) {
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *value);
-  return error == std::errc() && end == text.data() + text.size();
+  return error == std::errc() && (end == text.data() + text.size() || *end == ' ');
 }
 
 // SEC, or SEC.FRACTION with up to nine digits, read as a decimal fraction. A zero time is sent as an empty message.
