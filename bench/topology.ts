@@ -95,8 +95,9 @@ export const AHEAD = 4096;
 
 /** Enough events for about two seconds, and a warm-up of about one. */
 export function planFor(clients: number, more: Partial<Plan> = {}): Plan {
-  const events = clients <= 1 ? 1_000_000 : clients <= 10 ? 600_000 : clients <= 100 ? 160_000 : 20_000;
-  return { clients, events, warmup: Math.round(events * 0.6), rate: 0, ahead: AHEAD, ...more };
+  const events = clients <= 1 ? 600_000 : clients <= 10 ? 400_000 : clients <= 100 ? 120_000 : 15_000;
+  const ahead = clients <= 10 ? 4 * AHEAD : AHEAD;
+  return { clients, events, warmup: Math.round(events * 0.6), rate: 0, ahead, ...more };
 }
 
 export function tocsinCase(

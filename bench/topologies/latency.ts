@@ -3,7 +3,7 @@ import { AHEAD, type Case, type Context, inRounds, type Row, type Topology, tocs
 
 const CLIENTS = 100;
 const RATES = [200, 2_000, 20_000];
-const SECONDS = 4;
+const SECONDS = 3;
 const BURST = 20_000;
 
 export const latency: Topology = {
@@ -19,7 +19,7 @@ export const latency: Topology = {
         clients: CLIENTS,
         rate,
         events: rate * SECONDS,
-        warmup: BURST + rate,
+        warmup: BURST + rate / 2,
         burst: BURST,
         ahead: AHEAD,
         latency: true,

@@ -3,7 +3,7 @@ import type net from 'node:net';
 import type { ClientHandle, Sink } from '../actors/client.ts';
 import type { Heartbeat, Lagged } from '../event/event.ts';
 import type { Framing } from '../messages/control.ts';
-import type { SocketWriter, WriteBytes } from './socket-writer.ts';
+import type { DirectSocket, SocketWriter } from './socket-writer.ts';
 
 /** How long a client that was cut may take to read what was queued for it. */
 const FLUSH_LIMIT_MS = 5_000;
@@ -46,28 +46,34 @@ export function streamEvents(
     socket.off('drain', onDrain);
     handle.left();
   });
-  handle.start(streamSink(response, socket, writer.to(socket), words));
+  handle.start(streamSink(response, socket, writer.to(socket, onDrain), words));
 }
 
 function streamSink(
   response: http.ServerResponse,
   socket: net.Socket,
-  write: WriteBytes,
+  direct: DirectSocket,
   words: ((notice: Lagged | Heartbeat) => Uint8Array) | undefined,
 ): Sink {
   return {
-    write: (bytes, _, isShared) => write(bytes, isShared),
+    write: (bytes, _, isShared) => direct.write(bytes, isShared),
     gap(gap) {
       if (!words) return false;
+      direct.settle();
       socket.write(words(gap));
       return true;
     },
     heartbeat(cursor) {
-      if (words) socket.write(words({ type: 'heartbeat', cursor }));
+      if (!words) return;
+      direct.settle();
+      socket.write(words({ type: 'heartbeat', cursor }));
     },
     end(error) {
       // Without the final chunk the client can tell a cut from an end.
-      if (!error) return void response.end();
+      if (!error) {
+        direct.settle();
+        return void response.end();
+      }
       socket.destroySoon();
       // What is queued never leaves when the client has stopped reading.
       const limit = setTimeout(() => socket.destroy(), FLUSH_LIMIT_MS);

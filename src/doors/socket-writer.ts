@@ -4,17 +4,24 @@ import type { Posix } from './posix.ts';
 
 /** From here on handing over pages costs less than the copy. */
 const MIN_PAGES_BYTES = 8 * 1024;
+/** What a full socket gets through the stream, only to hear when it has room again. */
+const PROBE_BYTES = 4 * 1024;
+
+/** The way to one socket, past its stream. */
+export interface DirectSocket {
+  /**
+   * @param isShared others are given the same bytes, of a memory that only grows
+   * @returns false when nothing more should be written before `onRoom`
+   */
+  write(bytes: Uint8Array, isShared: boolean): boolean;
+  /** Hands what is left to the stream, so that whatever the stream is given next comes behind it. */
+  settle(): void;
+}
 
 /**
- * @param isShared others are given the same bytes, of a memory that only grows
- * @returns false when nothing more may be written until the socket emits 'drain'
- */
-export type WriteBytes = (bytes: Uint8Array, isShared: boolean) => boolean;
-
-/**
- * Writes to sockets with one call into the kernel, past the stream, whose share of a small write is more than half. What the
- * socket does not take at once goes the stream's way, and so does everything behind it until that is gone: the stream waits for
- * room, keeps the order, and notices that the peer has gone.
+ * Writes to sockets with one call into the kernel, past the stream, whose share of a small write is more than half. When a socket
+ * is full, the stream gets the next bytes, and its turn comes first: it waits for room, keeps the order, and notices that the peer
+ * has gone.
  */
 export class SocketWriter {
   readonly #posix: Posix;
@@ -25,15 +32,37 @@ export class SocketWriter {
     this.#pages = new PageFile(posix);
   }
 
-  to(socket: net.Socket): WriteBytes {
+  /** @param onRoom called when the socket takes more, after a write that said no; so is the socket's 'drain' */
+  to(socket: net.Socket, onRoom: () => void): DirectSocket {
     const fd = descriptorOf(socket);
-    return (bytes, isShared) => {
+    /** Waits behind the probe: it is part of what others get, so it is not copied either, and goes as pages in its turn. */
+    let left: Uint8Array | undefined;
+    let isLeftShared = false;
+
+    const settle = (): void => {
+      if (left) socket.write(left);
+      left = undefined;
+    };
+    const onProbed = (): void => {
+      if (!left) return;
+      const bytes = left;
+      left = undefined;
+      if (bytes.length === 0 || write(bytes, isLeftShared)) onRoom();
+    };
+    const write = (bytes: Uint8Array, isShared: boolean): boolean => {
+      settle();
       if (socket.writableLength > 0 || socket.destroyed) return socket.write(bytes);
       const usesPages = isShared && bytes.length >= MIN_PAGES_BYTES;
-      const sent = usesPages ? this.#pages.send(fd, bytes) : this.#posix.send(fd, bytes, bytes.length);
-      if (sent === bytes.length) return true;
-      return socket.write(sent > 0 ? bytes.subarray(sent) : bytes);
+      const took = usesPages ? this.#pages.send(fd, bytes) : this.#posix.send(fd, bytes, bytes.length);
+      if (took === bytes.length) return true;
+      const probeFrom = Math.max(0, took);
+      const probeTo = Math.min(bytes.length, probeFrom + PROBE_BYTES);
+      left = bytes.subarray(probeTo);
+      isLeftShared = isShared;
+      socket.write(bytes.subarray(probeFrom, probeTo), onProbed);
+      return false;
     };
+    return { write, settle };
   }
 
   close(): void {

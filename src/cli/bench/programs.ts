@@ -26,14 +26,22 @@ export function buildPrograms(): BenchPrograms {
   const hash = createHash('sha256');
   const files = fs.readdirSync(sources).filter((name) => /\.[ch]$/.test(name));
   for (const file of files.sort()) hash.update(fs.readFileSync(path.join(sources, file)));
-  const folder = path.join(os.tmpdir(), `tocsin-bench-${process.getuid?.() ?? 0}-${hash.digest('hex').slice(0, 12)}`);
-  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const folder = ownFolder(
+    path.join(os.tmpdir(), `tocsin-bench-${process.getuid?.() ?? 0}-${hash.digest('hex').slice(0, 12)}`),
+  );
   const built = NAMES.map((name) => {
     const program = path.join(folder, name);
     if (!fs.existsSync(program)) compile(path.join(sources, `${name}.c`), program);
     return [name, program] as const;
   });
   return Object.fromEntries(built) as unknown as BenchPrograms;
+}
+
+/** The folder, unless somebody else has made it: then another one. What is in it will be run. */
+function ownFolder(folder: string): string {
+  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { uid, mode } = fs.lstatSync(folder);
+  return uid === process.getuid?.() && (mode & 0o022) === 0 ? folder : fs.mkdtempSync(`${folder}-`);
 }
 
 function findSources(from: string): string {

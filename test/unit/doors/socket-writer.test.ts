@@ -45,12 +45,13 @@ describe('SocketWriter', () => {
 
   /** Writes one after the other, and waits where it has to. @returns how often it had to */
   async function writeAll(server: net.Socket, pieces: Iterable<Uint8Array>, isShared: boolean): Promise<number> {
-    const write = writer.to(server);
+    let onRoom = (): void => {};
+    const direct = writer.to(server, () => onRoom());
     let waits = 0;
     for (const piece of pieces) {
-      if (write(piece, isShared)) continue;
+      if (direct.write(piece, isShared)) continue;
       waits += 1;
-      await once(server, 'drain');
+      await new Promise<void>((resolve) => (onRoom = resolve));
     }
     return waits;
   }
@@ -97,7 +98,7 @@ describe('SocketWriter', () => {
     const late = await connect();
     const busy = await connect();
     const first = randomBytes(64 * 1024);
-    assert.ok(writer.to(late.server)(first, true), 'fits into the socket');
+    assert.ok(writer.to(late.server, () => {}).write(first, true), 'fits into the socket');
     busy.client.resume();
     for (let index = 0; index < 40; index += 1) {
       const memory = new Uint8Array(256 * 1024).fill(index);
@@ -105,7 +106,7 @@ describe('SocketWriter', () => {
     }
     assert.ok((await readAll(late.client, first.length)).equals(first));
     // It has been let go of meanwhile.
-    assert.ok(writer.to(late.server)(first, true));
+    assert.ok(writer.to(late.server, () => {}).write(first, true));
     assert.ok((await readAll(late.client, first.length)).equals(first));
   });
 
@@ -122,7 +123,7 @@ describe('SocketWriter', () => {
     ] as const) {
       if (from > 0 || to === 10_000) memory.fill(to & 0xff, from, to);
       const sent = memory.subarray(from, to);
-      assert.ok(writer.to(server)(sent, true));
+      assert.ok(writer.to(server, () => {}).write(sent, true));
       assert.ok((await readAll(client, sent.length)).equals(sent));
     }
   });
@@ -132,10 +133,33 @@ describe('SocketWriter', () => {
     const filler = randomBytes(4 * 1024 * 1024);
     assert.equal(server.write(filler), false);
     const tail = randomBytes(50_000);
-    assert.equal(writer.to(server)(tail, true), false);
-    assert.equal(writer.to(server)(tail.subarray(0, 10), false), false);
+    assert.equal(writer.to(server, () => {}).write(tail, true), false);
+    assert.equal(writer.to(server, () => {}).write(tail.subarray(0, 10), false), false);
     const expected = Buffer.concat([filler, tail, tail.subarray(0, 10)]);
     assert.ok((await readAll(client, expected.length)).equals(expected));
+  });
+
+  it('keeps the order of what the stream is given while a write waits for room, once that is settled', async () => {
+    const { server, client } = await connect();
+    const memory = randomBytes(4 * 1024 * 1024);
+    const direct = writer.to(server, () => {});
+    assert.equal(direct.write(memory, true), false);
+    direct.settle();
+    server.write('the end');
+    const expected = Buffer.concat([memory, Buffer.from('the end')]);
+    assert.ok((await readAll(client, expected.length)).equals(expected));
+  });
+
+  it('says when there is room for more, and then everything has gone', async () => {
+    const { server, client } = await connect();
+    const memory = randomBytes(3 * 1024 * 1024);
+    let rooms = 0;
+    const direct = writer.to(server, () => (rooms += 1));
+    assert.equal(direct.write(memory, true), false);
+    assert.ok((await readAll(client, memory.length)).equals(memory));
+    assert.equal(rooms, 1);
+    assert.equal(server.writableLength, 0);
+    assert.ok(direct.write(memory.subarray(0, 1000), false));
   });
 
   it('leaves it to the stream to notice that the peer has gone, and writes nothing to a closed socket', async () => {
@@ -143,9 +167,9 @@ describe('SocketWriter', () => {
     const closed = new Promise<void>((resolve) => server.once('close', () => resolve()));
     client.destroy();
     await once(client, 'close');
-    writer.to(server)(randomBytes(20_000), true);
-    writer.to(server)(randomBytes(20), false);
+    writer.to(server, () => {}).write(randomBytes(20_000), true);
+    writer.to(server, () => {}).write(randomBytes(20), false);
     await closed;
-    assert.equal(writer.to(server)(randomBytes(20), false), false);
+    assert.equal(writer.to(server, () => {}).write(randomBytes(20), false), false);
   });
 });
