@@ -393,6 +393,9 @@ static uint64_t take_redis(void)
     return answers;
 }
 
+/* PINGs come at any time, also within a command that is half sent; they are answered behind it. */
+static unsigned pongs_due;
+
 static uint64_t take_nats(void)
 {
     uint64_t answers = 0;
@@ -402,7 +405,7 @@ static uint64_t take_nats(void)
         if (!lf)
             break;
         if (memcmp(in + at, "PING", 4) == 0)
-            send_all("PONG\r\n", 6);
+            pongs_due++;
         else if (memcmp(in + at, "PONG", 4) == 0)
             answers++;
         else if (memcmp(in + at, "-ERR", 4) == 0) {
@@ -451,6 +454,8 @@ static void run_broker(bool is_redis)
         send_all(out, ready * t.bytes);
         sent += ready;
         settle();
+        for (; pongs_due; pongs_due--)
+            send_all("PONG\r\n", 6);
     }
     if (!is_redis) {
         outstanding = 1;
