@@ -93,11 +93,18 @@ function brief({
 /** History is 65,536 events; clients may be this far apart and behind. */
 export const AHEAD = 4096;
 
-/** Enough events for about two seconds, and a warm-up of about one. */
+/** Enough events for two or three seconds, and as long a warm-up: so long the compiler takes. */
 export function planFor(clients: number, more: Partial<Plan> = {}): Plan {
-  const events = clients <= 1 ? 600_000 : clients <= 10 ? 400_000 : clients <= 100 ? 120_000 : 15_000;
+  const events = clients <= 1 ? 800_000 : clients <= 10 ? 600_000 : clients <= 100 ? 200_000 : 20_000;
   const ahead = clients <= 10 ? 4 * AHEAD : AHEAD;
-  return { clients, events, warmup: Math.round(events * 0.6), rate: 0, ahead, ...more };
+  return { clients, events, warmup: Math.round(events * 0.8), rate: 0, ahead, ...more };
+}
+
+/** The same for systems that are compiled already, and take longer for as many events. */
+export function brokerPlanFor(clients: number): Plan {
+  const plan = planFor(clients);
+  const share = clients < 100 ? 0.5 : 0.2;
+  return { ...plan, events: plan.events * share, warmup: plan.warmup * share };
 }
 
 export function tocsinCase(

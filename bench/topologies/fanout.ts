@@ -1,6 +1,15 @@
 import { startNats, startRedis } from '../systems/brokers.ts';
 import { startKernelLimit, startNodeLimit, startPagesLimit } from '../systems/limits.ts';
-import { type Case, type Context, inRounds, planFor, type Row, type Topology, tocsinCase } from '../topology.ts';
+import {
+  brokerPlanFor,
+  type Case,
+  type Context,
+  inRounds,
+  planFor,
+  type Row,
+  type Topology,
+  tocsinCase,
+} from '../topology.ts';
 
 const CLIENTS = [1, 10, 100, 1000];
 /** Commands that Redis's publisher joins: what `redis-benchmark -P 16` does, and as many as Redis reads at once. */
@@ -23,15 +32,16 @@ export const fanout: Topology = {
 
 function casesOf(context: Context, clients: number): Case[] {
   const plan = planFor(clients);
+  const ofBrokers = brokerPlanFor(clients);
   const params = { clients };
   const raw = { ...plan, events: plan.events * 2, warmup: 0 };
   const cases = [tocsinCase(context, 'native', params, plan), tocsinCase(context, 'docker', params, plan)];
   if (clients === 100) cases.push(tocsinCase(context, 'docker-legacy', params, plan));
-  for (const pipeline of clients <= 10 ? PIPELINES : PIPELINES.slice(0, 1)) {
+  for (const pipeline of clients === 1 ? PIPELINES : PIPELINES.slice(0, 1)) {
     const load = ['--batch', String(pipeline), '--depth', String(16 * pipeline)];
-    cases.push({ system: 'redis', params: { clients, pipeline }, start: startRedis, plan: { ...plan, load } });
+    cases.push({ system: 'redis', params: { clients, pipeline }, start: startRedis, plan: { ...ofBrokers, load } });
   }
-  cases.push({ system: 'nats', params, start: startNats, plan });
+  cases.push({ system: 'nats', params, start: startNats, plan: ofBrokers });
   cases.push({
     system: 'kernel limit',
     params,

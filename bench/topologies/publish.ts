@@ -1,5 +1,14 @@
 import { startRedis } from '../systems/brokers.ts';
-import { type Case, type Context, inRounds, planFor, type Row, type Topology, tocsinCase } from '../topology.ts';
+import {
+  brokerPlanFor,
+  type Case,
+  type Context,
+  inRounds,
+  planFor,
+  type Row,
+  type Topology,
+  tocsinCase,
+} from '../topology.ts';
 
 const CLIENTS = [1, 10, 100];
 const PIPELINE = 16;
@@ -19,7 +28,12 @@ export const publish: Topology = {
       const load = ['--batch', String(PIPELINE), '--depth', String(16 * PIPELINE)];
       const cases: Case[] = [
         tocsinCase(context, 'native', { clients, intake: 'http' }, batches, { intake: 'http' }),
-        { system: 'redis', params: { clients, pipeline: PIPELINE }, start: startRedis, plan: { ...plan, load } },
+        {
+          system: 'redis',
+          params: { clients, pipeline: PIPELINE },
+          start: startRedis,
+          plan: { ...brokerPlanFor(clients), load },
+        },
       ];
       rows.push(...(await inRounds(context, cases)));
     }
