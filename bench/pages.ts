@@ -86,7 +86,8 @@ function readmeTable(result: Result): string[] {
   const cells = (system: string, params: Readonly<Record<string, string | number>>): string[] =>
     clients.map((count) => {
       const of = (figure: string): number => median(valuesOf(result, system, { ...params, clients: count }, figure));
-      return `${(of('deliveriesPerSecond') / 1e6).toFixed(2)} (${of('cpuPerMillion').toFixed(2)})`;
+      const rate = of('deliveriesPerSecond');
+      return Number.isNaN(rate) ? '' : `${(rate / 1e6).toFixed(2)} (${of('cpuPerMillion').toFixed(2)})`;
     });
   return [
     `Million deliveries per second (CPU seconds per million), events of 300 bytes, ${machine.cores} shared cores, medians; ` +

@@ -4,6 +4,7 @@ import { Fanout } from '../../src/actors/fanout.ts';
 import { makeEncoder } from '../../src/codec/formats.ts';
 import { ClientTable } from '../../src/messages/client-table.ts';
 import { counterBytes, Counters } from '../../src/messages/counters.ts';
+import { Segment } from '../../src/history/segment.ts';
 import { LogState } from '../../src/messages/log-state.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { defer, later } from '../../src/runtime/hosting.ts';
@@ -65,9 +66,14 @@ for (let lane = 0; lane < task.lanes; lane += 1) {
 parentPort?.once('message', () => {
   const begun = performance.now();
   logState.headSeq = head;
-  // A segment at a time, as the collector would announce them.
-  for (const memory of task.segments) fanout.receive({ type: 'segment-opened', memory });
+  let opened = 0;
   const wait = (): void => {
+    // A segment at a time: there is no buffer that would have the older ones.
+    const next = task.segments[opened];
+    if (next && delivered === (Segment.of(next).firstSeq - 1) * task.lanes) {
+      opened += 1;
+      fanout.receive({ type: 'segment-opened', memory: next });
+    }
     if (delivered < head * task.lanes) return void setImmediate(wait);
     parentPort?.postMessage({ ms: performance.now() - begun, delivered });
     process.exit();

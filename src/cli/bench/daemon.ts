@@ -13,7 +13,7 @@ const READY_LIMIT_MS = 30_000;
 export const DOORS = {
   native: { drain: ['--door', 'native', '--path', '/v1/events'], pad: 6, nameBytes: 64 },
   docker: { drain: ['--door', 'docker'], pad: 62, nameBytes: 64 },
-  'docker-legacy': { drain: ['--door', 'docker', '--path', '/v1.41/events'], pad: 0, nameBytes: 44 },
+  'docker-legacy': { drain: ['--door', 'docker', '--path', '/v1.41/events'], pad: 0, nameBytes: 50 },
   grpc: { drain: ['--door', 'grpc'], pad: 160, nameBytes: 64 },
 } as const;
 /** A published event is so much longer than the same from the FIFO. */
