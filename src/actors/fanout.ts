@@ -1,5 +1,5 @@
 import type { Encoder } from '../codec/encoder.ts';
-import { type Epoch, formatCursor, resolveCursor } from '../event/cursor.ts';
+import { type Epoch, formatCursor } from '../event/cursor.ts';
 import { asTocsinError, assertNever, TocsinError } from '../event/errors.ts';
 import type { Timestamp } from '../event/event.ts';
 import { compareTime } from '../event/time.ts';
@@ -14,12 +14,13 @@ import type { Counters } from '../messages/counters.ts';
 import type { FanoutCommand, FanoutNotice } from '../messages/fanout.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { Clock, Defer, Later, Outbox } from './actor.ts';
+import { admit } from './admission.ts';
 import { Asks } from './asks.ts';
 import { Client, type ClientHandle, type Sink } from './client.ts';
+import { describeClient } from './client-info.ts';
 import { ClientRows } from './client-rows.ts';
 import type { Allocate, Lane } from './lane.ts';
 import { Lanes } from './lanes.ts';
-import { makeMatcher } from './matcher.ts';
 import { Pacer } from './pacer.ts';
 
 /** Encoded bytes that all lanes of a shard keep for clients that are a little behind; who is further back gets a lane of its own. */
@@ -137,25 +138,17 @@ export class Fanout {
 
   clients(): readonly ClientInfo[] {
     for (const lane of this.#lanes.index) lane.settle();
-    return [...this.#clients.values()].map((client) => this.#describe(client));
+    const { shard, epoch, clock } = this.#env;
+    const view = { shard, epoch, headSeq: this.#headSeq, recent: this.#recent, now: clock.now() };
+    return [...this.#clients.values()].map((client) => describeClient(client, view));
   }
 
   async #admit(subscription: Subscription): Promise<ClientHandle> {
     const { logState, epoch } = this.#env;
-    if (this.#sealedSeq !== undefined) throw new TocsinError('ERR_PIPELINE_CLOSED', 'the service is shutting down');
-    const { start, until, name, follow } = subscription;
-    if (start.from === 'time' && until && compareTime(start.time, until) > 0) {
-      throw new TocsinError('ERR_SINCE_AFTER_UNTIL', '`since` cannot be after `until`');
-    }
-    // Fixed now, before anything is asked: whatever is appended while we wait belongs to the client.
-    const head = logState.headSeq;
-    const id = name ? await this.#asks.resolveContainer(name) : undefined;
-    const matcher = await makeMatcher(id, subscription.filter);
-    let nextSeq = head + 1;
-    if (start.from === 'cursor') nextSeq = resolveCursor(start.cursor, epoch, head) + 1;
-    else if (start.from === 'recent') nextSeq = Math.max(logState.oldestSeq, head + 1 - start.count);
-    else if (start.from === 'time') nextSeq = await this.#asks.locateTime(start.time);
-    if (this.#sealedSeq !== undefined) throw new TocsinError('ERR_PIPELINE_CLOSED', 'the service is shutting down');
+    const { until, follow } = subscription;
+    this.#requireOpen();
+    const { matcher, nextSeq, head } = await admit(subscription, { logState, epoch, asks: this.#asks });
+    this.#requireOpen();
 
     const { row, generation } = this.#rows.take(subscription);
     const client = new Client({ row, generation, subscription, matcher, nextSeq, nowSec: this.#env.clock.now().sec });
@@ -174,6 +167,10 @@ export class Fanout {
       drained: () => this.#onDrained(client),
       left: () => this.#leave(client),
     };
+  }
+
+  #requireOpen(): void {
+    if (this.isSealed) throw new TocsinError('ERR_PIPELINE_CLOSED', 'the service is shutting down');
   }
 
   #start(client: Client, sink: Sink): void {
@@ -438,35 +435,5 @@ export class Fanout {
 
   #reportDrained(): void {
     if (this.#sealedSeq !== undefined && this.#clients.size === 0) this.#env.main.post({ type: 'drained' });
-  }
-
-  #describe(client: Client): ClientInfo {
-    const { subscription, row, generation } = client;
-    const position = client.nextSeq;
-    return {
-      id: `${row}.${generation}`,
-      shard: this.#env.shard,
-      door: subscription.door,
-      peer: subscription.peer,
-      filter: client.matcher.key,
-      cursor: formatCursor(this.#env.epoch, position - 1),
-      lagEvents: Math.max(0, this.#headSeq + 1 - position),
-      lagSeconds: position > this.#headSeq ? 0 : this.#ageOf(position),
-      delivered: client.delivered,
-      missed: client.missed,
-      policy: subscription.lagLimit > 0 ? 'disconnect' : 'catch-up',
-      state: client.blocked ? 'blocked' : position > this.#headSeq ? 'live' : 'replaying',
-    };
-  }
-
-  /** Seconds since the event was appended; null when this shard does not have it at hand. */
-  #ageOf(seq: number): number | null {
-    const run = this.#recent.at(seq);
-    if (!run) return null;
-    const { view } = run.segment;
-    view.at = run.from;
-    for (let skip = seq - run.firstSeq; skip > 0; skip -= 1) view.at += view.byteLength;
-    const now = this.#env.clock.now();
-    return Math.max(0, now.sec - view.timeSec + (now.nanos - view.timeNanos) / 1e9);
   }
 }

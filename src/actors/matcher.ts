@@ -1,7 +1,7 @@
-import { utf8 } from '../codec/bytes.ts';
+import { isRange, utf8 } from '../codec/bytes.ts';
 import { TYPE_CONTAINER } from '../codec/docker-event.ts';
 import { compileDockerFilters } from '../codec/docker-filter.ts';
-import { bytesEqual, type EventView } from '../codec/event-record.ts';
+import { type EventView } from '../codec/event-record.ts';
 import type { DockerFilters } from '../event/docker-filters.ts';
 import { compileFilter, loadRegexEngine, type Pin, type Term } from '../event/filter.ts';
 import { EVENT } from '../messages/layout.ts';
@@ -34,11 +34,10 @@ function pinnedTexts(pins: readonly Pin[]): readonly PinnedText[] {
 
 /** Compares bytes: nothing is decoded for the many events of other objects. */
 function hasId(event: EventView, wanted: Uint8Array): boolean {
-  if (event.half(EVENT.ID_BYTES) !== wanted.length) return false;
   const actionFrom = event.at + EVENT.FIXED_BYTES + event.half(EVENT.TYPE_BYTES);
   const idFrom = actionFrom + event.half(EVENT.ACTION_BYTES) + event.half(EVENT.ARGS_BYTES);
   // Ids of containers only: an image may be called like one.
-  return bytesEqual(event.bytes, idFrom, wanted) && event.isOfType(TYPE_CONTAINER);
+  return isRange(event.bytes, idFrom, idFrom + event.half(EVENT.ID_BYTES), wanted) && event.isOfType(TYPE_CONTAINER);
 }
 
 function isTerms(filters: readonly Term[] | DockerFilters): filters is readonly Term[] {

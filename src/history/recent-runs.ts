@@ -1,3 +1,4 @@
+import type { Timestamp } from '../event/event.ts';
 import type { Run } from './segment.ts';
 
 const MAX_RUNS = 64;
@@ -22,5 +23,15 @@ export class RecentRuns {
     const first = this.#runs[0];
     if (!first || seq < first.firstSeq) return undefined;
     return this.#runs.findLast((run) => run.firstSeq <= seq);
+  }
+
+  /** When this event was appended; undefined as for `at`. */
+  timeOf(seq: number): Timestamp | undefined {
+    const run = this.at(seq);
+    if (!run) return undefined;
+    const { view } = run.segment;
+    view.at = run.from;
+    for (let skip = seq - run.firstSeq; skip > 0; skip -= 1) view.at += view.byteLength;
+    return { sec: view.timeSec, nanos: view.timeNanos };
   }
 }

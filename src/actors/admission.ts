@@ -1,0 +1,39 @@
+import { type Epoch, resolveCursor } from '../event/cursor.ts';
+import { TocsinError } from '../event/errors.ts';
+import { compareTime } from '../event/time.ts';
+import type { Subscription } from '../messages/control.ts';
+import type { LogState } from '../messages/log-state.ts';
+import type { Asks } from './asks.ts';
+import type { Matcher } from './lane.ts';
+import { makeMatcher } from './matcher.ts';
+
+/** What a subscription comes to when it is admitted. */
+export interface Admission {
+  readonly matcher: Matcher;
+  /** The first event that may be for the client. */
+  readonly nextSeq: number;
+  /** The newest event when it asked. */
+  readonly head: number;
+}
+
+/**
+ * Fixes which events a client is to see and where it begins. The head is taken at once, before anything is asked: whatever is
+ * appended while we wait belongs to the client.
+ * @throws ERR_SINCE_AFTER_UNTIL, ERR_CONTAINER_*, ERR_CURSOR_*, ERR_FILTER_INVALID
+ */
+export async function admit(
+  subscription: Subscription,
+  { logState, epoch, asks }: { readonly logState: LogState; readonly epoch: Epoch; readonly asks: Asks },
+): Promise<Admission> {
+  const { start, until, name } = subscription;
+  if (start.from === 'time' && until && compareTime(start.time, until) > 0)
+    throw new TocsinError('ERR_SINCE_AFTER_UNTIL', '`since` cannot be after `until`');
+  const head = logState.headSeq;
+  const id = name ? await asks.resolveContainer(name) : undefined;
+  const matcher = await makeMatcher(id, subscription.filter);
+  let nextSeq = head + 1;
+  if (start.from === 'cursor') nextSeq = resolveCursor(start.cursor, epoch, head) + 1;
+  else if (start.from === 'recent') nextSeq = Math.max(logState.oldestSeq, head + 1 - start.count);
+  else if (start.from === 'time') nextSeq = await asks.locateTime(start.time);
+  return { matcher, nextSeq, head };
+}
