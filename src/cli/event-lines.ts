@@ -1,6 +1,6 @@
 import { isBlankLine } from '../codec/event-line.ts';
 import { EventPacker } from '../codec/event-packer.ts';
-import { TocsinError } from '../event/errors.ts';
+import { located, TocsinError } from '../event/errors.ts';
 
 const LF = 0x0a;
 const MAX_LINE_BYTES = 1024 * 1024;
@@ -49,8 +49,7 @@ export class LineChecker {
       this.#packer.addLine(bytes, 0, bytes.length);
       this.#packer.clear();
     } catch (error) {
-      if (!(error instanceof TocsinError)) throw error;
-      throw new TocsinError(error.code, `line ${number}: ${error.message}`, { cause: error });
+      throw located(error, `line ${number}`);
     }
   }
 }

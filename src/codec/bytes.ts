@@ -65,20 +65,16 @@ function viewToWrite(bytes: Uint8Array): DataView {
   return writtenView;
 }
 
+/** The ranges must not overlap. */
 export function copyBytes(source: Uint8Array, from: number, to: number, out: Uint8Array, pos: number): number {
   const count = to - from;
   if (count > 160) {
     out.set(source.subarray(from, to), pos);
     return pos + count;
   }
-  let done = 0;
   // Short texts are often constants or the output itself, whose views would push the record's out.
-  if (count >= 24) {
-    const input = viewToRead(source);
-    const output = viewToWrite(out);
-    for (; done + 4 <= count; done += 4) output.setInt32(pos + done, input.getInt32(from + done, true), true);
-  }
-  for (; done < count; done += 1) out[pos + done] = source[from + done]!;
+  if (count >= 24) return copyWords(viewToRead(source), from, to, viewToWrite(out), pos);
+  for (let done = 0; done < count; done += 1) out[pos + done] = source[from + done]!;
   return pos + count;
 }
 
@@ -154,7 +150,7 @@ function zeroByte(word: number): number {
   return (word - 0x01010101) & ~word;
 }
 
-/** As copyBytes, four bytes at a time: a third of the time from 16 bytes on. */
+/** Copies four bytes at a time, for who has the views already. The ranges must not overlap: the last two words may. */
 export function copyWords(source: DataView, from: number, to: number, out: DataView, pos: number): number {
   const end = pos + to - from;
   const last = to - 4;
@@ -287,10 +283,10 @@ export function utf8SequenceBytes(bytes: Uint8Array, at: number, end: number): n
   return count;
 }
 
-/** Whether the range holds exactly these bytes. */
+/** Whether the range holds exactly these bytes. Differences are most often at the end. */
 export function isRange(bytes: Uint8Array, from: number, to: number, wanted: Uint8Array): boolean {
   if (to - from !== wanted.length) return false;
-  for (let index = 0; index < wanted.length; index += 1) if (bytes[from + index] !== wanted[index]) return false;
+  for (let index = wanted.length - 1; index >= 0; index -= 1) if (bytes[from + index] !== wanted[index]) return false;
   return true;
 }
 

@@ -3,7 +3,7 @@ import { formatCursor, type Epoch } from '../event/cursor.ts';
 import type { Timestamp, TocsinEvent } from '../event/event.ts';
 import { formatTime, timeNano } from '../event/time.ts';
 import { EVENT, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
-import { isText, textOf, writeBytes } from './bytes.ts';
+import { isRange, isText, textOf, writeBytes } from './bytes.ts';
 
 /**
  * A window on one packed record. Moving it costs two stores: nothing is decoded until it is asked for. The memory belongs to
@@ -77,8 +77,8 @@ export class EventView implements FilterSubject {
 
   /** Compares bytes: nothing is decoded for the many events of other types. */
   isOfType(type: Uint8Array): boolean {
-    if (this.half(EVENT.TYPE_BYTES) !== type.length) return false;
-    return bytesEqual(this.bytes, this.at + EVENT.FIXED_BYTES, type);
+    const from = this.at + EVENT.FIXED_BYTES;
+    return isRange(this.bytes, from, from + this.half(EVENT.TYPE_BYTES), type);
   }
 
   /** Offset of the first attribute. */
@@ -91,7 +91,7 @@ export class EventView implements FilterSubject {
     let at = this.attributesAt;
     for (let left = this.attributeCount; left > 0; left -= 1) {
       const keyBytes = readUint16(this.bytes, at);
-      if (keyBytes === key.length && bytesEqual(this.bytes, at + 4, key)) return at;
+      if (isRange(this.bytes, at + 4, at + 4 + keyBytes, key)) return at;
       at += 4 + keyBytes + readUint16(this.bytes, at + 2);
     }
     return -1;
@@ -158,12 +158,6 @@ export class EventView implements FilterSubject {
 /** Unaligned little-endian 16 bits, as attributes use them. */
 export function readUint16(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8);
-}
-
-/** Whether these bytes stand at `from`. Differences are most often at the end. */
-export function bytesEqual(bytes: Uint8Array, from: number, wanted: Uint8Array): boolean {
-  for (let index = wanted.length - 1; index >= 0; index -= 1) if (bytes[from + index] !== wanted[index]) return false;
-  return true;
 }
 
 /** `[u16 key length][u16 value length][key][value]`. @returns the position behind it */

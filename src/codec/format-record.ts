@@ -9,7 +9,7 @@ import {
   NO_EXIT_CODE,
   NO_PID,
 } from '../messages/layout.ts';
-import { copyBytes, repairUtf8, textOf, utf8, writeBytes } from './bytes.ts';
+import { repairUtf8, textOf, utf8, writeBytes } from './bytes.ts';
 import { type EventView, roundUp8, writeAttribute } from './event-record.ts';
 import { readInt32, textEnd } from './monitor-record.ts';
 
@@ -211,7 +211,7 @@ export class RecordFormatter {
       }
     }
     const valueBytes = end - valueAt - 1;
-    copyBytes(out, valueAt + 1, end, out, valueAt);
+    out.copyWithin(valueAt, valueAt + 1, end);
     out[pos] = keyBytes & 0xff;
     out[pos + 1] = keyBytes >> 8;
     out[pos + 2] = valueBytes & 0xff;

@@ -1,7 +1,7 @@
 import type http from 'node:http';
 import { isBlankLine } from '../codec/event-line.ts';
 import { EventPacker } from '../codec/event-packer.ts';
-import { TocsinError } from '../event/errors.ts';
+import { located, TocsinError } from '../event/errors.ts';
 import type { Pipeline } from '../runtime/pipeline.ts';
 import type { PublishOrigin } from '../runtime/publisher.ts';
 import { bodyOf, replyJson } from './http-reply.ts';
@@ -139,8 +139,7 @@ class LinePacker {
       if (!isBlankLine(bytes, from, to)) this.events.addLine(bytes, from, to);
       this.#number += 1;
     } catch (error) {
-      if (!(error instanceof TocsinError)) throw error;
-      throw new TocsinError(error.code, `line ${this.#number}: ${error.message}`, { cause: error });
+      throw located(error, `line ${this.#number}`);
     }
   }
 }

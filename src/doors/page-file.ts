@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import { TocsinError } from '../event/errors.ts';
 import type { Posix } from './posix.ts';
 
 /** What the file holds at most. Memory that is sent again after it was let go of is filed again. */
@@ -38,6 +39,8 @@ export class PageFile {
   constructor(posix: Posix) {
     this.#posix = posix;
     this.#fd = posix.memoryFile('tocsin-pages');
+    if (this.#fd < 0)
+      throw new TocsinError('ERR_POSIX_UNAVAILABLE', 'there is no file in memory to be had (memfd_create)');
   }
 
   /** @param bytes part of a memory that only grows. @returns how many of them the socket took, -1 for an error */
@@ -45,9 +48,9 @@ export class PageFile {
     const filed = this.#filedOf(bytes);
     const from = bytes.byteOffset;
     const to = from + bytes.length;
-    // Somebody who is far behind the others: not worth pages.
-    if (from < filed.from) return this.#posix.send(fd, bytes, bytes.length);
-    if (to > filed.to) this.#file(filed, bytes);
+    // A copy for somebody who is far behind the others, and where there is no memory for pages.
+    if (from < filed.from || (to > filed.to && !this.#file(filed, bytes)))
+      return this.#posix.send(fd, bytes, bytes.length);
     return this.#posix.sendFile(fd, this.#fd, filed.base + from, bytes.length);
   }
 
@@ -84,12 +87,20 @@ export class PageFile {
     this.#posix.punchHole(this.#fd, filed.base, filed.byteLength);
   }
 
-  #file(filed: Filed, bytes: Uint8Array): void {
+  /** @returns whether all of it is filed now */
+  #file(filed: Filed, bytes: Uint8Array): boolean {
     const to = bytes.byteOffset + bytes.length;
     // What was sent in between in small pieces, as copies, is nobody's business here.
-    if (bytes.byteOffset > filed.to) filed.from = bytes.byteOffset;
-    const from = Math.max(filed.to, bytes.byteOffset);
-    fs.writeSync(this.#fd, bytes, from - bytes.byteOffset, to - from, filed.base + from);
-    filed.to = to;
+    if (bytes.byteOffset > filed.to) {
+      filed.from = bytes.byteOffset;
+      filed.to = bytes.byteOffset;
+    }
+    const from = filed.to;
+    try {
+      filed.to += fs.writeSync(this.#fd, bytes, from - bytes.byteOffset, to - from, filed.base + from);
+    } catch {
+      return false;
+    }
+    return filed.to === to;
   }
 }

@@ -44,7 +44,8 @@ export class SocketWriter {
       left = undefined;
     };
     const onProbed = (): void => {
-      if (!left) return;
+      // An ended stream takes nothing more: its client was cut.
+      if (!left || !socket.writable) return;
       const bytes = left;
       left = undefined;
       if (bytes.length === 0 || write(bytes, isLeftShared)) onRoom();

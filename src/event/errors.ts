@@ -157,6 +157,12 @@ export function asTocsinError(thrown: unknown, fallback: ErrorCode = 'ERR_INTERN
   return new TocsinError(fallback, message, { cause: thrown });
 }
 
+/** The error of one part of an input, with where that is; what is not ours stays as it is. */
+export function located(thrown: unknown, where: string): unknown {
+  if (!(thrown instanceof TocsinError)) return thrown;
+  return new TocsinError(thrown.code, `${where}: ${thrown.message}`, { cause: thrown });
+}
+
 /** Ends a `switch` over a union: the compiler proves that nothing reaches it. */
 export function assertNever(value: never): never {
   throw new TocsinError('ERR_INTERNAL', `unexpected value: ${JSON.stringify(value)}`);

@@ -1,7 +1,7 @@
 import { EventPacker } from '../codec/event-packer.ts';
 import { packBatchHead } from '../codec/publish-batch.ts';
 import { type Epoch, formatCursor } from '../event/cursor.ts';
-import { TocsinError } from '../event/errors.ts';
+import { located, TocsinError } from '../event/errors.ts';
 import type { NewEvent } from '../event/event.ts';
 import type { CollectorCommand } from '../messages/collector.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
@@ -230,8 +230,7 @@ function addNumbered(packer: EventPacker, event: NewEvent, index: number): void 
   try {
     packer.add(event);
   } catch (error) {
-    if (!(error instanceof TocsinError)) throw error;
-    throw new TocsinError(error.code, `event ${index + 1}: ${error.message}`, { cause: error });
+    throw located(error, `event ${index + 1}`);
   }
 }
 
