@@ -7,7 +7,7 @@ import { counterBytes, Counters } from '../../src/messages/counters.ts';
 import { Segment } from '../../src/history/segment.ts';
 import { LogState } from '../../src/messages/log-state.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { defer, later } from '../../src/runtime/hosting.ts';
+import { StandBy } from '../../src/runtime/stand-by.ts';
 
 /** One shard of shards.ts: its lanes, all different, with a sink that takes everything and does nothing. */
 export interface ShardTask {
@@ -21,6 +21,7 @@ export interface ShardTask {
 const task = workerData as ShardTask;
 const nobody = { post: () => {} };
 const logState = new LogState(task.logState);
+const { defer, later } = new StandBy(undefined);
 const head = logState.headSeq;
 logState.headSeq = 0;
 const fanout = new Fanout({

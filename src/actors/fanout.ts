@@ -64,6 +64,8 @@ export class Fanout {
   readonly #recent = new RecentRuns();
   readonly #pacer: Pacer;
   #headSeq = 0;
+  /** Clients that can take nothing now. */
+  #blocked = 0;
   /** Since the shard began. */
   #writes = 0;
   #writtenBytes = 0;
@@ -134,6 +136,11 @@ export class Fanout {
   /** No event will come any more: the service is shutting down. */
   get isSealed(): boolean {
     return this.#sealedSeq !== undefined;
+  }
+
+  /** A client has to take something before it gets more. */
+  get awaitsClients(): boolean {
+    return this.#blocked > 0;
   }
 
   clients(): readonly ClientInfo[] {
@@ -269,6 +276,7 @@ export class Fanout {
     const takesMore = this.#tell(client, (sink) => sink.write(bytes, events, isShared));
     if (takesMore || client.ended) return !client.ended;
     client.blocked = true;
+    this.#blocked += 1;
     counters.add('writesBlocked');
     return false;
   }
@@ -286,6 +294,7 @@ export class Fanout {
   #onDrained(client: Client): void {
     if (client.ended || !client.blocked) return;
     client.blocked = false;
+    this.#blocked -= 1;
     // Not at once: others that drain at the same time are then served together, and stay together.
     if (client.lane) this.#pumpSoon(client.lane);
   }
@@ -427,6 +436,7 @@ export class Fanout {
   #forget(client: Client): void {
     if (client.ended) return;
     client.ended = true;
+    if (client.blocked) this.#blocked -= 1;
     this.#lanes.remove(client);
     this.#clients.delete(client.row);
     this.#rows.free(client.row);

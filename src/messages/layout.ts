@@ -162,6 +162,9 @@ export const LOG_STATE = {
   BYTES: 8 * 8 + 64 * 4,
 } as const;
 
+/** A doorbell: one Int32 word in a cache line of its own. */
+export const DOORBELL = { BYTES: 64 } as const;
+
 /**
  * The client table: one row per client, written by its shard (CANCELLED: by whoever cancels), read by the clients-checker and
  * by statistics. Rows of shard k are k*ROWS_PER_SHARD ... A row is 64 bytes, one cache line.

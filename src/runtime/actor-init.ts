@@ -12,6 +12,8 @@ export interface SharedMemory {
   readonly logState: SharedArrayBuffer;
   readonly clients: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
+  /** Of the collector and of each shard. */
+  readonly doorbells: SharedArrayBuffer;
 }
 
 /** Everything that an actor's thread is given; it can be cloned. */

@@ -1,7 +1,9 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { Outbox } from '../actors/actor.ts';
 import { TocsinError } from '../event/errors.ts';
 import type { ActorInit, ActorName } from './actor-init.ts';
 import type { ControlClient } from './control.ts';
+import { doorbellOf, waking } from './hosting.ts';
 import { type RunningActor, startInline, startOnThread } from './threads.ts';
 
 /** What every actor of a pipeline is given alike. */
@@ -23,6 +25,7 @@ export class ActorSet {
   readonly shardNames: readonly ActorName[];
   readonly #actors = new Map<ActorName, RunningActor>();
   readonly #ports = new Map<ActorName, MessagePort>();
+  readonly #outboxes = new Map<ActorName, Outbox<unknown>>();
   readonly #waiting = new Map<string, () => void>();
 
   /** @param onNotice hears what actors tell main, @param onDeath that one ended without being asked to */
@@ -35,6 +38,8 @@ export class ActorSet {
     const names: ActorName[] = ['collector', 'buffer', 'clients-checker', ...this.shardNames];
     if (parts.fifoFd !== undefined) names.unshift('monitored');
     const links = this.#wire(names, on.notice);
+    for (const [name, port] of this.#ports)
+      this.#outboxes.set(name, waking(port, doorbellOf(common.memory.doorbells, name)));
     names.forEach((name, index) => {
       const shard = Math.max(0, this.shardNames.indexOf(name));
       const listenFd = this.shardNames.includes(name) ? parts.listenFds?.[shard] : undefined;
@@ -77,7 +82,7 @@ export class ActorSet {
   }
 
   tell(name: ActorName, message: unknown): void {
-    this.#ports.get(name)?.postMessage(message);
+    this.#outboxes.get(name)?.post(message);
   }
 
   /** Waits until an actor tells this. @returns false when it did not within the limit */

@@ -8,6 +8,7 @@ import { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
 import { systemClock } from './clock.ts';
 import { ControlClient } from './control.ts';
+import { doorbellOf, waking } from './hosting.ts';
 import { closed, type Published, Publisher, type PublishOrigin, type PublishOutcome } from './publisher.ts';
 import { Subscriber } from './subscriber.ts';
 import { type SubscribeOptions, subscriptionOf } from './subscription.ts';
@@ -16,6 +17,7 @@ import { type SubscribeOptions, subscriptionOf } from './subscription.ts';
 export interface ConnectionWelcome {
   readonly epoch: Epoch;
   readonly ring: SharedArrayBuffer;
+  readonly doorbells: SharedArrayBuffer;
   /** To the collector: wake-ups one way, acknowledgements the other. */
   readonly collector: MessagePort;
 }
@@ -44,9 +46,10 @@ export class Connection {
   private constructor(port: MessagePort, welcome: ConnectionWelcome) {
     this.#port = port;
     this.#welcome = welcome;
-    const { collector, ring, epoch } = welcome;
+    const { collector, ring, epoch, doorbells } = welcome;
+    const toCollector = waking<CollectorCommand>(collector, doorbellOf(doorbells, 'collector'));
     this.#publisher = new Publisher(new PublishRing(ring), epoch, (command: CollectorCommand) =>
-      collector.postMessage(command),
+      toCollector.post(command),
     );
     collector.on('message', (notice: PublisherNotice) => this.#publisher.receive(notice));
     this.closed = new Promise((resolve) => {

@@ -7,10 +7,11 @@ import { LogState } from '../messages/log-state.ts';
 import { PublishRing } from '../messages/publish-ring.ts';
 import type { ActorInit } from './actor-init.ts';
 import { systemClock } from './clock.ts';
-import { countersOf, defer, type Hosted, listen, outbox, shardNames } from './hosting.ts';
+import { countersOf, type Hosted, listen, outbox, shardNames, standByOf } from './hosting.ts';
 
 export function hostCollector(init: ActorInit): Hosted {
   const { options, memory } = init;
+  const standBy = standByOf(init);
   const collector = new Collector({
     ring: new IntakeRing(memory.intakeRing),
     published: new PublishRing(memory.publishRing),
@@ -21,11 +22,13 @@ export function hostCollector(init: ActorInit): Hosted {
     monitored: outbox(init, 'monitored'),
     counters: countersOf(init),
     clock: systemClock(),
-    defer,
+    defer: standBy.defer,
     segmentBytes: segmentBytesFor(options.historyBytes),
     unknownContainers: options.unknownContainers,
   });
+  standBy.attend({ wake: () => collector.receive({ type: 'records-available' }), mayPark: true });
   listen<CollectorCommand | CollectorRequest>(init, (message, from) => {
+    standBy.woken();
     if (message.type === 'resolve-container') outbox(init, from).post(collector.answer(message));
     else collector.receive(message);
   });
@@ -38,7 +41,10 @@ export function hostCollector(init: ActorInit): Hosted {
       openIntake(ring, port) {
         const intake = collector.openIntake(new PublishRing(ring), { post: (notice) => port.postMessage(notice) });
         publishers.add(port);
-        port.on('message', (command: CollectorCommand) => collector.receive(command));
+        port.on('message', (command: CollectorCommand) => {
+          standBy.woken();
+          collector.receive(command);
+        });
         port.on('close', () => {
           publishers.delete(port);
           collector.closeIntake(intake);

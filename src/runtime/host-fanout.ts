@@ -9,7 +9,7 @@ import type { ActorInit } from './actor-init.ts';
 import type { DoorHooks } from './door-hooks.ts';
 import { systemClock } from './clock.ts';
 import { serveControl } from './control.ts';
-import { countersOf, defer, type Hosted, later, listen, outbox } from './hosting.ts';
+import { countersOf, type Hosted, listen, outbox, standByOf } from './hosting.ts';
 import { startPortSink } from './port-sink.ts';
 
 /** Heartbeats are in seconds. */
@@ -18,6 +18,7 @@ const HEARTBEAT_TICK_MS = 1000;
 export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hosted> {
   const { epoch, shard, memory } = init;
   const counters = countersOf(init);
+  const standBy = standByOf(init);
   const fanout = new Fanout({
     shard,
     epoch,
@@ -25,8 +26,8 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
     clients: new ClientTable(memory.clients),
     counters,
     clock: systemClock(),
-    defer,
-    later,
+    defer: standBy.defer,
+    later: standBy.later,
     maxDelayMs: init.options.maxDelay,
     makeEncoder: (format) => makeEncoder(format, epoch),
     // Embedding programs get the lane's memory itself, so it must be shareable; sockets are better off with plain memory.
@@ -35,7 +36,16 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
     buffer: outbox(init, 'buffer'),
     main: outbox(init, 'main'),
   });
-  listen<Parameters<Fanout['receive']>[0]>(init, (message) => fanout.receive(message));
+  standBy.attend({
+    wake: () => fanout.receive({ type: 'appended' }),
+    get mayPark() {
+      return !fanout.awaitsClients;
+    },
+  });
+  listen<Parameters<Fanout['receive']>[0]>(init, (message) => {
+    standBy.woken();
+    fanout.receive(message);
+  });
   // One shard is enough; the file is one more client of it.
   const eventLog =
     shard === 0 && init.options.eventLog

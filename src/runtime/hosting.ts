@@ -1,7 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Outbox } from '../actors/actor.ts';
 import { Counters } from '../messages/counters.ts';
+import { Doorbell } from '../messages/doorbell.ts';
 import type { ActorInit, ActorName } from './actor-init.ts';
+import { StandBy } from './stand-by.ts';
 
 /** An actor that runs on this thread. */
 export interface Hosted {
@@ -24,7 +26,32 @@ export function outbox<Message>(init: ActorInit, name: ActorName): Outbox<Messag
   const port = init.links[name];
   // Not every pipeline has every actor: without a FIFO there is no `monitored` to tell about free slots.
   if (!port) return { post: () => {} };
-  return { post: (message) => port.postMessage(message) };
+  return waking(port, doorbellOf(init.memory.doorbells, name));
+}
+
+/** The doorbell of an actor that may stand by. */
+export function doorbellOf(doorbells: SharedArrayBuffer, name: ActorName): Doorbell | undefined {
+  if (name === 'collector') return new Doorbell(doorbells, 0);
+  return name.startsWith('fanout-') ? new Doorbell(doorbells, 1 + Number(name.slice('fanout-'.length))) : undefined;
+}
+
+/** A port to an actor that may be parked at its doorbell: then mere wake-ups need no message, and messages a ring. */
+export function waking<Message>(port: MessagePort, bell: Doorbell | undefined): Outbox<Message> {
+  if (!bell) return { post: (message) => port.postMessage(message) };
+  return {
+    post(message) {
+      const { type } = message as { readonly type?: string };
+      const isWakeUp = type === 'records-available' || type === 'appended';
+      if (isWakeUp && bell.ring()) return;
+      port.postMessage(message);
+      if (!isWakeUp) bell.ring();
+    },
+  };
+}
+
+/** How the thread of an actor with a doorbell waits. */
+export function standByOf(init: ActorInit): StandBy {
+  return new StandBy(init.options.threads === 'workers' ? doorbellOf(init.memory.doorbells, init.name) : undefined);
 }
 
 /** Hears everyone that the actor is linked to. */
@@ -32,12 +59,4 @@ export function listen<Message>(init: ActorInit, handle: (message: Message, from
   for (const [from, port] of Object.entries(init.links) as [ActorName, MessagePort][]) {
     port.on('message', (message: Message) => handle(message, from));
   }
-}
-
-export function defer(task: () => void): void {
-  setImmediate(task);
-}
-
-export function later(ms: number, task: () => void): void {
-  setTimeout(task, ms);
 }

@@ -8,6 +8,7 @@ import type { Options } from '../event/options.ts';
 import { ClientTable } from '../messages/client-table.ts';
 import type { CollectorCommand } from '../messages/collector.ts';
 import type { ClientInfo, ClientRow, CollectorControl, FanoutControl, Subscription } from '../messages/control.ts';
+import { Doorbell } from '../messages/doorbell.ts';
 import { counterBytes, Counters, type CounterValues, readCounters } from '../messages/counters.ts';
 import type { FanoutCommand } from '../messages/fanout.ts';
 import { IntakeRing } from '../messages/intake-ring.ts';
@@ -87,6 +88,7 @@ export class Pipeline {
       logState: LogState.allocate(),
       clients: ClientTable.allocate(shards),
       counters: new SharedArrayBuffer(counterBytes(shards + 5)),
+      doorbells: Doorbell.allocate(shards + 1),
     };
     this.#logState = new LogState(this.#memory.logState);
     this.#clientTable = new ClientTable(this.#memory.clients);
@@ -213,7 +215,12 @@ export class Pipeline {
     const ring = PublishRing.allocate();
     const toCollector = new MessageChannel();
     const toShard = new MessageChannel();
-    const welcome: ConnectionWelcome = { epoch: this.epoch, ring, collector: toCollector.port1 };
+    const welcome: ConnectionWelcome = {
+      epoch: this.epoch,
+      ring,
+      doorbells: this.#memory.doorbells,
+      collector: toCollector.port1,
+    };
     // It waits in the port and goes wherever that is sent.
     toShard.port2.postMessage(welcome, [toCollector.port1]);
     try {

@@ -52,15 +52,23 @@ describe('Pacer', () => {
     assert.deepEqual(bench.waits, []);
   });
 
-  it('lets events wait for each other behind many small writes, once and at most for the delay', () => {
+  it('lets events wait for each other behind many small writes, once, one and a half times as long as those took', () => {
     const bench = new Bench(1);
-    bench.flushed(0.4, 100, 30_000);
+    bench.flushed(0.5, 100, 30_000);
     bench.nowMs += 0.25;
     for (let event = 0; event < 5; event += 1) bench.pacer.arrived();
     assert.equal(bench.flushes, 0);
-    assert.deepEqual(bench.waits, [0.75]);
+    assert.deepEqual(bench.waits, [0.5]);
     bench.timeOut();
     assert.equal(bench.flushes, 1);
+  });
+
+  it('lets nothing wait longer than the delay', () => {
+    const bench = new Bench(1);
+    bench.flushed(4, 1000, 300_000);
+    bench.nowMs += 0.25;
+    bench.pacer.arrived();
+    assert.deepEqual(bench.waits, [0.75]);
   });
 
   it('lets nothing wait any more once the delay has passed', () => {
