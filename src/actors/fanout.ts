@@ -27,6 +27,8 @@ import { Pacer } from './pacer.ts';
 const ALL_LANES_BYTES = 32 * 1024 * 1024;
 const MAX_LANE_BYTES = 8 * 1024 * 1024;
 const MIN_LANE_BYTES = 256 * 1024;
+/** Of a backlog, lanes that wait in the index get so many events each, on average, before these are written. */
+const GATHERED_EVENTS = 8;
 /** Steps of one lane before the others, and messages, get their turn. */
 const STEPS_PER_TURN = 4;
 
@@ -199,13 +201,20 @@ export class Fanout {
     do {
       for (let run = this.#log.take(); run; run = this.#log.take()) {
         this.#recent.add(run);
-        const lanes = index.scan(run, this.#log.takenSeq + 1);
-        if (index.encoded > 0) this.#env.counters.add('eventsEncoded', index.encoded);
-        for (const lane of lanes) this.#writeAll(lane);
+        index.scan(run, this.#log.takenSeq + 1);
+        if (index.encoded >= GATHERED_EVENTS * index.size) this.#writeIndexed();
       }
+      this.#writeIndexed();
     } while (!this.#log.sleep());
     this.#headSeq = this.#log.takenSeq;
     for (const lane of this.#lanes.walking) this.#pump(lane);
+  }
+
+  #writeIndexed(): void {
+    const { index } = this.#lanes;
+    if (index.encoded === 0) return;
+    this.#env.counters.add('eventsEncoded', index.encoded);
+    for (const lane of index.take()) this.#writeAll(lane);
   }
 
   #report(lane: Lane): void {

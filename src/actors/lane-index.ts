@@ -76,10 +76,10 @@ export class LaneIndex implements LanePosition {
   };
   readonly #lanes = new Set<Lane>();
   readonly #onLeft: (lane: Lane) => void;
-  /** Lanes that the run brought something. */
+  /** Lanes that got something since the last `take`. */
   #touched = new Set<Lane>();
   #view: EventView | undefined;
-  /** Events that the last scan encoded, once for each lane. */
+  /** Events that were encoded since the last `take`, once for each lane. */
   encoded = 0;
   nextSeq = 1;
   sec = 0;
@@ -88,6 +88,10 @@ export class LaneIndex implements LanePosition {
   /** @param onLeft hears of each lane that has to go on by itself again */
   constructor(onLeft: (lane: Lane) => void) {
     this.#onLeft = onLeft;
+  }
+
+  get size(): number {
+    return this.#lanes.size;
   }
 
   [Symbol.iterator](): IterableIterator<Lane> {
@@ -116,13 +120,10 @@ export class LaneIndex implements LanePosition {
   /**
    * Shows every event of the run to the lanes that may want it.
    * @param nextSeq number of the event behind the run
-   * @returns the lanes that have something new
    */
-  scan(run: Run, nextSeq: number): ReadonlySet<Lane> {
+  scan(run: Run, nextSeq: number): void {
     const { view } = run.segment;
-    this.#touched = new Set();
     this.#view = view;
-    this.encoded = 0;
     if (this.#lanes.size > 0) {
       for (let at = run.from; at < run.to; at += view.byteLength) {
         view.at = at;
@@ -133,8 +134,15 @@ export class LaneIndex implements LanePosition {
       this.nanos = view.timeNanos;
     }
     this.nextSeq = nextSeq;
-    for (const lane of this.#touched) lane.settle();
-    return this.#touched;
+  }
+
+  /** @returns the lanes that have something new to write since this was asked last */
+  take(): ReadonlySet<Lane> {
+    const touched = this.#touched;
+    for (const lane of touched) lane.settle();
+    this.#touched = new Set();
+    this.encoded = 0;
+    return touched;
   }
 
   #look(view: EventView): void {
