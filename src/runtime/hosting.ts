@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Outbox } from '../actors/actor.ts';
+import type { CollectorCommand, LogNotice } from '../messages/collector.ts';
 import { Counters } from '../messages/counters.ts';
 import { Doorbell } from '../messages/doorbell.ts';
 import type { ActorInit, ActorName } from './actor-init.ts';
@@ -35,13 +36,18 @@ export function doorbellOf(doorbells: SharedArrayBuffer, name: ActorName): Doorb
   return name.startsWith('fanout-') ? new Doorbell(doorbells, 1 + Number(name.slice('fanout-'.length))) : undefined;
 }
 
+/** Messages that say no more than a ring does. */
+const WAKE_UPS: ReadonlySet<unknown> = new Set<CollectorCommand['type'] | LogNotice['type']>([
+  'records-available',
+  'appended',
+]);
+
 /** A port to an actor that may be parked at its doorbell: then mere wake-ups need no message, and messages a ring. */
 export function waking<Message>(port: MessagePort, bell: Doorbell | undefined): Outbox<Message> {
   if (!bell) return { post: (message) => port.postMessage(message) };
   return {
     post(message) {
-      const { type } = message as { readonly type?: string };
-      const isWakeUp = type === 'records-available' || type === 'appended';
+      const isWakeUp = WAKE_UPS.has((message as { readonly type?: unknown }).type);
       if (isWakeUp && bell.ring()) return;
       port.postMessage(message);
       if (!isWakeUp) bell.ring();

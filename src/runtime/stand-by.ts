@@ -24,7 +24,7 @@ const PARK_MS = 1;
 export class StandBy {
   readonly #bell: Doorbell | undefined;
   #actor: Attended | undefined;
-  /** Rings up to here have been answered. */
+  /** The rings when the actor last looked for work. */
   #answered = 0;
   #wokenMs = -Infinity;
   #isStanding = false;
@@ -41,10 +41,9 @@ export class StandBy {
     this.#actor = actor;
   }
 
-  /** A message has come; called before the actor looks for work. */
+  /** A message has come. Which rings it answers is not known: the actor looks once more before the thread parks. */
   woken(): void {
     if (!this.#bell) return;
-    this.#answered = this.#bell.rings;
     const nowMs = performance.now();
     const isFrequent = nowMs - this.#wokenMs < FREQUENT_MS;
     this.#wokenMs = nowMs;
