@@ -21,6 +21,7 @@ import { type ActorParts, ActorSet } from './actor-set.ts';
 import { systemClock } from './clock.ts';
 import type { ConnectionWelcome } from './connection.ts';
 import type { Asks } from './control.ts';
+import { HistoryImport } from './history-import.ts';
 import { closed, type Published, Publisher, type PublishOrigin, type PublishOutcome } from './publisher.ts';
 import { type PushClient, type PushClientFunctions, runPushClient } from './push-client.ts';
 import { StateHandlers, type StateHandlerOptions } from './state-handlers.ts';
@@ -66,11 +67,11 @@ export class Pipeline {
   readonly #clientTable: ClientTable;
   readonly #counters: Counters;
   readonly #actors: ActorSet;
+  readonly #import: HistoryImport;
   readonly #handlers = new Set<StateHandlers>();
   readonly #clock = systemClock();
   #state: PipelineState = 'starting';
   #nextShard = 0;
-  #isImporting = false;
   #closing: Promise<void> | undefined;
   #finishing: Promise<void> | undefined;
   #failure: TocsinError | undefined;
@@ -96,6 +97,15 @@ export class Pipeline {
     this.#publisher = new Publisher(new PublishRing(this.#memory.publishRing), this.epoch, (command) =>
       this.#actors.tell('collector', command),
     );
+    this.#import = new HistoryImport({
+      epoch: this.epoch,
+      begin: () => this.#collector().ask('beginImport', []),
+      end: async () => {
+        // A pipeline that has ended meanwhile has no import to end.
+        if (this.#state === 'running' || this.#state === 'draining') await this.#collector().ask('endImport', []);
+      },
+      requireRunning: () => this.#requireRunning(),
+    });
     this.closed = new Promise((resolve, reject) => {
       this.#settleClosed = { resolve, reject };
     });
@@ -142,7 +152,7 @@ export class Pipeline {
    */
   publish(event: NewEvent): PublishOutcome {
     if (this.#state !== 'running') return 'closed';
-    const outcome = this.#isImporting ? 'full' : this.#publisher.publish(event);
+    const outcome = this.#import.isRunning ? 'full' : this.#publisher.publish(event);
     if (outcome === 'full') this.#counters.add('publishFull');
     return outcome;
   }
@@ -154,15 +164,13 @@ export class Pipeline {
    * ERR_PUBLISHER_SEQUENCE, ERR_IMPORT_RUNNING, ERR_PIPELINE_CLOSED
    */
   async publishDurable(events: readonly NewEvent[], origin?: PublishOrigin): Promise<Published> {
-    if (this.#isImporting) throw importRunning();
-    if (this.#state !== 'running') throw closed();
+    this.#requirePublishing();
     return this.#publisher.publishDurable(events, origin);
   }
 
   /** As publishDurable, for the doors. The packer may be used again when this returns. @throws as publishDurable */
   async publishPacked(events: EventPacker, origin?: PublishOrigin): Promise<Published> {
-    if (this.#isImporting) throw importRunning();
-    if (this.#state !== 'running') throw closed();
+    this.#requirePublishing();
     return this.#publisher.publishPacked(events, origin);
   }
 
@@ -171,39 +179,21 @@ export class Pipeline {
    * @throws ERR_LOG_NOT_EMPTY, ERR_IMPORT_RUNNING, what `events` throws, and as publishDurable
    */
   importHistory(events: AsyncIterable<readonly NewEvent[]> | Iterable<readonly NewEvent[]>): Promise<Published> {
-    return this.#fill(events, (batch) => this.#publisher.publishDurable(batch));
+    return this.#import.run(events, (batch) => this.#publisher.publishDurable(batch));
   }
 
   /** As importHistory, for the doors. A batch's packer may be used again when the next batch is asked for. @throws as importHistory */
   importPacked(batches: AsyncIterable<EventPacker>): Promise<Published> {
-    return this.#fill(batches, (batch) => this.#publisher.publishPacked(batch));
+    return this.#import.run(batches, (batch) => this.#publisher.publishPacked(batch));
   }
 
-  async #fill<T>(
-    batches: AsyncIterable<T> | Iterable<T>,
-    publish: (batch: T) => Promise<Published>,
-  ): Promise<Published> {
-    if (this.#isImporting) throw importRunning();
-    this.#isImporting = true;
-    let appended = 0;
-    let cursor = formatCursor(this.epoch, 0);
-    try {
-      await this.#collector().ask('beginImport', []);
-      try {
-        for await (const batch of batches) {
-          if (this.#state !== 'running') throw closed();
-          const published = await publish(batch);
-          ({ cursor } = published);
-          appended += published.appended;
-        }
-      } finally {
-        // A pipeline that has ended meanwhile has no import to end.
-        if (this.#state === 'running' || this.#state === 'draining') await this.#collector().ask('endImport', []);
-      }
-    } finally {
-      this.#isImporting = false;
-    }
-    return { cursor, appended, repeated: 0 };
+  #requirePublishing(): void {
+    this.#import.requireNone();
+    this.#requireRunning();
+  }
+
+  #requireRunning(): void {
+    if (this.#state !== 'running') throw closed();
   }
 
   /**
@@ -388,10 +378,6 @@ export class Pipeline {
     if (this.#state !== 'running' && this.#state !== 'draining')
       throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${this.#state}`);
   }
-}
-
-function importRunning(): TocsinError {
-  return new TocsinError('ERR_IMPORT_RUNNING', 'history is being imported');
 }
 
 /** Waits for it, at most so long. */
