@@ -2,16 +2,20 @@ import { availableParallelism } from 'node:os';
 import { doorHooks } from './doors/door-hooks.ts';
 import { openAdminDoor } from './doors/admin-door.ts';
 import { openFifo } from './doors/fifo.ts';
+import { lockFolder } from './doors/folder-lock.ts';
 import { bindListener, type Listener } from './doors/listener.ts';
 import { TocsinError } from './event/errors.ts';
 import { makeOptions, type Options } from './event/options.ts';
 import { hostActor } from './runtime/actor-host.ts';
+import { isDurable, recover } from './runtime/open-history.ts';
 import { Pipeline } from './runtime/pipeline.ts';
 
 /** Options of an embedded pipeline: those of the daemon (docs/options.md) in camel case, numbers in bytes and milliseconds. */
 export interface PipelineOptions extends Partial<Omit<Options, 'root'>> {
   /** Where the code of the actor threads is, `tocsin/worker`, when a bundler has moved it away from this module. */
   readonly workerUrl?: URL | string;
+  /** Hears what an operator should know: bytes that were cut off, a disk that fails, is slow, or works again. */
+  readonly report?: (message: string) => void;
 }
 
 const EVENT_SOCKET_MODE = 0o660;
@@ -22,10 +26,10 @@ const MAX_SHARDS = 8;
 /**
  * Starts a pipeline: all actors, and whichever of FIFO, event socket and admin socket have a path. Resolves when every actor
  * is ready. It touches nothing of the process: no signals, no exit, no global handlers.
- * @throws ERR_OPTION_INVALID, ERR_FIFO_*, ERR_SOCKET_UNUSABLE, ERR_POSIX_UNAVAILABLE, ERR_ACTOR_START; nothing is left behind
+ * @throws ERR_OPTION_INVALID, ERR_FIFO_*, ERR_HISTORY_UNUSABLE, ERR_SOCKET_UNUSABLE, ERR_POSIX_UNAVAILABLE, ERR_ACTOR_START; nothing is left behind
  */
 export async function createPipeline(given: PipelineOptions = {}): Promise<Pipeline> {
-  const { workerUrl = new URL('./worker.js', import.meta.url), ...rest } = given;
+  const { workerUrl = new URL('./worker.js', import.meta.url), report, ...rest } = given;
   const asked = makeOptions(rest);
   const options = { ...asked, fanouts: asked.fanouts || shardsFor(asked) };
   const closers: (() => void | Promise<void>)[] = [];
@@ -38,10 +42,19 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
     // The FIFO first: its lock decides which of two daemons may touch the sockets.
     const fifo = options.fifo ? await openFifo(options.fifo) : undefined;
     if (fifo) closers.push(() => fifo.close());
+    if (isDurable(options)) {
+      const lock = await lockFolder(options.history);
+      closers.push(() => lock.close());
+    }
+    const recovered = recover(options);
+    if (recovered.truncatedBytes > 0)
+      report?.(`the history ended with ${recovered.truncatedBytes} bytes that were no whole batch; they were cut off`);
     const events = await listener(options.listen, EVENT_SOCKET_MODE, closers);
     const admin = await listener(options.admin, ADMIN_SOCKET_MODE, closers);
     pipeline = await Pipeline.start({
       options,
+      recovered,
+      report,
       workerUrl: urlOf(workerUrl),
       host: (init) => hostActor(init, doorHooks),
       release,

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Sink } from '../../src/actors/client.ts';
 import { Fanout } from '../../src/actors/fanout.ts';
+import { Epochs } from '../../src/event/epochs.ts';
 import { makeEncoder } from '../../src/codec/formats.ts';
 import { ClientTable } from '../../src/messages/client-table.ts';
 import { counterBytes, Counters } from '../../src/messages/counters.ts';
@@ -24,9 +25,11 @@ const logState = new LogState(task.logState);
 const { defer, later } = new StandBy(undefined);
 const head = logState.headSeq;
 logState.headSeq = 0;
+const epochs = new Epochs([{ epoch: 'aaaaaaaa', firstSeq: 1 }]);
 const fanout = new Fanout({
   shard: 0,
-  epoch: 'aaaaaaaa',
+  epochs,
+  headSeq: 0,
   logState,
   clients: new ClientTable(ClientTable.allocate(1)),
   counters: new Counters(new SharedArrayBuffer(counterBytes(1)), 0),
@@ -34,7 +37,7 @@ const fanout = new Fanout({
   defer,
   later,
   maxDelayMs: 0,
-  makeEncoder: (format) => makeEncoder(format, 'aaaaaaaa'),
+  makeEncoder: (format) => makeEncoder(format, epochs),
   allocate: () => (bytes) => Buffer.allocUnsafeSlow(bytes),
   collector: nobody,
   buffer: nobody,

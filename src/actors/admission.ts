@@ -1,5 +1,6 @@
-import { type Epoch, resolveCursor } from '../event/cursor.ts';
+import type { Epochs } from '../event/epochs.ts';
 import { TocsinError } from '../event/errors.ts';
+import type { Lagged } from '../event/event.ts';
 import { compareTime } from '../event/time.ts';
 import type { Subscription } from '../messages/control.ts';
 import type { LogState } from '../messages/log-state.ts';
@@ -14,6 +15,8 @@ export interface Admission {
   readonly nextSeq: number;
   /** The newest event when it asked. */
   readonly head: number;
+  /** Events behind its cursor that a crash has taken, if it is to be told of any. */
+  readonly lost: Lagged | undefined;
 }
 
 /**
@@ -23,7 +26,7 @@ export interface Admission {
  */
 export async function admit(
   subscription: Subscription,
-  { logState, epoch, asks }: { readonly logState: LogState; readonly epoch: Epoch; readonly asks: Asks },
+  { logState, epochs, asks }: { readonly logState: LogState; readonly epochs: Epochs; readonly asks: Asks },
 ): Promise<Admission> {
   const { start, until, name } = subscription;
   if (start.from === 'time' && until && compareTime(start.time, until) > 0)
@@ -32,8 +35,13 @@ export async function admit(
   const id = name ? await asks.resolveContainer(name) : undefined;
   const matcher = await makeMatcher(id, subscription.filter);
   let nextSeq = head + 1;
-  if (start.from === 'cursor') nextSeq = resolveCursor(start.cursor, epoch, head) + 1;
-  else if (start.from === 'recent') nextSeq = Math.max(logState.oldestSeq, head + 1 - start.count);
+  let lost: Lagged | undefined;
+  if (start.from === 'cursor') {
+    const { seq, lostUpTo } = epochs.resolve(start.cursor, head);
+    nextSeq = seq + 1;
+    if (lostUpTo !== undefined)
+      lost = { type: 'gap', missed: null, from: nextSeq, to: lostUpTo, reason: 'crash', oldest: epochs.cursor(seq) };
+  } else if (start.from === 'recent') nextSeq = Math.max(logState.oldestSeq, head + 1 - start.count);
   else if (start.from === 'time') nextSeq = await asks.locateTime(start.time);
-  return { matcher, nextSeq, head };
+  return { matcher, nextSeq, head, lost };
 }

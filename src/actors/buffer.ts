@@ -1,9 +1,11 @@
 import { assertNever } from '../event/errors.ts';
 import { LogReader } from '../history/log-reader.ts';
+import type { DiskPage, HistoryFiles } from '../history/history-files.ts';
 import { RetainedLog, type RetentionLimits } from '../history/retained-log.ts';
 import type { BufferReply, BufferRequest } from '../messages/buffer.ts';
-import type { LogNotice } from '../messages/collector.ts';
+import type { HistoryFileNotice, LogNotice } from '../messages/collector.ts';
 import type { Counters } from '../messages/counters.ts';
+import type { GapReason, Timestamp } from '../event/event.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { Clock, Outbox } from './actor.ts';
 
@@ -13,12 +15,15 @@ interface Waiting {
 }
 
 /**
- * The `buffer`: the log's past. Follows the log, enforces retention, and hands cursors that are behind the pages they ask
- * for, by reference.
+ * The `buffer`: the log's past, the newest part in memory and the rest on disk. Follows the log, enforces retention, and hands
+ * cursors that are behind the pages they ask for, by reference.
  */
 export class HistoryBuffer {
   readonly #reader: LogReader;
-  readonly #log: RetainedLog;
+  readonly #memory: RetainedLog;
+  readonly #files: HistoryFiles | undefined;
+  /** Events that are kept, wherever; 0 = no limit. */
+  readonly #maxEvents: number;
   readonly #logState: LogState;
   readonly #clock: Clock;
   readonly #counters: Counters;
@@ -27,26 +32,38 @@ export class HistoryBuffer {
 
   constructor(env: {
     readonly logState: LogState;
+    /** The newest event that an earlier process left. */
+    readonly headSeq: number;
+    /** Of what is kept in memory. */
     readonly limits: RetentionLimits;
+    /** What is kept on disk, if anything is. */
+    readonly files: HistoryFiles | undefined;
+    readonly maxEvents: number;
     readonly clock: Clock;
     readonly counters: Counters;
   }) {
-    this.#reader = new LogReader(env.logState.memory, 0);
-    this.#log = new RetainedLog(env.limits);
+    this.#reader = new LogReader(env.logState.memory, 0, env.headSeq);
+    this.#memory = new RetainedLog(env.limits, env.headSeq + 1);
+    this.#files = env.files;
+    this.#maxEvents = env.maxEvents;
     this.#logState = env.logState;
     this.#clock = env.clock;
     this.#counters = env.counters;
   }
 
-  receive(notice: LogNotice): void {
+  receive(notice: LogNotice | HistoryFileNotice): void {
     switch (notice.type) {
       case 'segment-opened':
-        this.#log.open(this.#reader.open(notice.memory));
+        this.#memory.open(this.#reader.open(notice.memory));
         return this.#takeIn();
       case 'appended':
       case 'sealed':
         return this.#takeIn();
+      case 'history-file-opened':
+        this.#files?.opened(notice.file);
+        return this.tick();
       case 'time-mark':
+      case 'epoch-began':
         return;
       default:
         return assertNever(notice);
@@ -57,7 +74,7 @@ export class HistoryBuffer {
     switch (request.type) {
       case 'locate-time':
         this.#takeIn();
-        return shard.post({ type: 'time-located', requestId: request.requestId, seq: this.#log.locate(request.time) });
+        return shard.post({ type: 'time-located', requestId: request.requestId, seq: this.#locate(request.time) });
       case 'read-page':
         this.#takeIn();
         if (!this.#serve(request, shard)) this.#waiting.push({ request, shard });
@@ -67,15 +84,17 @@ export class HistoryBuffer {
     }
   }
 
-  /** Now and then: retention by age. */
+  /** Now and then: what the limits leave no room for goes. */
   tick(): void {
+    const removed = this.#files?.retain(this.#clock.now(), this.#memory.headSeq) ?? 0;
+    if (removed > 0) this.#counters.add('historyFilesRemoved', removed);
     this.#retain();
   }
 
   #takeIn(): void {
     do {
       for (let run = this.#reader.take(); run; run = this.#reader.take()) {
-        this.#log.append(run);
+        this.#memory.append(run);
         this.#retain();
       }
     } while (!this.#reader.sleep());
@@ -84,20 +103,46 @@ export class HistoryBuffer {
   }
 
   #retain(): void {
-    const gone = this.#log.retain(this.#clock.now());
-    if (gone.segments > 0) this.#counters.add('segmentsDropped', gone.segments);
-    if (gone.events > 0) this.#counters.add('eventsExpired', gone.events);
-    this.#logState.oldestSeq = this.#log.oldestSeq;
+    const segments = this.#memory.retain(this.#clock.now());
+    if (segments > 0) this.#counters.add('segmentsDropped', segments);
+    const kept = this.#files?.oldestSeq ?? this.#memory.oldestSeq;
+    const bound = this.#maxEvents > 0 ? this.#memory.headSeq + 1 - this.#maxEvents : 1;
+    const before = this.#logState.oldestSeq;
+    // What was let go does not come back.
+    const oldest = Math.max(before, kept, bound);
+    if (oldest === before) return;
+    this.#counters.add('eventsExpired', oldest - before);
+    this.#logState.oldestSeq = oldest;
+  }
+
+  #locate(time: Timestamp): number {
+    const inMemory = this.#memory.locate(time);
+    // Of what memory holds, everything may be from `time` on, and more before that.
+    const seq = inMemory > this.#memory.oldestSeq ? inMemory : (this.#files?.locate(time) ?? inMemory);
+    return Math.max(seq, this.#logState.oldestSeq);
   }
 
   /** @returns false when the records have not come yet */
   #serve(request: Extract<BufferRequest, { type: 'read-page' }>, shard: Outbox<BufferReply>): boolean {
     const { requestId, seq } = request;
-    const page = this.#log.page(Math.max(seq, this.#log.oldestSeq));
+    const page = this.#page(Math.max(seq, this.#logState.oldestSeq));
     if (!page) return false;
     this.#counters.add('pagesServed');
-    const { segment, from, to, firstSeq } = page;
-    shard.post({ type: 'page-read', requestId, memory: segment.memory, from, to, firstSeq });
+    const { run, reason } = page;
+    const { segment, from, to, firstSeq } = run;
+    shard.post({ type: 'page-read', requestId, memory: segment.memory, from, to, firstSeq, reason });
     return true;
+  }
+
+  #page(seq: number): DiskPage | undefined {
+    const { oldestSeq, headSeq } = this.#memory;
+    let reason: GapReason = 'retention';
+    if (seq < oldestSeq) {
+      const page = this.#files?.page(seq, headSeq);
+      if (page && page.run.firstSeq < oldestSeq) return page;
+      if (page) ({ reason } = page);
+    }
+    const run = this.#memory.page(Math.max(seq, oldestSeq));
+    return run && { run, reason };
   }
 }

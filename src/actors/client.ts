@@ -50,6 +50,8 @@ export class Client {
   endSeq = Number.MAX_SAFE_INTEGER;
   /** Whether events that are gone count as missed: not for a start position that history no longer reaches. */
   expectsAll: boolean;
+  /** What it has to be told before anything else. */
+  lost: Lagged | undefined;
   blocked = false;
   ended = false;
   delivered = 0;

@@ -1,29 +1,30 @@
 import { BUILT_IN_ATTRIBUTES, type Origin, RecordFormatter } from '../codec/format-record.ts';
 import { readInt32 } from '../codec/monitor-record.ts';
 import { type Container, ContainerTable, describeContainer } from '../event/container-table.ts';
+import type { Epochs, EpochSpan } from '../event/epochs.ts';
 import { asTocsinError, assertNever, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, ContainerSpec, Timestamp } from '../event/event.ts';
 import { EXIT_CODE_UNKNOWN, STATE_START, STATE_STOPPED } from '../event/operators.ts';
 import { PublisherTable } from '../event/publisher-table.ts';
 import { claimWakeUp } from '../history/log-reader.ts';
-import { Segment } from '../history/segment.ts';
-import type { CollectorCommand, CollectorReply, CollectorRequest, LogNotice } from '../messages/collector.ts';
+import type { Recovered } from '../history/recovery.ts';
+import type { SavedState } from '../history/saved-state.ts';
+import type {
+  CollectorCommand,
+  CollectorReply,
+  CollectorRequest,
+  HistoryNotice,
+  LogNotice,
+} from '../messages/collector.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { IntakeRing } from '../messages/intake-ring.ts';
-import {
-  EVENT,
-  FLAG_REPLACED_UTF8,
-  MAX_EVENT_BYTES,
-  MONITOR,
-  MONITOR_EVENT_CONTAINER,
-  MONITOR_TYPE_STATE,
-  SEGMENT,
-} from '../messages/layout.ts';
+import { EVENT, FLAG_REPLACED_UTF8, MONITOR, MONITOR_EVENT_CONTAINER, MONITOR_TYPE_STATE } from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { MonitoredCommand } from '../messages/monitored.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
-import type { Clock, Defer, Outbox } from './actor.ts';
+import type { Clock, Defer, Later, Outbox } from './actor.ts';
+import { type DurableHistory, LogTail } from './log-tail.ts';
 import { LogTime } from './log-time.ts';
 import { type Appender, PublishIntake } from './publish-intake.ts';
 import { RecordObjects } from './record-objects.ts';
@@ -60,9 +61,7 @@ export class Collector implements Appender {
   /** Intakes whose publisher is gone. */
   readonly #leaving = new Set<PublishIntake>();
   readonly #main: PublishIntake;
-  #segment: Segment;
-  #pos: number = SEGMENT.HEADER_BYTES;
-  #nextSeq = 1;
+  readonly #tail: LogTail;
   #expiredAt = 0;
   #bufferToldAt = 0;
   #announcedAt = 0;
@@ -73,12 +72,36 @@ export class Collector implements Appender {
   #sealing = false;
   #sealed = false;
   #importing = false;
+  #closing: Promise<void> = Promise.resolve();
 
   constructor(env: CollectorEnv) {
     this.#env = env;
     this.#time = new LogTime(env.clock, env.counters);
     this.#objects = new RecordObjects(this.#table, env.ring.words, env.unknownContainers);
-    this.#segment = this.#openSegment(env.segmentBytes);
+    const { recovered, logState, epochs, counters, readers } = env;
+    this.#table.restore(recovered.containers, recovered.headSeq);
+    this.#publishers.restore(recovered.publishers);
+    this.#time.restore(recovered.time);
+    this.#announcedAt = recovered.headSeq;
+    this.#tail = new LogTail({
+      logState,
+      epochs,
+      counters,
+      readers,
+      headSeq: recovered.headSeq,
+      segmentBytes: env.segmentBytes,
+      later: env.later,
+      elapsedMs: () => env.clock.elapsedMs(),
+      history: env.openHistory?.(() => this.#saved()),
+      moved: () => this.#onMoved(),
+      epochBegan: (span) => this.#onEpoch(span),
+      failed: (error) => env.main.post({ type: 'history-failed', error: error.toData() }),
+      recovered: () => {
+        env.main.post({ type: 'history-recovered' });
+        this.#wake();
+      },
+      slow: (ms) => env.main.post({ type: 'history-slow', ms }),
+    });
     this.#main = this.openIntake(env.published, env.publisher);
     this.#work();
   }
@@ -111,11 +134,14 @@ export class Collector implements Appender {
     const container = this.#table.put(id, spec);
     const shadowed = Object.keys(container.spec.labels ?? {}).filter((key) => BUILT_IN_ATTRIBUTES.has(key));
     this.#env.counters.add('attributesShadowed', shadowed.length);
+    this.#wake();
     return describeContainer(container);
   }
 
   removeContainer(id: string): boolean {
-    return this.#table.remove(id);
+    const isRemoved = this.#table.remove(id);
+    this.#wake();
+    return isRemoved;
   }
 
   containers(): readonly ContainerInfo[] {
@@ -146,8 +172,9 @@ export class Collector implements Appender {
    * @throws ERR_LOG_NOT_EMPTY
    */
   beginImport(): void {
-    if (this.#nextSeq > 1 || this.#importing || !this.#main.isEmpty)
-      throw new TocsinError('ERR_LOG_NOT_EMPTY', `the log has events already, ${this.#nextSeq - 1} of them`);
+    const { nextSeq } = this.#tail;
+    if (nextSeq > 1 || this.#importing || !this.#main.isEmpty)
+      throw new TocsinError('ERR_LOG_NOT_EMPTY', `the log has events already, ${nextSeq - 1} of them`);
     this.#importing = true;
     this.#time.beginImport();
     // Whatever mark was given before says nothing about the times to come.
@@ -168,15 +195,15 @@ export class Collector implements Appender {
   #work(): void {
     if (this.#sealed) return;
     this.#working = false;
-    let worked = false;
+    // It comes back when the disk does.
+    if (this.#tail.isStalled) return;
     this.#time.beginBatch();
     for (let turn = 0; turn < TURNS_PER_BATCH; turn += 1) {
       let records = this.#importing ? 0 : this.#takeRecords();
       for (const intake of this.#heard()) records += intake.take(TURN, this);
       if (records === 0) break;
-      worked = true;
     }
-    if (worked) this.#commit();
+    this.#commit();
     this.#dropLeft();
     const isIdle = this.#sleep();
     if (isIdle || this.#env.logState.headSeq - this.#announcedAt >= ANNOUNCE_EVERY) this.#announce();
@@ -225,17 +252,18 @@ export class Collector implements Appender {
     const state = readInt32(record, at + MONITOR.VALUE);
     // iSulad sends START when the new run has begun: the last run's exit code is no longer shown.
     if (state === STATE_START) this.#table.started(container);
-    container.lastSeq = this.#nextSeq;
+    container.lastSeq = this.#tail.nextSeq;
     this.#appendRecord(record, at, this.#objects.originOf(object));
     if (state === STATE_STOPPED) this.#stopped(container, record, at);
   }
 
   #appendRecord(record: Uint8Array, at: number, origin: Origin): void {
+    const tail = this.#tail;
     this.#makeRoom(origin.maxRecordBytes);
     this.#time.next();
     const { sec, nanos } = this.#time;
-    this.#pos = this.#formatter.format(this.#segment.view, this.#pos, record, at, origin, this.#nextSeq, sec, nanos);
-    this.#nextSeq += 1;
+    tail.pos = this.#formatter.format(tail.segment.view, tail.pos, record, at, origin, tail.nextSeq, sec, nanos);
+    tail.nextSeq += 1;
   }
 
   #stopped(container: Container, record: Uint8Array, at: number): void {
@@ -247,11 +275,12 @@ export class Collector implements Appender {
 
   /** Of a publisher's ring (see `Appender`). */
   append(published: PublishRing, at: number, length: number): number {
+    const tail = this.#tail;
     this.#makeRoom(length);
-    const { bytes, words } = this.#segment.view;
-    bytes.set(published.bytes.subarray(at, at + length), this.#pos);
-    const word = this.#pos >> 2;
-    if (bytes[this.#pos + EVENT.FLAGS]! & FLAG_REPLACED_UTF8) this.#formatter.utf8Replaced += 1;
+    const { bytes, words } = tail.segment.view;
+    bytes.set(published.bytes.subarray(at, at + length), tail.pos);
+    const word = tail.pos >> 2;
+    if (bytes[tail.pos + EVENT.FLAGS]! & FLAG_REPLACED_UTF8) this.#formatter.utf8Replaced += 1;
     const source = EVENT.SOURCE_SEC >> 2;
     const wanted: Timestamp = { sec: words[word + source]! >>> 0, nanos: words[word + source + 1]! };
     if (this.#time.next(wanted)) {
@@ -261,42 +290,51 @@ export class Collector implements Appender {
     }
     words[word + (EVENT.TIME_SEC >> 2)] = this.#time.sec;
     words[word + (EVENT.TIME_NANOS >> 2)] = this.#time.nanos;
-    words[word + (EVENT.SEQ_LOW >> 2)] = this.#nextSeq | 0;
-    words[word + (EVENT.SEQ_HIGH >> 2)] = Math.floor(this.#nextSeq / 0x100000000);
-    this.#pos += length;
-    this.#nextSeq += 1;
-    return this.#nextSeq - 1;
+    words[word + (EVENT.SEQ_LOW >> 2)] = tail.nextSeq | 0;
+    words[word + (EVENT.SEQ_HIGH >> 2)] = Math.floor(tail.nextSeq / 0x100000000);
+    tail.pos += length;
+    tail.nextSeq += 1;
+    return tail.nextSeq - 1;
   }
 
   #makeRoom(recordBytes: number): void {
-    if (this.#pos + recordBytes <= this.#segment.byteLength) return;
+    const tail = this.#tail;
+    if (tail.pos + recordBytes <= tail.segment.byteLength) return;
     this.#commit();
-    this.#segment = this.#openSegment(Math.max(this.#env.segmentBytes, SEGMENT.HEADER_BYTES + MAX_EVENT_BYTES));
-    this.#pos = SEGMENT.HEADER_BYTES;
+    tail.openSegment();
   }
 
-  #openSegment(byteLength: number): Segment {
-    const segment = Segment.create(byteLength, this.#nextSeq);
-    this.#env.counters.add('segmentsOpened');
-    for (const reader of this.#env.readers) reader.post({ type: 'segment-opened', memory: segment.memory });
-    return segment;
-  }
-
+  /** Everything taken so far becomes a batch; who waits for an answer gets it when that is in the log for good. */
   #commit(): void {
-    const { counters, logState } = this.#env;
-    const head = this.#nextSeq - 1;
-    const added = head - logState.headSeq;
-    if (added > 0) {
-      logState.headSeq = head;
-      this.#segment.commit(this.#pos);
-      counters.add('events', added);
-      this.#countRepairs();
+    const { logState } = this.#env;
+    const state: SavedState[] = this.#table.takeUnsaved().map((container) => ({ container }));
+    for (const intake of this.#intakes) for (const publisher of intake.takeProgress()) state.push({ publisher });
+    this.#tail.commit(this.#time, state);
+    this.#countRepairs();
+    for (const intake of this.#intakes) {
+      const answers = intake.takeAnswers();
+      if (answers.length > 0) this.#tail.after(() => intake.post(answers));
     }
-    for (const intake of this.#intakes) intake.committed();
     if (logState.oldestSeq - this.#expiredAt >= EXPIRE_EVERY) {
       this.#expiredAt = logState.oldestSeq;
       this.#table.expire(logState.oldestSeq);
     }
+  }
+
+  /** Batches that the disk kept waiting can be seen, or intake can go on. */
+  #onMoved(): void {
+    this.#announce();
+    this.#wake();
+  }
+
+  #onEpoch(span: EpochSpan): void {
+    for (const intake of this.#intakes) intake.post([{ type: 'epoch-began', span }]);
+  }
+
+  /** What the log knows besides events. */
+  *#saved(): IterableIterator<SavedState> {
+    for (const container of this.#table.saved()) yield { container };
+    for (const publisher of this.#publishers.saved()) yield { publisher };
   }
 
   /** Wakes the readers that sleep. */
@@ -330,7 +368,8 @@ export class Collector implements Appender {
     if (this.#sealed || this.#importing) return;
     const { sec, nanos } = this.#time.mark();
     this.#env.counters.add('timeMarks');
-    this.#tellReaders({ type: 'time-mark', sec, nanos, seq: this.#nextSeq - 1 });
+    const seq = this.#tail.nextSeq - 1;
+    this.#tail.after(() => this.#tellReaders({ type: 'time-mark', sec, nanos, seq }));
   }
 
   /** Publishers are refused first, then heard for a last time: what any of them was told is accepted is in the log. */
@@ -338,7 +377,16 @@ export class Collector implements Appender {
     for (const intake of this.#intakes) intake.close();
     for (const intake of this.#intakes) while (intake.take(TURN, this) > 0) this.#commit();
     this.#sealed = true;
-    this.#tellReaders({ type: 'sealed', seq: this.#nextSeq - 1 });
+    const seq = this.#tail.nextSeq - 1;
+    this.#tail.after(() => {
+      this.#tellReaders({ type: 'sealed', seq });
+      this.#closing = this.#tail.close();
+    });
+  }
+
+  /** Resolves when the history is complete on disk; at once when the log was not sealed. */
+  closed(): Promise<void> {
+    return this.#closing;
   }
 
   #tellReaders(notice: LogNotice): void {
@@ -360,6 +408,13 @@ export interface CollectorEnv {
   readonly counters: Counters;
   readonly clock: Clock;
   readonly defer: Defer;
+  readonly later: Later;
+  readonly main: Outbox<HistoryNotice>;
+  readonly epochs: Epochs;
+  /** What an earlier process left. */
+  readonly recovered: Recovered;
+  /** Opens the history on disk, if there is to be one. */
+  readonly openHistory: ((snapshot: () => Iterable<SavedState>) => DurableHistory) | undefined;
   readonly segmentBytes: number;
   readonly unknownContainers: 'pass' | 'drop';
 }

@@ -1,7 +1,7 @@
 import type { Encoder } from '../codec/encoder.ts';
-import { type Epoch, formatCursor } from '../event/cursor.ts';
+import type { Epochs } from '../event/epochs.ts';
 import { asTocsinError, assertNever, TocsinError } from '../event/errors.ts';
-import type { Timestamp } from '../event/event.ts';
+import type { GapReason, Lagged, Timestamp } from '../event/event.ts';
 import { compareTime } from '../event/time.ts';
 import { LogReader } from '../history/log-reader.ts';
 import { RecentRuns } from '../history/recent-runs.ts';
@@ -34,7 +34,9 @@ const STEPS_PER_TURN = 4;
 
 export interface FanoutEnv {
   readonly shard: number;
-  readonly epoch: Epoch;
+  readonly epochs: Epochs;
+  /** The newest event that an earlier process left. */
+  readonly headSeq: number;
   readonly logState: LogState;
   readonly clients: ClientTable;
   readonly counters: Counters;
@@ -65,7 +67,7 @@ export class Fanout {
   readonly #due = new Set<Lane>();
   readonly #recent = new RecentRuns();
   readonly #pacer: Pacer;
-  #headSeq = 0;
+  #headSeq: number;
   /** Clients that can take nothing now. */
   #blocked = 0;
   /** Since the shard began. */
@@ -76,7 +78,8 @@ export class Fanout {
 
   constructor(env: FanoutEnv) {
     this.#env = env;
-    this.#log = new LogReader(env.logState.memory, env.shard + 1);
+    this.#log = new LogReader(env.logState.memory, env.shard + 1, env.headSeq);
+    this.#headSeq = env.headSeq;
     this.#asks = new Asks(env.buffer, env.collector);
     this.#lanes = new Lanes(env);
     this.#rows = new ClientRows(env.shard, env.clients);
@@ -92,6 +95,8 @@ export class Fanout {
         return this.#pacer.arrived();
       case 'time-mark':
         return this.#onTimeMark(message);
+      case 'epoch-began':
+        return this.#env.epochs.begin(message.span);
       case 'sealed':
         return this.#onSealed(message.seq);
       case 'end-client':
@@ -117,7 +122,7 @@ export class Fanout {
       const everyMs = client.subscription.heartbeatMs;
       if (everyMs > 0 && client.sink && !client.blocked && Math.abs(now.sec - client.lastWriteSec) * 1000 >= everyMs) {
         client.lastWriteSec = now.sec;
-        this.#tell(client, (sink) => sink.heartbeat(formatCursor(this.#env.epoch, client.nextSeq - 1)));
+        this.#tell(client, (sink) => sink.heartbeat(this.#env.epochs.cursor(client.nextSeq - 1)));
       }
     }
   }
@@ -140,6 +145,10 @@ export class Fanout {
     return this.#sealedSeq !== undefined;
   }
 
+  get isHistoryWritable(): boolean {
+    return !this.#env.logState.isHistoryFailed;
+  }
+
   /** A client has to take something before it gets more. */
   get awaitsClients(): boolean {
     return this.#blocked > 0;
@@ -147,21 +156,22 @@ export class Fanout {
 
   clients(): readonly ClientInfo[] {
     for (const lane of this.#lanes.index) lane.settle();
-    const { shard, epoch, clock } = this.#env;
-    const view = { shard, epoch, headSeq: this.#headSeq, recent: this.#recent, now: clock.now() };
+    const { shard, epochs, clock } = this.#env;
+    const view = { shard, epochs, headSeq: this.#headSeq, recent: this.#recent, now: clock.now() };
     return [...this.#clients.values()].map((client) => describeClient(client, view));
   }
 
   async #admit(subscription: Subscription): Promise<ClientHandle> {
-    const { logState, epoch } = this.#env;
+    const { logState, epochs } = this.#env;
     const { until, follow } = subscription;
     this.#requireOpen();
-    const { matcher, nextSeq, head } = await admit(subscription, { logState, epoch, asks: this.#asks });
+    const { matcher, nextSeq, head, lost } = await admit(subscription, { logState, epochs, asks: this.#asks });
     this.#requireOpen();
 
     const { row, generation } = this.#rows.take(subscription);
     const client = new Client({ row, generation, subscription, matcher, nextSeq, nowSec: this.#env.clock.now().sec });
     if (!follow) client.endSeq = head;
+    client.lost = lost;
     this.#noticeUntil(client);
     // Behind the mark nothing can be for it any more; the checker would ask for one too, a moment later.
     if (until && client.endSeq === Number.MAX_SAFE_INTEGER && compareTime(until, this.#env.clock.now()) <= 0)
@@ -185,6 +195,7 @@ export class Fanout {
   #start(client: Client, sink: Sink): void {
     if (client.ended) return;
     client.sink = sink;
+    if (client.lost && !this.#tellGap(client, client.lost)) return;
     this.#pump(this.#lanes.place(client));
   }
 
@@ -326,38 +337,45 @@ export class Fanout {
     lane.awaitsPage = true;
     const reply = await this.#asks.readPage(lane.nextSeq);
     lane.awaitsPage = false;
-    const { from, to, firstSeq } = reply;
+    const { from, to, firstSeq, reason } = reply;
     const page: Run = { segment: Segment.of(reply.memory), from, to, firstSeq };
     if (firstSeq === lane.nextSeq) {
       lane.page = page;
       return this.#pump(lane);
     }
     for (const client of lane.clients) {
-      if (client.mark === lane.headIndex && !client.blocked) this.#onGap(client, lane, page);
+      if (client.mark === lane.headIndex && !client.blocked) this.#onGap(client, lane, page, reason);
     }
   }
 
   /** The client goes on with the oldest event that is left; if it had a claim to those before, it is told, or cut. */
-  #onGap(client: Client, lane: Lane, page: Run): void {
+  #onGap(client: Client, lane: Lane, page: Run, reason: GapReason): void {
     const from = client.nextSeq;
     const to = Math.min(page.firstSeq - 1, client.endSeq);
     const missed = to + 1 - from;
     client.nextSeq = page.firstSeq;
     if (client.expectsAll && missed > 0) {
-      client.missed += missed;
-      this.#env.counters.add('gaps');
-      this.#env.counters.add('eventsMissed', missed);
-      const oldest = formatCursor(this.#env.epoch, page.firstSeq - 1);
-      const told = this.#tell(client, (sink) =>
-        sink.gap({ type: 'gap', missed, from, to, reason: 'retention', oldest }),
-      );
-      if (client.ended) return;
-      if (!told) return this.#cut(client, new TocsinError('ERR_CLIENT_GAP', `${missed} events are no longer retained`));
+      const oldest = this.#env.epochs.cursor(page.firstSeq - 1);
+      if (!this.#tellGap(client, { type: 'gap', missed, from, to, reason, oldest })) return;
     }
     const next = this.#lanes.place(client, lane.bounds.until);
     // With the page itself: asking for the oldest event again would find it gone as well.
     if (next.nextSeq === page.firstSeq) next.page = page;
     this.#pumpSoon(next);
+  }
+
+  /** @returns false when the client has no words for it, and was cut */
+  #tellGap(client: Client, gap: Lagged): boolean {
+    const { missed } = gap;
+    client.missed += missed ?? 0;
+    this.#env.counters.add('gaps');
+    this.#env.counters.add('eventsMissed', missed ?? 0);
+    const told = this.#tell(client, (sink) => sink.gap(gap));
+    if (client.ended) return false;
+    if (told) return true;
+    const what = missed === null ? 'events were lost in a crash' : `${missed} events are no longer retained`;
+    this.#cut(client, new TocsinError('ERR_CLIENT_GAP', what));
+    return false;
   }
 
   #pumpSoon(lane: Lane): void {

@@ -26,6 +26,12 @@ export class LogTime {
     this.#counters = counters;
   }
 
+  /** Goes on behind the newest event of an earlier process. */
+  restore({ sec, nanos }: Timestamp): void {
+    this.sec = sec;
+    this.nanos = nanos;
+  }
+
   /** Of an empty log: begins anew, and believes every time. */
   beginImport(): void {
     this.sec = 0;

@@ -1,6 +1,6 @@
 import { readBatchHead, type BatchHead } from '../codec/publish-batch.ts';
 import { asTocsinError, type ErrorData } from '../event/errors.ts';
-import type { PublisherTable } from '../event/publisher-table.ts';
+import type { PublisherTable, SavedPublisher } from '../event/publisher-table.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
@@ -11,6 +11,8 @@ export interface Appender {
   /** Appends the packed record at this offset of the ring. @returns its number in the log */
   append(ring: PublishRing, at: number, length: number): number;
 }
+
+const NO_PROGRESS: readonly SavedPublisher[] = [];
 
 interface OpenBatch extends BatchHead {
   /** Events of it that have not been looked at. */
@@ -31,6 +33,8 @@ export class PublishIntake {
   #batch: OpenBatch | undefined;
   /** For batches that are complete but not committed. */
   #answers: PublisherNotice[] = [];
+  /** Of publishers whose events were taken. */
+  readonly #progress = new Map<string, SavedPublisher>();
 
   constructor(
     ring: PublishRing,
@@ -65,10 +69,29 @@ export class PublishIntake {
     return taken;
   }
 
-  /** What was taken is in the log for good. */
-  committed(): void {
-    for (const answer of this.#answers) this.#publisher.post(answer);
+  /** What is to be told of batches that are complete, once they are in the log for good. */
+  takeAnswers(): readonly PublisherNotice[] {
+    if (this.#answers.length === 0) return this.#answers;
+    const answers = this.#answers;
     this.#answers = [];
+    return answers;
+  }
+
+  post(notices: readonly PublisherNotice[]): void {
+    for (const notice of notices) this.#publisher.post(notice);
+  }
+
+  /**
+   * How far the publisher has come whose events were taken since this was asked last: it is kept with them, so that a retry
+   * is recognised whatever became of its batch.
+   */
+  takeProgress(): readonly SavedPublisher[] {
+    const batch = this.#batch;
+    if (batch) this.#note(batch);
+    if (this.#progress.size === 0) return NO_PROGRESS;
+    const progress = [...this.#progress.values()];
+    this.#progress.clear();
+    return progress;
   }
 
   sleepUntilRecords(): boolean {
@@ -107,16 +130,23 @@ export class PublishIntake {
   }
 
   #finish(batch: OpenBatch): void {
-    const { requestId, origin, events, repeated, seq, error } = batch;
+    const { requestId, events, repeated, seq, error } = batch;
     this.#batch = undefined;
     if (error) {
       this.#answers.push({ type: 'batch-refused', requestId, error });
       return;
     }
     if (repeated > 0) this.#counters.add('eventsRepeated', repeated);
-    // A retry of old events says nothing about newer ones.
-    if (origin && repeated < events && this.#table.note(origin.publisher, origin.sequence + events, seq))
-      this.#counters.add('publishersForgotten');
+    this.#note(batch);
     this.#answers.push({ type: 'batch-appended', requestId, seq, appended: events - repeated, repeated });
+  }
+
+  /** Remembers how far the batch's publisher has come. A retry of old events says nothing about newer ones. */
+  #note({ origin, events, left, repeated, seq, error }: OpenBatch): void {
+    const taken = events - left;
+    if (!origin || error || taken <= repeated) return;
+    const next = origin.sequence + taken;
+    if (this.#table.note(origin.publisher, next, seq)) this.#counters.add('publishersForgotten');
+    this.#progress.set(origin.publisher, { name: origin.publisher, next, seq });
   }
 }

@@ -7,6 +7,7 @@ export interface RunPaths {
   readonly fifo: string;
   readonly listen: string;
   readonly admin: string;
+  readonly history: string;
 }
 
 /** Who asks. */
@@ -15,13 +16,14 @@ export interface User {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** @param root one folder for everything; empty = /run/tocsin for root, the XDG run folder for others */
+/** @param root one folder for everything; empty = /run/tocsin and /var/lib/tocsin for root, the XDG folders for others */
 export function runPaths(root: string, user: User = { uid: process.geteuid?.() ?? 0, env: process.env }): RunPaths {
   const folder = root || defaultFolder(user);
   return {
     fifo: path.resolve(folder, 'monitord_fifo'),
     listen: path.resolve(folder, 'tocsin.sock'),
     admin: path.resolve(folder, 'admin.sock'),
+    history: path.resolve(root || stateFolder(user), 'history'),
   };
 }
 
@@ -34,4 +36,10 @@ function defaultFolder({ uid, env }: User): string {
   if (uid === 0) return '/run/tocsin';
   const { XDG_RUNTIME_DIR } = env;
   return XDG_RUNTIME_DIR ? path.join(XDG_RUNTIME_DIR, 'tocsin') : path.join(os.tmpdir(), `tocsin-${uid}`);
+}
+
+/** What is to outlive the machine's next start. */
+function stateFolder({ uid, env }: User): string {
+  if (uid === 0) return '/var/lib/tocsin';
+  return path.join(env['XDG_STATE_HOME'] ?? path.join(env['HOME'] ?? os.tmpdir(), '.local', 'state'), 'tocsin');
 }

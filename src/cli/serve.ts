@@ -30,14 +30,14 @@ async function serveUntilSignal(flags: Readonly<Record<string, string>>): Promis
   for (const [name, text] of Object.entries(flags)) given[name] = parseOptionText(name as OptionName, text);
   const { root = '', ...rest } = given;
   const paths = runPaths(String(root));
-  const options = { ...paths, ...rest } as Partial<Options>;
+  const options = { ...paths, ...rest } as Partial<Omit<Options, 'root'>>;
   for (const file of [options.fifo, options.listen, options.admin]) makeFolder(path.dirname(file ?? ''));
   // Without a handler Node would open a debugger port.
   process.on('SIGUSR1', () => log('SIGUSR1 ignored'));
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
   });
-  const starting = createPipeline(options);
+  const starting = createPipeline({ ...options, report: log });
   // From the first moment on: the default would end the process.
   process.on('SIGHUP', () => {
     const reopened = starting.then((running) => running.reopenEventLog());

@@ -1,5 +1,5 @@
 import type { FilterSubject } from '../event/filter.ts';
-import { formatCursor, type Epoch } from '../event/cursor.ts';
+import type { Epochs } from '../event/epochs.ts';
 import type { Timestamp, TocsinEvent } from '../event/event.ts';
 import { formatTime, timeNano } from '../event/time.ts';
 import { EVENT, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
@@ -118,12 +118,12 @@ export class EventView implements FilterSubject {
     }
   }
 
-  toEvent(epoch: Epoch): TocsinEvent {
+  toEvent(epochs: Epochs): TocsinEvent {
     const time: Timestamp = { sec: this.timeSec, nanos: this.timeNanos };
     const { seq, args, pid, exitCode, scope, source, namespace } = this;
     return {
       seq,
-      cursor: formatCursor(epoch, seq),
+      cursor: epochs.cursor(seq),
       time: formatTime(time),
       timeNano: timeNano(time),
       type: this.type,

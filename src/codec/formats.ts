@@ -1,4 +1,4 @@
-import type { Epoch } from '../event/cursor.ts';
+import type { Epochs } from '../event/epochs.ts';
 import { assertNever } from '../event/errors.ts';
 import type { LaneFormat } from '../messages/control.ts';
 import { DockerJsonEncoder } from './docker-json.ts';
@@ -17,12 +17,12 @@ const packedEncoder: Encoder = {
   },
 };
 
-export function makeEncoder(format: LaneFormat, epoch: Epoch): Encoder {
+export function makeEncoder(format: LaneFormat, epochs: Epochs): Encoder {
   switch (format) {
     case 'json-chunked':
-      return new NativeJsonEncoder(epoch, 'chunked');
+      return new NativeJsonEncoder(epochs, 'chunked');
     case 'json-plain':
-      return new NativeJsonEncoder(epoch, 'plain');
+      return new NativeJsonEncoder(epochs, 'plain');
     case 'docker-chunked':
       return new DockerJsonEncoder('modern', 'chunked');
     case 'docker-plain':

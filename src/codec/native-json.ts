@@ -1,4 +1,5 @@
 import type { Epoch } from '../event/cursor.ts';
+import type { Epochs } from '../event/epochs.ts';
 import type { Heartbeat, Lagged } from '../event/event.ts';
 import { EVENT, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
 import {
@@ -39,15 +40,18 @@ const MAX_ESCAPE = 6;
  */
 export class NativeJsonEncoder implements Encoder {
   readonly #framed: boolean;
-  readonly #cursorPrefix: Literal;
+  readonly #epochs: Epochs;
+  /** Of the events of one epoch, which nearly all are. */
+  #epoch: Epoch = '';
+  #cursorPrefix = literal('');
   /** Formatting a date once a second is enough: what stands before the nanoseconds of the time, and between both of them. */
   #second = -1;
   #beforeNanos = literal('');
   #betweenNanos = literal('');
 
-  constructor(epoch: Epoch, framing: 'chunked' | 'plain') {
+  constructor(epochs: Epochs, framing: 'chunked' | 'plain') {
     this.#framed = framing === 'chunked';
-    this.#cursorPrefix = literal(`,"cursor":"${epoch}-`);
+    this.#epochs = epochs;
   }
 
   maxBytes(recordBytes: number): number {
@@ -59,6 +63,11 @@ export class NativeJsonEncoder implements Encoder {
     return frameChunk(out, pos, this.#line(event, out, pos + CHUNK_HEAD_BYTES));
   }
 
+  #enterEpoch(epoch: Epoch): void {
+    this.#epoch = epoch;
+    this.#cursorPrefix = literal(`,"cursor":"${epoch}-`);
+  }
+
   #enterSecond(sec: number): void {
     this.#second = sec;
     this.#beforeNanos = literal(`","time":"${new Date(sec * 1000).toISOString().slice(0, 20)}`);
@@ -68,7 +77,10 @@ export class NativeJsonEncoder implements Encoder {
   #line(event: EventView, out: Uint8Array, start: number): number {
     const { bytes, at } = event;
     const digitsAt = start + SEQ.length;
-    const digitsTo = writeUint(out, writeLiteral(out, start, SEQ), event.seq);
+    const { seq } = event;
+    const digitsTo = writeUint(out, writeLiteral(out, start, SEQ), seq);
+    const epoch = this.#epochs.at(seq);
+    if (epoch !== this.#epoch) this.#enterEpoch(epoch);
     let pos = copyBytes(out, digitsAt, digitsTo, out, writeLiteral(out, digitsTo, this.#cursorPrefix));
     const sec = event.timeSec;
     const nanos = event.timeNanos;

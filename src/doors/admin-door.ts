@@ -72,6 +72,7 @@ async function answer(
     case '/readyz':
       if (pipeline.state !== 'running')
         throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${pipeline.state}`);
+      if (!pipeline.isHistoryWritable) throw new TocsinError('ERR_HISTORY_UNWRITABLE', 'the history cannot be written');
       return replyText(response, 200, 'OK');
     default:
       throw new TocsinError('ERR_ROUTE_UNKNOWN', 'page not found');

@@ -30,6 +30,8 @@ export class NativeDoor {
       case '/readyz':
         requireMethod(request, 'GET', 'HEAD');
         if (this.#fanout.isSealed) throw new TocsinError('ERR_PIPELINE_CLOSED', 'the service is shutting down');
+        if (!this.#fanout.isHistoryWritable)
+          throw new TocsinError('ERR_HISTORY_UNWRITABLE', 'the history cannot be written');
         return replyText(response, 200, 'OK');
       default:
         throw new TocsinError('ERR_ROUTE_UNKNOWN', 'page not found');

@@ -19,8 +19,20 @@ export interface Container {
   version: number;
 }
 
+/** A container as the history keeps it. */
+export interface SavedContainer {
+  readonly id: string;
+  readonly spec: ContainerSpec;
+  readonly pid: number;
+  readonly exitCode: number;
+  readonly known: boolean;
+  readonly removed: boolean;
+  readonly removal: number;
+}
+
 const MAX_SPEC_BYTES = 32 * 1024;
 const MAX_ID_BYTES = 255;
+const NONE: SavedContainer[] = [];
 
 /**
  * The containers that events can name. Ids are exact; names and unique prefixes lead to ids. Removed containers and those that
@@ -28,6 +40,8 @@ const MAX_ID_BYTES = 255;
  */
 export class ContainerTable {
   readonly #containers = new Map<string, Container>();
+  /** What differs from what was saved last. */
+  readonly #unsaved = new Set<Container>();
   #removals = 0;
   /** Ids of present, known containers in order, for prefix look-ups; rebuilt after a change. */
   #sortedIds: string[] | undefined;
@@ -46,8 +60,30 @@ export class ContainerTable {
     container.removed = false;
     container.version += 1;
     this.#containers.set(id, container);
+    this.#unsaved.add(container);
     this.#changed();
     return container;
+  }
+
+  /** Takes up what an earlier process knew. Its newest event may be `headSeq`. */
+  restore(saved: readonly SavedContainer[], headSeq: number): void {
+    for (const { id, ...known } of saved) {
+      this.#containers.set(id, { ...blank(id), ...known, lastSeq: headSeq });
+      this.#removals = Math.max(this.#removals, known.removal);
+    }
+    this.#changed();
+  }
+
+  /** Everything that has changed since this was asked last. */
+  takeUnsaved(): SavedContainer[] {
+    if (this.#unsaved.size === 0) return NONE;
+    const saved = [...this.#unsaved].map(saveContainer);
+    this.#unsaved.clear();
+    return saved;
+  }
+
+  *saved(): IterableIterator<SavedContainer> {
+    for (const container of this.#containers.values()) yield saveContainer(container);
   }
 
   /** @returns whether the container was there */
@@ -59,6 +95,7 @@ export class ContainerTable {
     container.version += 1;
     this.#removals += 1;
     container.removal = this.#removals;
+    this.#unsaved.add(container);
     this.#changed();
     return true;
   }
@@ -70,6 +107,7 @@ export class ContainerTable {
     container.exitCode = exitCode;
     container.pid = 0;
     container.version += 1;
+    this.#unsaved.add(container);
     return true;
   }
 
@@ -77,6 +115,7 @@ export class ContainerTable {
     if (container.exitCode === 0) return;
     container.exitCode = 0;
     container.version += 1;
+    this.#unsaved.add(container);
   }
 
   /** The container that a record names by id, name or unique prefix, described or merely named before. */
@@ -88,6 +127,7 @@ export class ContainerTable {
   note(name: string): Container {
     const container = blank(name);
     this.#containers.set(name, container);
+    this.#unsaved.add(container);
     return container;
   }
 
@@ -178,6 +218,10 @@ export function describeContainer(container: Container): ContainerInfo {
   const { id, spec, pid, exitCode, known, removed } = container;
   const { pid: _, ...rest } = spec;
   return { id, ...rest, ...(pid > 0 ? { pid } : {}), ...(exitCode === 0 ? {} : { exitCode }), known, removed };
+}
+
+function saveContainer({ id, spec, pid, exitCode, known, removed, removal }: Container): SavedContainer {
+  return { id, spec, pid, exitCode, known, removed, removal };
 }
 
 function blank(id: string): Container {

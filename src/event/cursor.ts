@@ -27,21 +27,3 @@ export function parseCursor(text: string): { readonly epoch: Epoch; readonly seq
   }
   return { epoch: match[1], seq };
 }
-
-/**
- * The sequence number in a cursor of this log.
- * @throws ERR_CURSOR_INVALID, ERR_CURSOR_FOREIGN, ERR_CURSOR_FUTURE
- */
-export function resolveCursor(text: string, epoch: Epoch, headSeq: number): number {
-  const cursor = parseCursor(text);
-  if (cursor.epoch !== epoch) {
-    throw new TocsinError('ERR_CURSOR_FOREIGN', `cursor ${text} belongs to another log; this one is ${epoch}`);
-  }
-  if (cursor.seq > headSeq) {
-    throw new TocsinError(
-      'ERR_CURSOR_FUTURE',
-      `cursor ${text} is beyond the newest event ${formatCursor(epoch, headSeq)}`,
-    );
-  }
-  return cursor.seq;
-}

@@ -100,6 +100,12 @@ export const ERROR_TABLE = {
     'An event was not handled, because too many of its container wait for a handler that timed out.',
   ),
   ERR_EVENT_LOG_UNUSABLE: row('environment', 500, 'The event log cannot be opened for writing.'),
+  ERR_HISTORY_UNWRITABLE: row(
+    'environment',
+    503,
+    'The history cannot be written to disk; the daemon tries again every second.',
+  ),
+  ERR_HISTORY_UNUSABLE: row('environment', 500, 'The folder of the history cannot be created, locked or read.'),
   ERR_DRAIN_TIMEOUT: row(
     'subscriber',
     503,

@@ -1,5 +1,14 @@
 import { TocsinError } from './errors.ts';
 
+/** How far a named publisher has come. */
+export interface SavedPublisher {
+  readonly name: string;
+  /** The publisher's number that its next event must have. */
+  readonly next: number;
+  /** Where its newest event is in the log. */
+  readonly seq: number;
+}
+
 interface Entry {
   /** The publisher's number that its next event must have. */
   readonly next: number;
@@ -34,6 +43,15 @@ export class PublisherTable {
       );
     }
     return { count: Math.min(events, entry.next - sequence), seq: entry.seq };
+  }
+
+  /** Takes up what an earlier process knew, the one that was silent for longest first. */
+  restore(saved: readonly SavedPublisher[]): void {
+    for (const { name, next, seq } of saved) this.#entries.set(name, { next, seq });
+  }
+
+  *saved(): IterableIterator<SavedPublisher> {
+    for (const [name, { next, seq }] of this.#entries) yield { name, next, seq };
   }
 
   /** Takes note of what was appended. @returns whether another publisher had to be forgotten for it */

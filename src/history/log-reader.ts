@@ -11,8 +11,11 @@ export class LogReader {
   readonly #index: number;
   #current: SegmentCursor | undefined;
 
-  /** @param index this reader's word in LOG_STATE.ASLEEP */
-  constructor(logState: SharedArrayBuffer, index: number) {
+  readonly #startSeq: number;
+
+  /** @param index this reader's word in LOG_STATE.ASLEEP, @param startSeq the event before the first one that it will take */
+  constructor(logState: SharedArrayBuffer, index: number, startSeq: number) {
+    this.#startSeq = startSeq;
     this.#asleep = new Int32Array(logState, LOG_STATE.ASLEEP, LOG_STATE.MAX_READERS);
     this.#index = index;
   }
@@ -24,9 +27,9 @@ export class LogReader {
     return segment;
   }
 
-  /** Newest event that has been taken; 0 = none. */
+  /** Newest event that has been taken. */
   get takenSeq(): number {
-    return this.#current ? this.#current.nextSeq - 1 : 0;
+    return this.#current ? this.#current.nextSeq - 1 : this.#startSeq;
   }
 
   /** The next records in order, or undefined when everything committed has been taken. */

@@ -2,9 +2,10 @@ import type { Timestamp } from '../event/event.ts';
 import type { Run, Segment } from './segment.ts';
 
 export interface RetentionLimits {
+  /** 0 = no limit. */
   readonly events: number;
   readonly bytes: number;
-  /** Milliseconds; 0 = no limit. */
+  /** 0 = no limit. */
   readonly ageMs: number;
 }
 
@@ -35,11 +36,14 @@ export class RetainedLog {
   readonly #limits: RetentionLimits;
   readonly #segments: Retained[] = [];
   #bytes = 0;
-  #oldestSeq = 1;
-  #nextSeq = 1;
+  #oldestSeq: number;
+  #nextSeq: number;
 
-  constructor(limits: RetentionLimits) {
+  /** @param firstSeq number of the first event that will come */
+  constructor(limits: RetentionLimits, firstSeq: number) {
     this.#limits = limits;
+    this.#oldestSeq = firstSeq;
+    this.#nextSeq = firstSeq;
   }
 
   get oldestSeq(): number {
@@ -76,18 +80,17 @@ export class RetainedLog {
     this.#nextSeq = seq;
   }
 
-  /** Enforces the bounds. @returns how many segments and events went */
-  retain(now: Timestamp): { readonly segments: number; readonly events: number } {
-    const before = this.#oldestSeq;
+  /** Enforces the bounds. @returns how many segments went */
+  retain(now: Timestamp): number {
     let segments = 0;
-    this.#oldestSeq = Math.max(this.#oldestSeq, this.#nextSeq - this.#limits.events);
+    if (this.#limits.events > 0) this.#oldestSeq = Math.max(this.#oldestSeq, this.#nextSeq - this.#limits.events);
     while (this.#segments.length > 1 && this.#mayGo(this.#segments[0]!, now)) {
       const gone = this.#segments.shift()!;
       this.#bytes -= gone.segment.byteLength;
       this.#oldestSeq = Math.max(this.#oldestSeq, gone.nextSeq);
       segments += 1;
     }
-    return { segments, events: this.#oldestSeq - before };
+    return segments;
   }
 
   /** The records from `seq` to the end of its segment; undefined when `seq` has gone or has not come yet. */

@@ -1,4 +1,4 @@
-import type { Timestamp } from '../event/event.ts';
+import type { GapReason, Timestamp } from '../event/event.ts';
 
 /** What the buffer is asked by a shard. Every request is answered once. */
 export type BufferRequest =
@@ -10,7 +10,7 @@ export type BufferRequest =
 export type BufferReply =
   /**
    * Records of a segment, by reference, so that they stay readable whatever retention does. A `firstSeq` beyond the one asked
-   * for means that the records between are gone.
+   * for means that the records between are gone, and `reason` says why.
    */
   | {
       readonly type: 'page-read';
@@ -19,5 +19,6 @@ export type BufferReply =
       readonly from: number;
       readonly to: number;
       readonly firstSeq: number;
+      readonly reason: GapReason;
     }
   | { readonly type: 'time-located'; readonly requestId: number; readonly seq: number };

@@ -1,4 +1,7 @@
+import type { Epoch } from '../event/cursor.ts';
+import type { EpochSpan } from '../event/epochs.ts';
 import type { ErrorData } from '../event/errors.ts';
+import type { Timestamp } from '../event/event.ts';
 
 /** What the collector is told. */
 export type CollectorCommand =
@@ -29,5 +32,28 @@ export type LogNotice =
   | { readonly type: 'appended' }
   /** Every event with a time up to this one has a sequence number up to `seq`; all later events are later. */
   | { readonly type: 'time-mark'; readonly sec: number; readonly nanos: number; readonly seq: number }
+  /** The disk failed: events from the span's first number on are of another epoch. */
+  | { readonly type: 'epoch-began'; readonly span: EpochSpan }
   /** The log ends with `seq`: nothing will be appended any more. */
   | { readonly type: 'sealed'; readonly seq: number };
+
+/** A history file, as its header describes it. */
+export interface HistoryFileHead {
+  readonly firstSeq: number;
+  readonly epoch: Epoch;
+  /** The epoch that this one continues. */
+  readonly parent: Epoch | undefined;
+  /** Time of the newest event before the file; seconds 0 = none. */
+  readonly after: Timestamp;
+}
+
+/** What the collector tells the buffer beside the log notices. */
+export type HistoryFileNotice = { readonly type: 'history-file-opened'; readonly file: HistoryFileHead };
+
+/** What the collector tells main about the disk. */
+export type HistoryNotice =
+  /** Nothing can be written: under `sync` intake waits, under `async` the log goes on in memory. */
+  | { readonly type: 'history-failed'; readonly error: ErrorData }
+  | { readonly type: 'history-recovered' }
+  /** A write kept everything waiting for so long. */
+  | { readonly type: 'history-slow'; readonly ms: number };

@@ -44,6 +44,16 @@ export const COUNTER_TABLE = {
   segmentsOpened: { label: 'segments opened', meaning: 'Segments of the log that were begun.' },
   segmentsDropped: { label: 'segments dropped', meaning: 'Segments that retention let go.' },
   eventsExpired: { label: 'events expired', meaning: 'Events that retention let go.' },
+  historyErrors: { label: 'history errors', meaning: 'Attempts to write the history to disk that failed.' },
+  historySlow: {
+    label: 'history slow',
+    meaning: 'Writes of the history that took longer than a second; whoever sends events waited for them.',
+  },
+  historyFilesRemoved: { label: 'history files removed', meaning: 'Files of the history that retention removed.' },
+  historyCorrupt: {
+    label: 'history corrupt',
+    meaning: 'Bytes of history files that were not what had been written; they were set aside.',
+  },
   pagesServed: { label: 'pages served', meaning: 'Pages of history handed to cursors that were behind.' },
   clientsAttached: { label: 'clients attached', meaning: 'Clients that were admitted.' },
   clientsEnded: { label: 'clients ended', meaning: 'Clients that ended cleanly: until, end of history or shutdown.' },

@@ -123,6 +123,7 @@ export const EVENT = {
 export const EVENT_VERSION = 1;
 export const KIND_EVENT = 1;
 export const KIND_BATCH = 2;
+export const KIND_STATE = 3;
 export const NO_EXIT_CODE = -2147483648;
 export const NO_PID = -1;
 export const MAX_EVENT_BYTES = 64 * 1024;
@@ -147,6 +148,55 @@ export const SEGMENT = {
 } as const;
 
 /**
+ * A history file: this header, then batches back to back. Its name is its first sequence number; its first batch is a snapshot
+ * of what the log knows besides events. All events of a file are of one epoch.
+ */
+export const HISTORY_FILE = {
+  MAGIC: 0,
+  /** Of every byte of the header behind this word. */
+  CRC: 4,
+  VERSION: 8,
+  FIRST_SEQ_LOW: 16,
+  FIRST_SEQ_HIGH: 20,
+  /** Time of the newest event before the file; 0 = there is none. */
+  AFTER_SEC: 24,
+  AFTER_NANOS: 28,
+  EPOCH: 32,
+  /** The epoch that was continued; eight zero bytes when the log began with this one. */
+  PARENT: 40,
+  EPOCH_BYTES: 8,
+  BYTES: 64,
+  MAGIC_VALUE: 0x31484354,
+  VERSION_VALUE: 1,
+} as const;
+
+/**
+ * A batch of a history file: what one write brought. Behind this header stand COUNT event records, as in memory, and then state
+ * records, which have no sequence number. Multiples of eight bytes, so that a reader that lost its way finds the next one.
+ */
+export const HISTORY_BATCH = {
+  MAGIC: 0,
+  /** CRC-32 (as zlib has it) of every byte of the batch behind this word. */
+  CRC: 4,
+  /** Of the whole batch. */
+  LENGTH: 8,
+  COUNT: 12,
+  FIRST_SEQ_LOW: 16,
+  FIRST_SEQ_HIGH: 20,
+  /** Time of the first and of the last event; without events both are that of the newest event before. */
+  FIRST_SEC: 24,
+  FIRST_NANOS: 28,
+  LAST_SEC: 32,
+  LAST_NANOS: 36,
+  EVENT_BYTES: 40,
+  BYTES: 48,
+  MAGIC_VALUE: 0x31424354,
+} as const;
+
+/** A state record: what it says is JSON behind the fixed part, padded with spaces. */
+export const STATE = { LENGTH: 0, VERSION: 4, KIND: 5, FIXED_BYTES: 8 } as const;
+
+/**
  * The state of the log that everyone may read: Float64 cells with one writer each. An aligned eight-byte store is a single
  * instruction on every platform that the daemon runs on, so a reader sees the old or the new number, nothing between.
  */
@@ -155,6 +205,8 @@ export const LOG_STATE = {
   HEAD_SEQ: 0,
   /** Sequence number of the oldest retained event. Writer: buffer. */
   OLDEST_SEQ: 1,
+  /** 1 while the history cannot be written. Writer: collector. */
+  HISTORY_FAILED: 2,
   CELLS: 8,
   /** Int32 words behind the cells, one per log reader (0 = buffer, 1.. = shards): 1 while it needs a wake-up. */
   ASLEEP: 8 * 8,

@@ -6,9 +6,12 @@ export class LogState {
   readonly asleep: Int32Array;
   readonly #cells: Float64Array;
 
-  static allocate(): SharedArrayBuffer {
+  /** Of a log that goes on behind `headSeq` and has kept its events from `oldestSeq` on. */
+  static allocate(headSeq = 0, oldestSeq = headSeq + 1): SharedArrayBuffer {
     const memory = new SharedArrayBuffer(LOG_STATE.BYTES);
-    new Float64Array(memory, 0, LOG_STATE.CELLS)[LOG_STATE.OLDEST_SEQ] = 1;
+    const cells = new Float64Array(memory, 0, LOG_STATE.CELLS);
+    cells[LOG_STATE.HEAD_SEQ] = headSeq;
+    cells[LOG_STATE.OLDEST_SEQ] = oldestSeq;
     return memory;
   }
 
@@ -32,5 +35,13 @@ export class LogState {
   /** Buffer only. */
   set oldestSeq(seq: number) {
     this.#cells[LOG_STATE.OLDEST_SEQ] = seq;
+  }
+
+  get isHistoryFailed(): boolean {
+    return this.#cells[LOG_STATE.HISTORY_FAILED] === 1;
+  }
+  /** Collector only. */
+  set isHistoryFailed(failed: boolean) {
+    this.#cells[LOG_STATE.HISTORY_FAILED] = failed ? 1 : 0;
   }
 }

@@ -1,3 +1,4 @@
+import type { EpochSpan } from '../event/epochs.ts';
 import type { ErrorData } from '../event/errors.ts';
 
 /** What the collector tells a publisher about its ring. */
@@ -14,5 +15,7 @@ export type PublisherNotice =
     }
   /** None of the batch's events was appended. */
   | { readonly type: 'batch-refused'; readonly requestId: number; readonly error: ErrorData }
+  /** Events from the span's first number on are of another epoch. */
+  | { readonly type: 'epoch-began'; readonly span: EpochSpan }
   /** There is room again in a ring whose publisher waited for some. */
   | { readonly type: 'room-freed' };

@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { Epoch } from '../event/cursor.ts';
 import type { Options } from '../event/options.ts';
+import type { Recovered } from '../history/recovery.ts';
 
 /** `fanout-0`, `fanout-1`, ...; `main` is the supervising thread. */
 export type ActorName = 'main' | 'monitored' | 'collector' | 'buffer' | 'clients-checker' | `fanout-${number}`;
@@ -24,7 +24,8 @@ export interface ActorInit {
   /** Index of a `fanout`, 0 otherwise. */
   readonly shard: number;
   readonly shards: number;
-  readonly epoch: Epoch;
+  /** What an earlier process left. Containers and publishers are the collector's only. */
+  readonly recovered: Recovered;
   readonly options: Options;
   readonly memory: SharedMemory;
   /** One port to each actor that this one talks to. */

@@ -7,7 +7,7 @@ import { doorbellOf, waking } from './hosting.ts';
 import { type RunningActor, startInline, startOnThread } from './threads.ts';
 
 /** What every actor of a pipeline is given alike. */
-type CommonInit = Pick<ActorInit, 'epoch' | 'options' | 'memory' | 'shards'>;
+type CommonInit = Pick<ActorInit, 'recovered' | 'options' | 'memory' | 'shards'>;
 
 export interface ActorParts {
   readonly workerUrl: URL;
@@ -45,6 +45,7 @@ export class ActorSet {
       const listenFd = this.shardNames.includes(name) ? parts.listenFds?.[shard] : undefined;
       const init: Omit<ActorInit, 'control'> = {
         ...common,
+        recovered: name === 'collector' ? common.recovered : { ...common.recovered, containers: [], publishers: [] },
         name,
         writer: index + 1,
         shard,

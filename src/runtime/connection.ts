@@ -1,5 +1,5 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import type { Epoch } from '../event/cursor.ts';
+import { Epochs, type EpochSpan } from '../event/epochs.ts';
 import { TocsinError } from '../event/errors.ts';
 import type { NewEvent } from '../event/event.ts';
 import type { CollectorCommand } from '../messages/collector.ts';
@@ -15,7 +15,7 @@ import { type SubscribeOptions, subscriptionOf } from './subscription.ts';
 
 /** The first message on a connection's port; what follows on it are asks to a shard. */
 export interface ConnectionWelcome {
-  readonly epoch: Epoch;
+  readonly epochs: readonly EpochSpan[];
   readonly ring: SharedArrayBuffer;
   readonly doorbells: SharedArrayBuffer;
   /** To the collector: wake-ups one way, acknowledgements the other. */
@@ -35,6 +35,7 @@ const WELCOME_LIMIT_MS = 5_000;
 export class Connection {
   readonly #port: MessagePort;
   readonly #welcome: ConnectionWelcome;
+  readonly #epochs: Epochs;
   readonly #publisher: Publisher;
   readonly #shard: ControlClient;
   readonly #clock = systemClock();
@@ -46,9 +47,10 @@ export class Connection {
   private constructor(port: MessagePort, welcome: ConnectionWelcome) {
     this.#port = port;
     this.#welcome = welcome;
-    const { collector, ring, epoch, doorbells } = welcome;
+    const { collector, ring, doorbells } = welcome;
+    this.#epochs = new Epochs(welcome.epochs);
     const toCollector = waking<CollectorCommand>(collector, doorbellOf(doorbells, 'collector'));
-    this.#publisher = new Publisher(new PublishRing(ring), epoch, (command: CollectorCommand) =>
+    this.#publisher = new Publisher(new PublishRing(ring), this.#epochs, (command: CollectorCommand) =>
       toCollector.post(command),
     );
     collector.on('message', (notice: PublisherNotice) => this.#publisher.receive(notice));
@@ -87,7 +89,7 @@ export class Connection {
   async subscribe(options: SubscribeOptions = {}): Promise<Subscriber> {
     const subscription = subscriptionOf('connection', options, this.#clock.now());
     const { port1, port2 } = new MessageChannel();
-    const subscriber = new Subscriber(port1, this.#welcome.epoch);
+    const subscriber = new Subscriber(port1, this.#epochs);
     try {
       const shard = this.#shard.as<ConnectionControl<MessagePort>>();
       await shard.ask('addClient', [subscription, port2], [port2]);

@@ -1,7 +1,6 @@
 import sonicBoom from 'sonic-boom';
 import type { Fanout } from '../actors/fanout.ts';
 import { gapLogLine } from '../codec/event-log.ts';
-import { type Epoch, formatCursor } from '../event/cursor.ts';
 import { TocsinError } from '../event/errors.ts';
 import type { Counters } from '../messages/counters.ts';
 
@@ -17,8 +16,11 @@ const FILE_MODE = 0o640;
 const RETRY_MS = 1_000;
 const CLOSE_LIMIT_MS = 2_000;
 
-/** @throws ERR_EVENT_LOG_UNUSABLE */
-export async function openEventLog(fanout: Fanout, path: string, epoch: Epoch, counters: Counters): Promise<EventLog> {
+/**
+ * @param after cursor of the event before the first one that is to be in the file
+ * @throws ERR_EVENT_LOG_UNUSABLE
+ */
+export async function openEventLog(fanout: Fanout, path: string, after: string, counters: Counters): Promise<EventLog> {
   const file = new sonicBoom.SonicBoom({ dest: path, contentMode: 'buffer', mode: FILE_MODE });
   await new Promise<void>((resolve, reject) => {
     file.once('ready', resolve);
@@ -51,7 +53,7 @@ export async function openEventLog(fanout: Fanout, path: string, epoch: Epoch, c
     door: 'event-log',
     peer: path,
     format: 'event-log',
-    start: { from: 'cursor', cursor: formatCursor(epoch, 0) },
+    start: { from: 'cursor', cursor: after },
     follow: true,
     filter: [],
     lagLimit: 0,

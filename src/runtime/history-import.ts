@@ -1,9 +1,9 @@
-import { type Epoch, formatCursor } from '../event/cursor.ts';
 import { TocsinError } from '../event/errors.ts';
 import type { Published } from './publisher.ts';
 
 interface HistoryImportEnv {
-  readonly epoch: Epoch;
+  /** Of an empty log. */
+  readonly start: () => string;
   /** The collector stops hearing anybody else. */
   readonly begin: () => Promise<void>;
   readonly end: () => Promise<void>;
@@ -33,9 +33,9 @@ export class HistoryImport {
   async run<T>(batches: AsyncIterable<T> | Iterable<T>, publish: (batch: T) => Promise<Published>): Promise<Published> {
     this.requireNone();
     this.#isRunning = true;
-    const { epoch, begin, end, requireRunning } = this.#env;
+    const { start, begin, end, requireRunning } = this.#env;
     let appended = 0;
-    let cursor = formatCursor(epoch, 0);
+    let cursor = start();
     try {
       await begin();
       try {

@@ -1,26 +1,52 @@
 import { HistoryBuffer } from '../actors/buffer.ts';
+import { HistoryFiles } from '../history/history-files.ts';
 import type { BufferRequest } from '../messages/buffer.ts';
-import type { LogNotice } from '../messages/collector.ts';
+import type { HistoryFileNotice, LogNotice } from '../messages/collector.ts';
 import { LogState } from '../messages/log-state.ts';
 import type { ActorInit } from './actor-init.ts';
 import { systemClock } from './clock.ts';
+import { crc32, HistoryFolder } from './history-folder.ts';
+import { isDurable } from './open-history.ts';
 import { countersOf, type Hosted, listen, outbox } from './hosting.ts';
 
 const RETENTION_TICK_MS = 1000;
 
 export function hostBuffer(init: ActorInit): Hosted {
-  const { historyEvents, historyBytes, historyAge } = init.options;
+  const { options, recovered } = init;
+  const { history, historyEvents: events, historyBytes: bytes, historyAge: ageMs, memoryBytes } = options;
+  const isOnDisk = isDurable(options);
+  const counters = countersOf(init);
+  const folder = isOnDisk ? new HistoryFolder(history) : undefined;
   const buffer = new HistoryBuffer({
     logState: new LogState(init.memory.logState),
-    limits: { events: historyEvents, bytes: historyBytes, ageMs: historyAge },
+    headSeq: recovered.headSeq,
+    limits: isOnDisk
+      ? { events: 0, bytes: memoryBytes, ageMs: 0 }
+      : { events, bytes: Math.min(bytes, memoryBytes), ageMs },
+    files:
+      folder &&
+      new HistoryFiles({
+        disk: folder,
+        crc32,
+        limits: { events, bytes, ageMs },
+        files: recovered.files,
+        onCorrupt: (length) => counters.add('historyCorrupt', length),
+      }),
+    maxEvents: events,
     clock: systemClock(),
-    counters: countersOf(init),
+    counters,
   });
-  listen<LogNotice | BufferRequest>(init, (message, from) => {
+  listen<LogNotice | HistoryFileNotice | BufferRequest>(init, (message, from) => {
     if (message.type === 'read-page' || message.type === 'locate-time') buffer.answer(message, outbox(init, from));
     else buffer.receive(message);
   });
-  // Number and bytes change with what is appended; only age needs to be looked at when nothing is.
-  const timer = historyAge > 0 ? setInterval(() => buffer.tick(), RETENTION_TICK_MS) : undefined;
-  return { control: {}, stop: () => clearInterval(timer) };
+  // In memory, number and bytes change with what is appended; only age needs to be looked at when nothing is.
+  const timer = isOnDisk || ageMs > 0 ? setInterval(() => buffer.tick(), RETENTION_TICK_MS) : undefined;
+  return {
+    control: {},
+    stop() {
+      clearInterval(timer);
+      folder?.close();
+    },
+  };
 }

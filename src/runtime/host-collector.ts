@@ -1,16 +1,32 @@
 import type { MessagePort } from 'node:worker_threads';
 import { Collector } from '../actors/collector.ts';
-import type { CollectorCommand, CollectorRequest } from '../messages/collector.ts';
+import type { DurableHistory } from '../actors/log-tail.ts';
+import { Epochs } from '../event/epochs.ts';
+import type { Options } from '../event/options.ts';
+import { HistoryWriter, type HistoryWriterEnv } from '../history/history-writer.ts';
+import type { Recovered } from '../history/recovery.ts';
+import type { CollectorCommand, CollectorRequest, HistoryFileNotice } from '../messages/collector.ts';
 import type { CollectorControl } from '../messages/control.ts';
 import { IntakeRing } from '../messages/intake-ring.ts';
 import { LogState } from '../messages/log-state.ts';
 import { PublishRing } from '../messages/publish-ring.ts';
 import type { ActorInit } from './actor-init.ts';
 import { systemClock } from './clock.ts';
+import { crc32, HistoryFolder } from './history-folder.ts';
+import { bootId, isDurable, newEpoch } from './open-history.ts';
 import { countersOf, type Hosted, listen, outbox, shardNames, standByOf } from './hosting.ts';
 
+/** A history is so many files or more: what its limits let go goes a file at a time. */
+const FILES = 16;
+const MIN_FILE_BYTES = 64 * 1024;
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+const MIN_FILE_SEC = 1;
+const MAX_FILE_SEC = 6 * 3600;
+
 export function hostCollector(init: ActorInit): Hosted {
-  const { options, memory } = init;
+  const { options, memory, recovered } = init;
+  const epochs = new Epochs(recovered.epochs);
+  const buffer = outbox<HistoryFileNotice>(init, 'buffer');
   const standBy = standByOf(init);
   const collector = new Collector({
     ring: new IntakeRing(memory.intakeRing),
@@ -18,12 +34,25 @@ export function hostCollector(init: ActorInit): Hosted {
     publisher: outbox(init, 'main'),
     logState: new LogState(memory.logState),
     readers: [outbox(init, 'buffer'), ...shardNames(init).map((name) => outbox<never>(init, name))],
-    bufferEvery: Math.max(1, Math.min(1024, options.historyEvents >> 6)),
+    bufferEvery: Math.max(1, Math.min(1024, (options.historyEvents || 65_536) >> 6)),
     monitored: outbox(init, 'monitored'),
     counters: countersOf(init),
     clock: systemClock(),
     defer: standBy.defer,
-    segmentBytes: segmentBytesFor(options.historyBytes),
+    later: standBy.later,
+    main: outbox(init, 'main'),
+    epochs,
+    recovered,
+    openHistory: isDurable(options)
+      ? (snapshot) =>
+          openWriter(options, {
+            recovered,
+            epochs,
+            snapshot,
+            opened: (file) => buffer.post({ type: 'history-file-opened', file }),
+          })
+      : undefined,
+    segmentBytes: segmentBytesFor(Math.min(options.historyBytes, options.memoryBytes)),
     unknownContainers: options.unknownContainers,
   });
   standBy.attend({ wake: () => collector.receive({ type: 'records-available' }), mayPark: true });
@@ -53,10 +82,34 @@ export function hostCollector(init: ActorInit): Hosted {
       beginImport: () => collector.beginImport(),
       endImport: () => collector.endImport(),
     } satisfies CollectorControl<MessagePort>,
-    stop() {
+    async stop() {
       for (const port of publishers) port.close();
+      await collector.closed();
     },
   };
+}
+
+/** The history's end, behind what an earlier process left. */
+function openWriter(
+  { history, historyBytes, historyAge, durability }: Options,
+  env: Pick<HistoryWriterEnv, 'epochs' | 'snapshot' | 'opened'> & { readonly recovered: Recovered },
+): DurableHistory {
+  const { recovered, ...rest } = env;
+  const isSync = durability === 'sync';
+  const writer = new HistoryWriter(
+    {
+      ...rest,
+      disk: new HistoryFolder(history),
+      crc32,
+      writer: { boot: bootId(), durability: isSync ? 'sync' : 'async' },
+      fileBytes: Math.max(MIN_FILE_BYTES, Math.min(MAX_FILE_BYTES, Math.floor(historyBytes / FILES))),
+      fileAgeSec:
+        historyAge > 0 ? Math.max(MIN_FILE_SEC, Math.min(MAX_FILE_SEC, historyAge / 1000 / FILES)) : MAX_FILE_SEC,
+      tail: recovered.tail,
+    },
+    recovered.time,
+  );
+  return { writer, durability: isSync ? 'sync' : 'async', newEpoch };
 }
 
 /** Small histories need small segments: memory is given back a segment at a time. */

@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { Fanout } from '../actors/fanout.ts';
+import { Epochs } from '../event/epochs.ts';
 import { TocsinError } from '../event/errors.ts';
 import { makeEncoder } from '../codec/formats.ts';
 import { ClientTable } from '../messages/client-table.ts';
@@ -16,12 +17,14 @@ import { startPortSink } from './port-sink.ts';
 const HEARTBEAT_TICK_MS = 1000;
 
 export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hosted> {
-  const { epoch, shard, memory } = init;
+  const { recovered, shard, memory } = init;
+  const epochs = new Epochs(recovered.epochs);
   const counters = countersOf(init);
   const standBy = standByOf(init);
   const fanout = new Fanout({
     shard,
-    epoch,
+    epochs,
+    headSeq: recovered.headSeq,
     logState: new LogState(memory.logState),
     clients: new ClientTable(memory.clients),
     counters,
@@ -29,7 +32,7 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
     defer: standBy.defer,
     later: standBy.later,
     maxDelayMs: init.options.maxDelay,
-    makeEncoder: (format) => makeEncoder(format, epoch),
+    makeEncoder: (format) => makeEncoder(format, epochs),
     // Embedding programs get the lane's memory itself, so it must be shareable; sockets are better off with plain memory.
     allocate: (format) => (format === 'packed' ? allocateShared : (bytes) => Buffer.allocUnsafeSlow(bytes)),
     collector: outbox(init, 'collector'),
@@ -49,7 +52,12 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
   // One shard is enough; the file is one more client of it.
   const eventLog =
     shard === 0 && init.options.eventLog
-      ? await (await import('./event-log.ts')).openEventLog(fanout, init.options.eventLog, epoch, counters)
+      ? await (await import('./event-log.ts')).openEventLog(
+          fanout,
+          init.options.eventLog,
+          epochs.cursor(recovered.headSeq),
+          counters,
+        )
       : undefined;
   const doors = await hooks.openDoors(fanout, init, counters);
   const timer = setInterval(() => fanout.tick(), HEARTBEAT_TICK_MS);

@@ -1,12 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { EventPacker } from '../codec/event-packer.ts';
-import { type Epoch, formatCursor, makeEpoch } from '../event/cursor.ts';
+import type { Epoch } from '../event/cursor.ts';
+import { Epochs } from '../event/epochs.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, ContainerSpec, NewEvent } from '../event/event.ts';
 import type { Options } from '../event/options.ts';
 import { ClientTable } from '../messages/client-table.ts';
-import type { CollectorCommand } from '../messages/collector.ts';
+import type { Recovered } from '../history/recovery.ts';
+import type { CollectorCommand, HistoryNotice } from '../messages/collector.ts';
 import type { ClientInfo, ClientRow, CollectorControl, FanoutControl, Subscription } from '../messages/control.ts';
 import { counterBytes, Counters, type CounterValues, readCounters } from '../messages/counters.ts';
 import { Doorbell } from '../messages/doorbell.ts';
@@ -32,6 +33,7 @@ export type PipelineState = 'starting' | 'running' | 'draining' | 'stopped' | 'f
 
 export interface PipelineStats {
   readonly state: PipelineState;
+  /** Of the newest event, as the cursor has it. */
   readonly epoch: Epoch;
   /** Cursor of the newest event. */
   readonly cursor: string;
@@ -43,6 +45,10 @@ export interface PipelineStats {
 /** What a pipeline is made of besides its options. */
 export interface PipelineParts extends ActorParts {
   readonly options: Options;
+  /** What an earlier process left. */
+  readonly recovered: Recovered;
+  /** Hears what the operator should know: the disk failed, it works again, it is slow. */
+  readonly report?: ((message: string) => void) | undefined;
   /** Gives back what was opened for the pipeline; called once, when no actor runs any more. */
   readonly release: () => Promise<void>;
 }
@@ -59,7 +65,7 @@ const CUT_LIMIT_MS = 2_000;
  *   publish() ==ring======>|                     ^-- clients-checker
  */
 export class Pipeline {
-  readonly epoch: Epoch = makeEpoch(randomBytes(8));
+  readonly #epochs: Epochs;
   readonly #parts: PipelineParts;
   readonly #memory: SharedMemory;
   readonly #logState: LogState;
@@ -81,12 +87,13 @@ export class Pipeline {
 
   private constructor(parts: PipelineParts) {
     this.#parts = parts;
-    const { options } = parts;
+    const { options, recovered } = parts;
+    this.#epochs = new Epochs(recovered.epochs);
     const shards = options.fanouts;
     this.#memory = {
       intakeRing: IntakeRing.allocate(),
       publishRing: PublishRing.allocate(),
-      logState: LogState.allocate(),
+      logState: LogState.allocate(recovered.headSeq, recovered.files[0]?.firstSeq),
       clients: ClientTable.allocate(shards),
       counters: new SharedArrayBuffer(counterBytes(shards + 5)),
       doorbells: Doorbell.allocate(shards + 1),
@@ -94,11 +101,11 @@ export class Pipeline {
     this.#logState = new LogState(this.#memory.logState);
     this.#clientTable = new ClientTable(this.#memory.clients);
     this.#counters = new Counters(this.#memory.counters, 0);
-    this.#publisher = new Publisher(new PublishRing(this.#memory.publishRing), this.epoch, (command) =>
+    this.#publisher = new Publisher(new PublishRing(this.#memory.publishRing), this.#epochs, (command) =>
       this.#actors.tell('collector', command),
     );
     this.#import = new HistoryImport({
-      epoch: this.epoch,
+      start: () => this.#epochs.cursor(0),
       begin: () => this.#collector().ask('beginImport', []),
       end: async () => {
         // A pipeline that has ended meanwhile has no import to end.
@@ -112,11 +119,11 @@ export class Pipeline {
     this.closed.catch(() => {});
     this.#actors = new ActorSet(
       parts,
-      { epoch: this.epoch, options, memory: this.#memory, shards },
+      { recovered, options, memory: this.#memory, shards },
       {
         notice: (from, notice) => {
           // What the others tell is waited for where it is wanted.
-          if (from === 'collector') this.#publisher.receive(notice as PublisherNotice);
+          if (from === 'collector') this.#onCollector(notice as PublisherNotice | HistoryNotice);
         },
         death: (error) => {
           if (this.#state !== 'starting') void this.destroy(error);
@@ -138,6 +145,11 @@ export class Pipeline {
       const cause = asTocsinError(error);
       throw new TocsinError('ERR_ACTOR_START', `the pipeline cannot start: ${cause.message}`, { cause });
     }
+  }
+
+  /** Of the events that come now. */
+  get epoch(): Epoch {
+    return this.#epochs.current;
   }
 
   get state(): PipelineState {
@@ -187,6 +199,24 @@ export class Pipeline {
     return this.#import.run(batches, (batch) => this.#publisher.publishPacked(batch));
   }
 
+  #onCollector(notice: PublisherNotice | HistoryNotice): void {
+    switch (notice.type) {
+      case 'history-failed':
+        return this.#parts.report?.(`the history cannot be written: ${notice.error.message}`);
+      case 'history-recovered':
+        return this.#parts.report?.('the history is written again');
+      case 'history-slow':
+        return this.#parts.report?.(`the disk took ${Math.round(notice.ms)} ms for a write of the history`);
+      default:
+        return this.#publisher.receive(notice);
+    }
+  }
+
+  /** The history can be written, if there is one. */
+  get isHistoryWritable(): boolean {
+    return !this.#logState.isHistoryFailed;
+  }
+
   #requirePublishing(): void {
     this.#import.requireNone();
     this.#requireRunning();
@@ -206,7 +236,7 @@ export class Pipeline {
     const toCollector = new MessageChannel();
     const toShard = new MessageChannel();
     const welcome: ConnectionWelcome = {
-      epoch: this.epoch,
+      epochs: this.#epochs.spans,
       ring,
       doorbells: this.#memory.doorbells,
       collector: toCollector.port1,
@@ -269,8 +299,8 @@ export class Pipeline {
     const { headSeq, oldestSeq } = this.#logState;
     return {
       state: this.#state,
-      epoch: this.epoch,
-      cursor: formatCursor(this.epoch, headSeq),
+      epoch: this.#epochs.current,
+      cursor: this.#epochs.cursor(headSeq),
       headSeq,
       oldestSeq,
       counters: readCounters(this.#memory.counters),
@@ -347,7 +377,7 @@ export class Pipeline {
   async #attach(subscription: Subscription): Promise<{ readonly subscriber: Subscriber } & ClientRow> {
     if (this.#state !== 'running') throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${this.#state}`);
     const { port1, port2 } = new MessageChannel();
-    const subscriber = new Subscriber(port1, this.epoch);
+    const subscriber = new Subscriber(port1, this.#epochs);
     try {
       const at = await this.#shard(this.#pickShard()).ask('addClient', [subscription, port2], [port2]);
       return { subscriber, ...at };

@@ -1,6 +1,6 @@
 import { EventPacker } from '../codec/event-packer.ts';
 import { packBatchHead } from '../codec/publish-batch.ts';
-import { type Epoch, formatCursor } from '../event/cursor.ts';
+import type { Epochs } from '../event/epochs.ts';
 import { located, TocsinError } from '../event/errors.ts';
 import type { NewEvent } from '../event/event.ts';
 import type { CollectorCommand } from '../messages/collector.ts';
@@ -49,7 +49,7 @@ interface Request {
 /** One thread's way into the log: a ring of its own, and the acknowledgements that come back. */
 export class Publisher {
   readonly #ring: PublishRing;
-  readonly #epoch: Epoch;
+  readonly #epochs: Epochs;
   readonly #wakeCollector: (command: CollectorCommand) => void;
   readonly #pending = new Map<number, Request>();
   /** Parts that found the ring full, in order. */
@@ -61,9 +61,9 @@ export class Publisher {
   /** Kept for the next call; away while one uses it, because reading an event may run code of the embedding program. */
   #idlePacker: EventPacker | undefined;
 
-  constructor(ring: PublishRing, epoch: Epoch, wakeCollector: (command: CollectorCommand) => void) {
+  constructor(ring: PublishRing, epochs: Epochs, wakeCollector: (command: CollectorCommand) => void) {
     this.#ring = ring;
-    this.#epoch = epoch;
+    this.#epochs = epochs;
     this.#wakeCollector = wakeCollector;
   }
 
@@ -119,6 +119,8 @@ export class Publisher {
     switch (notice.type) {
       case 'room-freed':
         return this.#flush();
+      case 'epoch-began':
+        return this.#epochs.begin(notice.span);
       case 'batch-appended':
         return this.#onAppended(notice);
       case 'batch-refused':
@@ -204,7 +206,7 @@ export class Publisher {
     request.seq = Math.max(request.seq, notice.seq);
     if (request.left === 0) {
       const { appended, repeated, seq } = request;
-      request.resolve({ cursor: formatCursor(this.#epoch, seq), appended, repeated });
+      request.resolve({ cursor: this.#epochs.cursor(seq), appended, repeated });
     }
     this.#settle();
   }

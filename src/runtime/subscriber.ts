@@ -1,6 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import { EventView } from '../codec/event-record.ts';
-import type { Epoch } from '../event/cursor.ts';
+import type { Epochs } from '../event/epochs.ts';
 import { TocsinError } from '../event/errors.ts';
 import type { Lagged, TocsinEvent } from '../event/event.ts';
 import type { SubscriberCommand, SubscriberNotice } from '../messages/subscriber.ts';
@@ -14,7 +14,7 @@ export type Delivery = TocsinEvent | Lagged;
  */
 export class Subscriber implements AsyncIterableIterator<Delivery> {
   readonly #port: MessagePort;
-  readonly #epoch: Epoch;
+  readonly #epochs: Epochs;
   readonly #notices: SubscriberNotice[] = [];
   #batch: { readonly view: EventView; readonly to: number } | undefined;
   /** Calls of `next` that wait for something to arrive. */
@@ -22,9 +22,9 @@ export class Subscriber implements AsyncIterableIterator<Delivery> {
   #onDone: (() => void)[] = [];
   #done = false;
 
-  constructor(port: MessagePort, epoch: Epoch) {
+  constructor(port: MessagePort, epochs: Epochs) {
     this.#port = port;
-    this.#epoch = epoch;
+    this.#epochs = epochs;
     port.on('message', (notice: SubscriberNotice) => this.#arrive(notice));
     // The shard went away without an `ended`: it died.
     port.on('close', () => this.#arrive({ type: 'ended', error: closed().toData() }));
@@ -92,7 +92,7 @@ export class Subscriber implements AsyncIterableIterator<Delivery> {
     for (;;) {
       if (this.#batch) {
         const { view, to } = this.#batch;
-        const event = view.toEvent(this.#epoch);
+        const event = view.toEvent(this.#epochs);
         view.at += view.byteLength;
         if (view.at >= to) {
           this.#batch = undefined;

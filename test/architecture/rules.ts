@@ -35,7 +35,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   koffi: ['src/doors/posix.ts'],
   comlink: ['src/runtime/control.ts'],
   'p-queue': ['src/runtime/state-handlers.ts'],
-  'sonic-boom': ['src/runtime/event-log.ts'],
+  'sonic-boom': ['src/runtime/event-log.ts', 'src/runtime/history-folder.ts'],
   re2js: ['src/event/filter.ts'],
   valibot: ['src/event/options.ts'],
   commander: ['src/main.ts', 'src/cli/'],

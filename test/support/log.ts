@@ -1,10 +1,14 @@
 import { EventView } from '../../src/codec/event-record.ts';
+import { Epochs } from '../../src/event/epochs.ts';
 import type { NewEvent, Timestamp } from '../../src/event/event.ts';
 import { type Run, Segment } from '../../src/history/segment.ts';
 import { EVENT, SEGMENT } from '../../src/messages/layout.ts';
 import { packEvent } from './packed.ts';
 
 export const EPOCH = 'testlog2';
+
+/** Of a log that has had one life. */
+export const EPOCHS = new Epochs([{ epoch: EPOCH, firstSeq: 1 }]);
 
 /** Second of the first event of a test's log. */
 export const BASE_SEC = 1_700_000_000;

@@ -7,6 +7,7 @@ import type { Outbox } from '../../src/actors/actor.ts';
 import { EventView } from '../../src/codec/event-record.ts';
 import { makeEncoder } from '../../src/codec/formats.ts';
 import type { NewEvent, Timestamp } from '../../src/event/event.ts';
+import { newLog } from '../../src/history/recovery.ts';
 import { LogReader } from '../../src/history/log-reader.ts';
 import type { RetentionLimits } from '../../src/history/retained-log.ts';
 import type { BufferRequest } from '../../src/messages/buffer.ts';
@@ -20,7 +21,7 @@ import { LogState } from '../../src/messages/log-state.ts';
 import type { PublisherNotice } from '../../src/messages/publisher.ts';
 import { PublishRing } from '../../src/messages/publish-ring.ts';
 import { CounterTable, ManualClock, ManualDefer, MemoryOutbox } from './actors.ts';
-import { EPOCH } from './log.ts';
+import { EPOCH, EPOCHS } from './log.ts';
 import { packEvent } from './packed.ts';
 import { RecordingSink } from './recording-sink.ts';
 
@@ -77,7 +78,7 @@ export class World {
     const { logState, clock, counters } = this;
     const count = options.shards ?? 1;
     this.clientTable = new ClientTable(ClientTable.allocate(count));
-    this.#witness = new LogReader(logState.memory, count + 1);
+    this.#witness = new LogReader(logState.memory, count + 1, 0);
     const toShards = Array.from({ length: count }, (_, shard) =>
       this.#link<ToShard>((message) => this.shards[shard]!.receive(message)),
     );
@@ -96,13 +97,17 @@ export class World {
       logState,
       clock,
       counters: counters.writer,
+      headSeq: 0,
       limits: { ...UNBOUNDED, ...options.limits },
+      files: undefined,
+      maxEvents: options.limits?.events ?? 0,
     });
     this.shards = toShards.map(
       (toShard, shard) =>
         new Fanout({
           shard,
-          epoch: EPOCH,
+          epochs: EPOCHS,
+          headSeq: 0,
           logState,
           clients: this.clientTable,
           counters: counters.writer,
@@ -110,7 +115,7 @@ export class World {
           defer: this.deferred.defer,
           later: (_, task) => this.deferred.defer(task),
           maxDelayMs: 1,
-          makeEncoder: (format) => makeEncoder(format, EPOCH),
+          makeEncoder: (format) => makeEncoder(format, EPOCHS),
           allocate: () => (byteLength) => new Uint8Array(byteLength),
           collector: this.#link<CollectorRequest | CollectorCommand>((message) => {
             if (message.type === 'resolve-container') toShard.post(this.collector.answer(message));
@@ -139,6 +144,11 @@ export class World {
       counters: counters.writer,
       clock,
       defer: this.deferred.defer,
+      later: (_, task) => this.deferred.defer(task),
+      main: { post: () => {} },
+      epochs: EPOCHS,
+      recovered: newLog(EPOCH),
+      openHistory: undefined,
       segmentBytes: options.segmentBytes ?? 64 * 1024,
       unknownContainers: 'pass',
     });

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { Collector } from '../../../src/actors/collector.ts';
 import { EventView } from '../../../src/codec/event-record.ts';
 import type { ContainerSpec, NewEvent, TocsinEvent } from '../../../src/event/event.ts';
+import { newLog } from '../../../src/history/recovery.ts';
 import { LogReader } from '../../../src/history/log-reader.ts';
 import type { LogNotice } from '../../../src/messages/collector.ts';
 import { IntakeRing } from '../../../src/messages/intake-ring.ts';
@@ -11,7 +12,7 @@ import { LogState } from '../../../src/messages/log-state.ts';
 import type { MonitoredCommand } from '../../../src/messages/monitored.ts';
 import { PublishRing } from '../../../src/messages/publish-ring.ts';
 import { CounterTable, ManualClock, ManualDefer, MemoryOutbox } from '../../support/actors.ts';
-import { BASE_SEC, EPOCH } from '../../support/log.ts';
+import { BASE_SEC, EPOCH, EPOCHS } from '../../support/log.ts';
 import { packEvent } from '../../support/packed.ts';
 import { monitorRecord, type RecordParts } from '../../support/records.ts';
 
@@ -32,7 +33,7 @@ class Bench {
   readonly clock = new ManualClock();
   readonly deferred = new ManualDefer();
   readonly collector: Collector;
-  readonly #reader = new LogReader(this.logState.memory, 0);
+  readonly #reader = new LogReader(this.logState.memory, 0, 0);
   #isBusy = false;
 
   constructor(options: { unknownContainers?: 'pass' | 'drop'; segmentBytes?: number } = {}) {
@@ -47,6 +48,11 @@ class Bench {
       counters: this.counters.writer,
       clock: this.clock,
       defer: this.deferred.defer,
+      later: (_, task) => this.deferred.defer(task),
+      main: { post: () => {} },
+      epochs: EPOCHS,
+      recovered: newLog(EPOCH),
+      openHistory: undefined,
       segmentBytes: options.segmentBytes ?? 256 * 1024,
       unknownContainers: options.unknownContainers ?? 'pass',
     });
@@ -82,7 +88,7 @@ class Bench {
 
   /** The events that were committed since the last call. */
   events(): TocsinEvent[] {
-    return this.#take((view) => view.toEvent(EPOCH));
+    return this.#take((view) => view.toEvent(EPOCHS));
   }
 
   flags(): number[] {

@@ -8,7 +8,7 @@ import { makeMatcher } from '../../../src/actors/matcher.ts';
 import type { NewEvent } from '../../../src/event/event.ts';
 import type { Run } from '../../../src/history/segment.ts';
 import { SEGMENT } from '../../../src/messages/layout.ts';
-import { EPOCH, segmentOf } from '../../support/log.ts';
+import { EPOCHS, segmentOf } from '../../support/log.ts';
 
 const CONTAINERS = 20;
 
@@ -49,7 +49,7 @@ async function attach(lanes: Lanes, row: number): Promise<Lane> {
 describe('LaneIndex', () => {
   const makeLanes = (): Lanes =>
     new Lanes({
-      makeEncoder: (format) => makeEncoder(format, EPOCH),
+      makeEncoder: (format) => makeEncoder(format, EPOCHS),
       allocate: () => (bytes) => new Uint8Array(bytes),
     });
 

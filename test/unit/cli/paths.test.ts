@@ -11,12 +11,19 @@ describe('runPaths', () => {
         fifo: path.resolve('run/monitord_fifo'),
         listen: path.resolve('run/tocsin.sock'),
         admin: path.resolve('run/admin.sock'),
+        history: path.resolve('run/history'),
       });
     }
   });
 
   it('are in /run/tocsin for root', () => {
     assert.equal(runPaths('', { uid: 0, env: { XDG_RUNTIME_DIR: '/run/user/0' } }).listen, '/run/tocsin/tocsin.sock');
+  });
+
+  it('keep the history where it outlives the next start of the machine', () => {
+    assert.equal(runPaths('', { uid: 0, env: {} }).history, '/var/lib/tocsin/history');
+    assert.equal(runPaths('', { uid: 1000, env: { HOME: '/home/a' } }).history, '/home/a/.local/state/tocsin/history');
+    assert.equal(runPaths('', { uid: 1000, env: { XDG_STATE_HOME: '/s' } }).history, '/s/tocsin/history');
   });
 
   it('are in the XDG run folder of an ordinary user, or in one of its own where there is none', () => {

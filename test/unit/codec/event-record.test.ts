@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { readUint16, roundUp8, writeAttribute } from '../../../src/codec/event-record.ts';
 import type { NewEvent } from '../../../src/event/event.ts';
 import { anyEvent, wellFormed, wellFormedAttributes } from '../../support/events.ts';
-import { EPOCH, viewOf } from '../../support/log.ts';
+import { EPOCH, EPOCHS, viewOf } from '../../support/log.ts';
 
 const MINIMAL: NewEvent = { type: 'container', action: 'start', id: 'c1' };
 
@@ -14,7 +14,7 @@ const markless = anyEvent.filter((event) => !JSON.stringify(event).includes('\uf
 describe('EventView', () => {
   it('shows the event as the native line does, and leaves out what is absent', () => {
     const view = viewOf(MINIMAL, { seq: 7, time: { sec: 1_652_174_434, nanos: 661_862_100 } });
-    assert.deepEqual(view.toEvent(EPOCH), {
+    assert.deepEqual(view.toEvent(EPOCHS), {
       seq: 7,
       cursor: `${EPOCH}-7`,
       time: '2022-05-10T09:20:34.661862100Z',
@@ -30,7 +30,7 @@ describe('EventView', () => {
     fc.assert(
       fc.property(markless, fc.maxSafeNat(), (event, seq) => {
         const { args, pid, exitCode, scope, source, namespace } = event;
-        const { time: _, timeNano: __, ...shown } = viewOf(event, { seq }).toEvent(EPOCH);
+        const { time: _, timeNano: __, ...shown } = viewOf(event, { seq }).toEvent(EPOCHS);
         assert.deepEqual(shown, {
           seq,
           cursor: `${EPOCH}-${seq}`,
@@ -51,7 +51,7 @@ describe('EventView', () => {
   });
 
   it('shows a process 0 and an exit code 0: they are not absent', () => {
-    const { pid, exitCode } = viewOf({ ...MINIMAL, pid: 0, exitCode: 0 }).toEvent(EPOCH);
+    const { pid, exitCode } = viewOf({ ...MINIMAL, pid: 0, exitCode: 0 }).toEvent(EPOCHS);
     assert.equal(pid, 0);
     assert.equal(exitCode, 0);
   });
@@ -66,7 +66,7 @@ describe('EventView', () => {
 
   it('keeps a key that JavaScript treats specially', () => {
     const attributes = JSON.parse('{"__proto__":"evil","constructor":"x"}') as Record<string, string>;
-    const shown = viewOf({ ...MINIMAL, attributes }).toEvent(EPOCH).attributes;
+    const shown = viewOf({ ...MINIMAL, attributes }).toEvent(EPOCHS).attributes;
     assert.deepEqual(Object.entries(shown), [
       ['__proto__', 'evil'],
       ['constructor', 'x'],

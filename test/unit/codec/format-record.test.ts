@@ -6,7 +6,7 @@ import { EventView } from '../../../src/codec/event-record.ts';
 import { makeOrigin, RecordFormatter } from '../../../src/codec/format-record.ts';
 import { CONTAINER_STATES, IMAGE_STATES } from '../../../src/event/operators.ts';
 import { EVENT, FLAG_REPLACED_UTF8 } from '../../../src/messages/layout.ts';
-import { EPOCH } from '../../support/log.ts';
+import { EPOCH, EPOCHS } from '../../support/log.ts';
 import { concat, monitorRecord, type RecordParts } from '../../support/records.ts';
 
 const STOPPED = 1;
@@ -32,7 +32,7 @@ function formatted(parts: RecordParts, spec: Partial<Spec> = {}, formatter = new
   assert.ok(view.bytes.subarray(64 + origin.maxRecordBytes).every((byte) => byte === 0xee));
   view.at = 64;
   assert.equal(view.byteLength, end - 64);
-  return { view, formatter, event: view.toEvent(EPOCH), attributes: [...view.attributes()] };
+  return { view, formatter, event: view.toEvent(EPOCHS), attributes: [...view.attributes()] };
 }
 
 function isFlagged(view: EventView): boolean {

@@ -7,7 +7,7 @@ import type { Lagged, NewEvent } from '../../../src/event/event.ts';
 import { SEGMENT } from '../../../src/messages/layout.ts';
 import { encoded, onlyChunk } from '../../support/encoding.ts';
 import { anyEvent, anyTime } from '../../support/events.ts';
-import { EPOCH, segmentOf, viewOf } from '../../support/log.ts';
+import { EPOCH, EPOCHS, segmentOf, viewOf } from '../../support/log.ts';
 
 const FIELD_ORDER = 'seq cursor time timeNano type action args id attributes pid exitCode scope source namespace'.split(
   ' ',
@@ -18,7 +18,7 @@ const markless = anyEvent.filter((event) => !JSON.stringify(event).includes('\uf
 const MINIMAL: NewEvent = { type: 'container', action: 'start', id: 'c1' };
 
 function plainLine(view: EventView): string {
-  return Buffer.from(encoded(new NativeJsonEncoder(EPOCH, 'plain'), view)).toString();
+  return Buffer.from(encoded(new NativeJsonEncoder(EPOCHS, 'plain'), view)).toString();
 }
 
 /** An event whose plain line has exactly this many bytes. */
@@ -48,14 +48,14 @@ describe('NativeJsonEncoder', () => {
   });
 
   it('says what EventView.toEvent says, in the same order, for any event', () => {
-    const plain = new NativeJsonEncoder(EPOCH, 'plain');
+    const plain = new NativeJsonEncoder(EPOCHS, 'plain');
     fc.assert(
       fc.property(markless, fc.maxSafeNat(), anyTime, (event, seq, time) => {
         const view = viewOf(event, { seq, time });
         const line = Buffer.from(encoded(plain, view)).toString();
         assert.ok(line.endsWith('}\n') && line.indexOf('\n') === line.length - 1);
         const parsed = JSON.parse(line) as Record<string, unknown>;
-        assert.deepEqual(parsed, view.toEvent(EPOCH));
+        assert.deepEqual(parsed, view.toEvent(EPOCHS));
         assert.deepEqual(
           Object.keys(parsed),
           FIELD_ORDER.filter((field) => Object.hasOwn(parsed, field)),
@@ -68,7 +68,7 @@ describe('NativeJsonEncoder', () => {
   it('is valid UTF-8 without raw control characters', () => {
     fc.assert(
       fc.property(anyEvent, (event) => {
-        const bytes = Buffer.from(encoded(new NativeJsonEncoder(EPOCH, 'plain'), viewOf(event)));
+        const bytes = Buffer.from(encoded(new NativeJsonEncoder(EPOCHS, 'plain'), viewOf(event)));
         assert.ok(Buffer.from(bytes.toString()).equals(bytes));
         assert.ok(bytes.subarray(0, -1).every((byte) => byte >= 0x20));
       }),
@@ -80,7 +80,7 @@ describe('NativeJsonEncoder', () => {
     fc.assert(
       fc.property(anyEvent, fc.maxSafeNat(), (event, seq) => {
         const view = viewOf(event, { seq });
-        assert.equal(onlyChunk(encoded(new NativeJsonEncoder(EPOCH, 'chunked'), view)), plainLine(view));
+        assert.equal(onlyChunk(encoded(new NativeJsonEncoder(EPOCHS, 'chunked'), view)), plainLine(view));
       }),
       { numRuns: 300, seed: 43 },
     );
@@ -89,7 +89,7 @@ describe('NativeJsonEncoder', () => {
   it('writes chunk sizes without leading zeros, on both sides of every number of digits', () => {
     for (const size of [0xfe, 0xff, 0x100, 0x101, 0xffe, 0xfff, 0x1000, 0x1001, 0xffff, 0x10000]) {
       const view = viewOf(eventOfLine(size));
-      const chunk = encoded(new NativeJsonEncoder(EPOCH, 'chunked'), view);
+      const chunk = encoded(new NativeJsonEncoder(EPOCHS, 'chunked'), view);
       assert.equal(chunk.length, size.toString(16).length + 2 + size + 2);
       const body = onlyChunk(chunk);
       assert.equal(body.length, size);
@@ -102,7 +102,7 @@ describe('NativeJsonEncoder', () => {
     for (const framing of ['plain', 'chunked'] as const) {
       for (const size of [1, 40, 300, 4000, 60_000]) {
         const view = viewOf({ ...MINIMAL, args: control.repeat(size), attributes: { [control]: control, b: control } });
-        const line = Buffer.from(encoded(new NativeJsonEncoder(EPOCH, framing), view)).toString();
+        const line = Buffer.from(encoded(new NativeJsonEncoder(EPOCHS, framing), view)).toString();
         assert.equal(
           (JSON.parse(framing === 'plain' ? line : onlyChunk(Buffer.from(line))) as NewEvent).args?.length,
           size,
@@ -114,14 +114,14 @@ describe('NativeJsonEncoder', () => {
   it('keeps within its room for as many empty attributes as a record holds', () => {
     const attributes = Object.fromEntries(Array.from({ length: 8000 }, (_, index) => [index.toString(36), '']));
     const view = viewOf({ ...MINIMAL, attributes });
-    assert.deepEqual(JSON.parse(plainLine(view)), view.toEvent(EPOCH));
+    assert.deepEqual(JSON.parse(plainLine(view)), view.toEvent(EPOCHS));
   });
 
   it('keeps up when the second changes from event to event and back', () => {
-    const encoder = new NativeJsonEncoder(EPOCH, 'plain');
+    const encoder = new NativeJsonEncoder(EPOCHS, 'plain');
     for (const sec of [0, 1, 1, 0xffffffff, 0, 1_700_000_000]) {
       const view = viewOf(MINIMAL, { time: { sec, nanos: 5 } });
-      assert.deepEqual(JSON.parse(Buffer.from(encoded(encoder, view)).toString()), view.toEvent(EPOCH));
+      assert.deepEqual(JSON.parse(Buffer.from(encoded(encoder, view)).toString()), view.toEvent(EPOCHS));
     }
   });
 
@@ -129,7 +129,7 @@ describe('NativeJsonEncoder', () => {
     const events = Array.from({ length: 50 }, (_, index): NewEvent => ({ ...MINIMAL, id: 'x'.repeat(index * 11) }));
     const { memory, committed } = segmentOf(events);
     const view = new EventView(memory);
-    const encoder = new NativeJsonEncoder(EPOCH, 'plain');
+    const encoder = new NativeJsonEncoder(EPOCHS, 'plain');
     const out = new Uint8Array(encoder.maxBytes(memory.byteLength) + 50 * encoder.maxBytes(0));
     let pos = 0;
     for (view.at = SEGMENT.HEADER_BYTES; view.at < committed; view.at += view.byteLength) {

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { formatTextLine } from '../../../src/codec/text-line.ts';
 import type { NewEvent, Timestamp } from '../../../src/event/event.ts';
-import { EPOCH, viewOf } from '../../support/log.ts';
+import { EPOCHS, viewOf } from '../../support/log.ts';
 
 const ID = '3277ec2e57cde72cbd20a1fea4bb4444e29df67f6fc27e60f8532b733b7ef400';
 const TIME = { sec: 1_652_174_434, nanos: 661_862_100 };
 
 function line(event: NewEvent, time: Timestamp = TIME): string {
-  return formatTextLine(viewOf(event, { time }).toEvent(EPOCH));
+  return formatTextLine(viewOf(event, { time }).toEvent(EPOCHS));
 }
 
 describe('formatTextLine', () => {

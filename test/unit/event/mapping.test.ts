@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
+import { Epochs } from '../../../src/event/epochs.ts';
 import { describe, it } from 'node:test';
 import * as protoLoader from '@grpc/proto-loader';
 import { utf8 } from '../../../src/codec/bytes.ts';
@@ -24,7 +25,7 @@ import { projectRoot } from '../../architecture/source.ts';
 import { eventOfLine } from '../../support/packed.ts';
 
 const PAGE = fs.readFileSync(path.join(projectRoot(), 'docs/mapping.md'), 'utf8');
-const EPOCH = 'k3x7q2mf';
+const EPOCHS = new Epochs([{ epoch: 'k3x7q2mf', firstSeq: 1 }]);
 const TIME = parseTime('2026-05-10T09:20:34.661862100Z', { sec: 0, nanos: 0 });
 const SEQ = 7;
 const UNKNOWN = { pid: 0, exitCode: 0, known: false };
@@ -97,7 +98,7 @@ function encode(encoder: Encoder, event: EventView): Uint8Array {
 }
 
 function nativeLine(event: EventView): string {
-  return Buffer.from(encode(new NativeJsonEncoder(EPOCH, 'plain'), event)).toString('utf8');
+  return Buffer.from(encode(new NativeJsonEncoder(EPOCHS, 'plain'), event)).toString('utf8');
 }
 
 function dockerLine(event: EventView): string {

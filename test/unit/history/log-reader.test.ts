@@ -12,7 +12,7 @@ const INDEX = 3;
 
 function makeReader(): { readonly reader: LogReader; readonly state: LogState } {
   const memory = LogState.allocate();
-  return { reader: new LogReader(memory, INDEX), state: new LogState(memory) };
+  return { reader: new LogReader(memory, INDEX, 0), state: new LogState(memory) };
 }
 
 function append(writer: SegmentWriter, count: number): void {
@@ -143,7 +143,7 @@ describe('LogReader', () => {
           return claimWakeUp(state.asleep, INDEX);
         },
         right: () => {
-          const reader = new LogReader(state.memory, INDEX);
+          const reader = new LogReader(state.memory, INDEX, 0);
           reader.open(writer.segment.memory);
           do while (reader.take());
           while (!reader.sleep());

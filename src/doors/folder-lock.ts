@@ -1,0 +1,27 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { asTocsinError, TocsinError } from '../event/errors.ts';
+import { loadPosix } from './posix.ts';
+
+const FOLDER_MODE = 0o700;
+const LOCK_FILE = 'lock';
+
+/**
+ * Creates the folder if it is missing, and keeps every other process out of it until `close`.
+ * @throws ERR_HISTORY_UNUSABLE, ERR_POSIX_UNAVAILABLE
+ */
+export async function lockFolder(folder: string): Promise<{ close(): void }> {
+  const posix = await loadPosix();
+  let fd: number;
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+    fd = fs.openSync(path.join(folder, LOCK_FILE), 'a', 0o600);
+  } catch (error) {
+    throw asTocsinError(error, 'ERR_HISTORY_UNUSABLE');
+  }
+  if (posix.lockDescription(fd) !== 0) {
+    fs.closeSync(fd);
+    throw new TocsinError('ERR_HISTORY_UNUSABLE', `another process writes the history in ${folder}`);
+  }
+  return { close: () => fs.closeSync(fd) };
+}

@@ -1,0 +1,255 @@
+import type { GapReason, Timestamp } from '../event/event.ts';
+import { compareTime } from '../event/time.ts';
+import { HISTORY_BATCH, HISTORY_FILE, SEGMENT } from '../messages/layout.ts';
+import type { Crc32, Disk } from './disk.ts';
+import { FileIndex } from './file-index.ts';
+import { type BadStretch, FileReader, type FoundBatch } from './file-reader.ts';
+import { type FileHead, fileName, indexName } from './history-file.ts';
+import { type Run, Segment } from './segment.ts';
+
+export interface HistoryLimits {
+  /** 0 = no limit, as for the others. */
+  readonly events: number;
+  readonly bytes: number;
+  readonly ageMs: number;
+}
+
+/** Records from disk, in memory of their own, and why they do not begin where they were wanted, if so. */
+export interface DiskPage {
+  readonly run: Run;
+  readonly reason: GapReason;
+}
+
+interface KnownFile {
+  readonly head: FileHead;
+  index: FileIndex | undefined;
+  /** How much of the file the index knows. */
+  covered: number;
+}
+
+/** Events of one page, at most; a batch that is larger makes a page of its own. */
+const PAGE_BYTES = 512 * 1024;
+/** Clients that are behind together ask for the same ones. */
+const KEPT_PAGES = 4;
+/** Whoever reads on comes back for what follows. */
+const KEPT_READERS = 4;
+
+/** Where the page behind one that was given begins. */
+interface Continuation {
+  readonly file: KnownFile;
+  readonly reader: FileReader;
+  nextSeq: number;
+  offset: number;
+}
+
+/** The log's past on disk: which files there are, where in them an event is, and how long they stay. */
+export class HistoryFiles {
+  readonly #disk: Disk;
+  readonly #crc32: Crc32;
+  readonly #limits: HistoryLimits;
+  readonly #files: KnownFile[];
+  readonly #pages: { readonly run: Run; readonly nextSeq: number }[] = [];
+  readonly #readers: Continuation[] = [];
+  readonly #setAside = new Set<string>();
+  readonly #onCorrupt: (bytes: number) => void;
+
+  constructor(env: {
+    readonly disk: Disk;
+    readonly crc32: Crc32;
+    readonly limits: HistoryLimits;
+    readonly files: readonly FileHead[];
+    /** A stretch of so many bytes cannot be read, and has been set aside. */
+    readonly onCorrupt: (bytes: number) => void;
+  }) {
+    this.#disk = env.disk;
+    this.#crc32 = env.crc32;
+    this.#limits = env.limits;
+    this.#files = env.files.map((head) => ({ head, index: undefined, covered: 0 }));
+    this.#onCorrupt = env.onCorrupt;
+  }
+
+  /** First event of the oldest file; undefined when there is no file. */
+  get oldestSeq(): number | undefined {
+    return this.#files[0]?.head.firstSeq;
+  }
+
+  /** The collector has begun a file. */
+  opened(head: FileHead): void {
+    // What was begun in vain before has been given up.
+    while ((this.#files.at(-1)?.head.firstSeq ?? 0) >= head.firstSeq) this.#files.pop();
+    this.#files.push({ head, index: undefined, covered: 0 });
+  }
+
+  /** Removes the files that the limits leave no room for; never the newest. @returns how many */
+  retain(now: Timestamp, headSeq: number): number {
+    let removed = 0;
+    let bytes = this.#limits.bytes > 0 ? this.#files.reduce((sum, { head }) => sum + this.#size(head), 0) : 0;
+    while (this.#files.length > 1) {
+      const [oldest, next] = this.#files as [KnownFile, KnownFile];
+      const { events, bytes: maxBytes, ageMs } = this.#limits;
+      const isTooMany = events > 0 && next.head.firstSeq <= headSeq + 1 - events;
+      const isTooLarge = maxBytes > 0 && bytes > maxBytes;
+      const isTooOld = ageMs > 0 && now.sec - next.head.after.sec > ageMs / 1000;
+      if (!isTooMany && !isTooLarge && !isTooOld) break;
+      bytes -= this.#size(oldest.head);
+      this.#files.shift();
+      removed += 1;
+      for (const name of [fileName(oldest.head.firstSeq), indexName(oldest.head.firstSeq)]) this.#remove(name);
+    }
+    return removed;
+  }
+
+  /** The first event that is not older than `time`, to within an index entry; undefined when there is no file. */
+  locate(time: Timestamp): number | undefined {
+    const file = this.#files.findLast(({ head }) => compareTime(head.after, time) < 0) ?? this.#files[0];
+    if (!file) return undefined;
+    return this.#index(file).findTime(time)?.seq ?? file.head.firstSeq;
+  }
+
+  /**
+   * The records from `seq` on, up to `headSeq` at most, of one file.
+   * @returns undefined when no file has an event from there on
+   */
+  page(seq: number, headSeq: number): DiskPage | undefined {
+    const kept = this.#pages.find(({ run, nextSeq }) => run.firstSeq <= seq && seq < nextSeq);
+    if (kept) return { run: from(kept.run, seq), reason: 'retention' };
+    let reason: GapReason = 'retention';
+    let first = this.#files.findLastIndex(({ head }) => head.firstSeq <= seq);
+    for (first = Math.max(0, first); first < this.#files.length; first += 1) {
+      const read = this.#read(this.#files[first]!, seq, headSeq);
+      if (read.isCorrupt) reason = 'corruption';
+      if (read.run) return { run: read.run, reason };
+    }
+    return undefined;
+  }
+
+  #read(file: KnownFile, seq: number, headSeq: number): { readonly run?: Run; readonly isCorrupt: boolean } {
+    let isCorrupt = false;
+    try {
+      const place = this.#placeOf(file, seq);
+      const { reader } = place;
+      const found: Uint8Array[] = [];
+      let bytes = 0;
+      let firstSeq = 0;
+      for (let item = reader.next(); item; item = reader.next()) {
+        if (!('head' in item)) {
+          this.#keepAside(file, item);
+          isCorrupt = true;
+          if (found.length > 0) break;
+          continue;
+        }
+        const { head, offset } = item;
+        if (head.firstSeq > headSeq) break;
+        if (head.count === 0 || head.firstSeq + head.count <= seq) continue;
+        // Behind a hole another page begins.
+        if (found.length > 0 && (head.firstSeq !== place.nextSeq || bytes + head.eventBytes > PAGE_BYTES)) break;
+        if (found.length === 0) ({ firstSeq } = head);
+        found.push(eventsOf(item));
+        bytes += head.eventBytes;
+        place.nextSeq = head.firstSeq + head.count;
+        place.offset = offset + head.length;
+      }
+      if (found.length === 0) return { isCorrupt };
+      const run = toRun(found, bytes, firstSeq);
+      this.#pages.push({ run, nextSeq: place.nextSeq });
+      if (this.#pages.length > KEPT_PAGES) this.#pages.shift();
+      this.#readers.push(place);
+      if (this.#readers.length > KEPT_READERS) this.#readers.shift();
+      return { run: from(run, Math.max(seq, firstSeq)), isCorrupt };
+    } catch {
+      // A file that cannot be read has no events.
+      return { isCorrupt: this.#size(file.head) > 0 };
+    }
+  }
+
+  /** A reader that stands before the batch of `seq`, or a little before that. */
+  #placeOf(file: KnownFile, seq: number): Continuation {
+    const index = this.#readers.findIndex((place) => place.file === file && place.nextSeq === seq);
+    if (index >= 0) {
+      const [place] = this.#readers.splice(index, 1) as [Continuation];
+      place.reader.seek(place.offset);
+      return place;
+    }
+    const offset = this.#index(file).find(seq)?.offset ?? HISTORY_FILE.BYTES;
+    const reader = new FileReader(this.#disk, fileName(file.head.firstSeq), this.#crc32, offset);
+    return { file, reader, nextSeq: 0, offset };
+  }
+
+  /** Up to the end of the file as it is now. */
+  #index(file: KnownFile): FileIndex {
+    const name = fileName(file.head.firstSeq);
+    file.index ??= this.#storedIndex(file);
+    if (file.covered < this.#size(file.head)) {
+      const reader = new FileReader(this.#disk, name, this.#crc32, Math.max(file.covered, HISTORY_FILE.BYTES));
+      for (let item = reader.nextHead(); item; item = reader.nextHead()) file.index.add(item.offset, item.head);
+      file.covered = reader.position;
+    }
+    return file.index;
+  }
+
+  #storedIndex(file: KnownFile): FileIndex {
+    const name = indexName(file.head.firstSeq);
+    try {
+      const bytes = new Uint8Array(this.#disk.size(name));
+      this.#disk.read(name, 0, bytes);
+      const stored = FileIndex.unpack(bytes, this.#crc32);
+      if (stored) {
+        file.covered = stored.covered;
+        return stored.index;
+      }
+    } catch {
+      // There is none.
+    }
+    return new FileIndex();
+  }
+
+  /** What cannot be read is copied beside the history, once, for whoever wants to look at it. */
+  #keepAside(file: KnownFile, { offset, length }: BadStretch): void {
+    const name = `${file.head.firstSeq}-${offset}.corrupt`;
+    if (this.#setAside.has(name)) return;
+    this.#setAside.add(name);
+    this.#onCorrupt(length);
+    const bytes = new Uint8Array(Math.min(length, PAGE_BYTES));
+    this.#disk.read(fileName(file.head.firstSeq), offset, bytes);
+    this.#disk.write(name, bytes);
+  }
+
+  #size(head: FileHead): number {
+    try {
+      return this.#disk.size(fileName(head.firstSeq));
+    } catch {
+      return 0;
+    }
+  }
+
+  #remove(name: string): void {
+    try {
+      this.#disk.remove(name);
+    } catch {
+      // Gone already.
+    }
+  }
+}
+
+function eventsOf({ bytes, at, head }: FoundBatch): Uint8Array {
+  return bytes.slice(at + HISTORY_BATCH.BYTES, at + HISTORY_BATCH.BYTES + head.eventBytes);
+}
+
+/** Records as a segment, which is what readers know. */
+function toRun(parts: readonly Uint8Array[], bytes: number, firstSeq: number): Run {
+  const segment = Segment.create(SEGMENT.HEADER_BYTES + bytes, firstSeq);
+  let at: number = SEGMENT.HEADER_BYTES;
+  for (const part of parts) {
+    segment.view.bytes.set(part, at);
+    at += part.length;
+  }
+  segment.commit(at);
+  return { segment, from: SEGMENT.HEADER_BYTES, to: at, firstSeq };
+}
+
+/** The run from one of its events on. */
+function from(run: Run, seq: number): Run {
+  let at = run.from;
+  for (let skip = seq - run.firstSeq; skip > 0; skip -= 1) at += run.segment.recordBytes(at);
+  return { ...run, from: at, firstSeq: seq };
+}

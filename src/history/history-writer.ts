@@ -1,0 +1,193 @@
+import type { Epochs } from '../event/epochs.ts';
+import type { Timestamp } from '../event/event.ts';
+import { HISTORY_FILE } from '../messages/layout.ts';
+import { BatchPacker, type NewBatch, readBatchHead } from './batch.ts';
+import type { Crc32, Disk, SegmentSink } from './disk.ts';
+import { FileIndex } from './file-index.ts';
+import { type FileHead, fileName, indexName, packFileHead } from './history-file.ts';
+import type { SavedState, SavedWriter } from './saved-state.ts';
+
+/** Where a history goes on. */
+export interface HistoryTail {
+  readonly firstSeq: number;
+  /** Everything behind it is cut off. */
+  readonly length: number;
+}
+
+export interface HistoryWriterEnv {
+  readonly disk: Disk;
+  readonly crc32: Crc32;
+  readonly epochs: Epochs;
+  readonly writer: SavedWriter;
+  /** A file is closed at this size, or when its events span this time. */
+  readonly fileBytes: number;
+  readonly fileAgeSec: number;
+  /** The file to go on with; without one the first batch begins one. */
+  readonly tail: HistoryTail | undefined;
+  /** Everything that the log knows besides events, now. */
+  readonly snapshot: () => Iterable<SavedState>;
+  /** A file was begun. */
+  readonly opened: (file: FileHead) => void;
+}
+
+interface OpenFile {
+  readonly firstSeq: number;
+  readonly sink: SegmentSink;
+  readonly index: FileIndex;
+  /** Of its first event's time. */
+  readonly beganSec: number;
+  /** An index of only its end would hide what is before. */
+  readonly isIndexed: boolean;
+}
+
+/** State that is written at once, at most; a longer list takes several batches. */
+const STATE_PER_BATCH = 256;
+
+/**
+ * The end of the history on disk: batches come in order and are appended to the newest file; a file that is large or old enough
+ * is closed and the next one begun with a snapshot. When a call throws, the batch is not there: `reopen`, and try again.
+ */
+export class HistoryWriter {
+  readonly #env: HistoryWriterEnv;
+  readonly #packer: BatchPacker;
+  #file: OpenFile | undefined;
+  /** Bytes of the file that are whole batches. */
+  #length = 0;
+  #isOpened = false;
+  /** Settles when the files before are safe. */
+  #retired: Promise<unknown> = Promise.resolve();
+  /** The time of the newest event that was written. */
+  #last: Timestamp;
+
+  constructor(env: HistoryWriterEnv, last: Timestamp) {
+    this.#env = env;
+    this.#packer = new BatchPacker(env.crc32);
+    this.#last = last;
+    if (env.tail) this.#open(env.tail, last.sec, false);
+  }
+
+  /** Hands a batch to the system. @throws what the disk threw */
+  append(batch: NewBatch): void {
+    if (!this.#file || this.#isDone(this.#file, batch)) this.begin(batch.firstSeq);
+    if (!this.#isOpened) {
+      this.#isOpened = true;
+      this.#write({ ...this.#empty(batch.firstSeq), state: [{ opened: this.#env.writer }] });
+    }
+    this.#write(batch);
+  }
+
+  /** Resolves when everything that was appended before is safe from a loss of power. */
+  sync(): Promise<void> {
+    return Promise.all([this.#retired, this.#file?.sink.sync()]).then(() => {});
+  }
+
+  /** What has been written so far; undefined before the first file. */
+  get mark(): HistoryTail | undefined {
+    return this.#file && { firstSeq: this.#file.firstSeq, length: this.#length };
+  }
+
+  /** After a failure: what came behind the mark is given up, and the next batch follows there. @throws as append */
+  reopen(mark: HistoryTail | undefined): void {
+    const before = this.#file;
+    this.#file = undefined;
+    this.#retired = Promise.resolve();
+    try {
+      before?.sink.close();
+    } catch {
+      // It cannot be used any more either way.
+    }
+    if (before && before.firstSeq !== mark?.firstSeq) this.#env.disk.remove(fileName(before.firstSeq));
+    if (mark) this.#open(mark, this.#last.sec, false);
+  }
+
+  /** Begins the file whose first event is `firstSeq`, with a snapshot. @throws as append; then there is no file */
+  begin(firstSeq: number): void {
+    this.#retire();
+    this.#create(firstSeq);
+  }
+
+  /** Says that nothing is missing, and waits until that is on disk. @param nextSeq of the event that would come next */
+  async close(nextSeq: number): Promise<void> {
+    this.append({ ...this.#empty(nextSeq), state: [{ closed: this.#env.writer }] });
+    await this.sync();
+    this.#file?.sink.close();
+    this.#file = undefined;
+  }
+
+  #isDone(file: OpenFile, { first }: NewBatch): boolean {
+    if (this.#length >= this.#env.fileBytes) return true;
+    return this.#length > HISTORY_FILE.BYTES && first.sec - file.beganSec >= this.#env.fileAgeSec;
+  }
+
+  /** The file is complete. */
+  #retire(): void {
+    if (!this.#file) return;
+    const { firstSeq, sink, index, isIndexed } = this.#file;
+    const { disk, crc32 } = this.#env;
+    this.#file = undefined;
+    const retired = sink.sync().finally(() => sink.close());
+    this.#retired = Promise.all([this.#retired, retired]);
+    this.#retired.catch(() => {});
+    if (isIndexed) disk.write(indexName(firstSeq), index.pack(this.#length, crc32));
+  }
+
+  #create(firstSeq: number): void {
+    const { crc32, epochs, snapshot, opened } = this.#env;
+    const epoch = epochs.at(firstSeq);
+    const parent = epochs.spans[epochs.spans.findIndex((span) => span.epoch === epoch) - 1]?.epoch;
+    const head: FileHead = { firstSeq, epoch, parent, after: this.#last };
+    this.#open({ firstSeq, length: 0 }, 0, true);
+    try {
+      this.#file!.sink.append(packFileHead(head, crc32));
+      this.#length = HISTORY_FILE.BYTES;
+      let state: SavedState[] = [{ epochs: epochs.spans }];
+      for (const saved of snapshot()) {
+        state.push(saved);
+        if (state.length < STATE_PER_BATCH) continue;
+        this.#write({ ...this.#empty(firstSeq), state });
+        state = [];
+      }
+      this.#write({ ...this.#empty(firstSeq), state: [...state, { opened: this.#env.writer }] });
+      this.#isOpened = true;
+    } catch (error) {
+      this.#discard();
+      throw error;
+    }
+    opened(head);
+  }
+
+  /** Half a beginning is no file. */
+  #discard(): void {
+    const { disk } = this.#env;
+    const { firstSeq, sink } = this.#file!;
+    this.#file = undefined;
+    try {
+      sink.close();
+      disk.remove(fileName(firstSeq));
+    } catch {
+      // Without an event in it, it is passed over.
+    }
+  }
+
+  #open({ firstSeq, length }: HistoryTail, beganSec: number, isIndexed: boolean): void {
+    const sink = this.#env.disk.open(fileName(firstSeq), length);
+    this.#file = { firstSeq, sink, index: new FileIndex(), beganSec, isIndexed };
+    this.#length = length;
+  }
+
+  #write(batch: NewBatch): void {
+    const file = this.#file!;
+    const bytes = this.#packer.pack(batch);
+    file.sink.append(bytes);
+    const head = readBatchHead(bytes, 0);
+    if (head) file.index.add(this.#length, head);
+    this.#length += bytes.length;
+    if (batch.count === 0) return;
+    if (file.beganSec === 0) this.#file = { ...file, beganSec: batch.first.sec };
+    this.#last = batch.last;
+  }
+
+  #empty(firstSeq: number): Omit<NewBatch, 'state'> {
+    return { events: new Uint8Array(0), count: 0, firstSeq, first: this.#last, last: this.#last };
+  }
+}

@@ -1,0 +1,172 @@
+import type { SavedContainer } from '../event/container-table.ts';
+import type { Epoch } from '../event/cursor.ts';
+import type { EpochSpan } from '../event/epochs.ts';
+import type { Timestamp } from '../event/event.ts';
+import type { SavedPublisher } from '../event/publisher-table.ts';
+import { HISTORY_FILE } from '../messages/layout.ts';
+import { stateOf } from './batch.ts';
+import type { Crc32, Disk } from './disk.ts';
+import { FileReader } from './file-reader.ts';
+import { type FileHead, fileName, firstSeqOf, readFileHead } from './history-file.ts';
+import type { HistoryTail } from './history-writer.ts';
+import type { SavedState, SavedWriter } from './saved-state.ts';
+
+/** What a history tells a process that goes on with it. It can be cloned. */
+export interface Recovered {
+  /** In order; the newest last. */
+  readonly files: readonly FileHead[];
+  /** The file to go on with; undefined when the next event begins one. */
+  readonly tail: HistoryTail | undefined;
+  readonly epochs: readonly EpochSpan[];
+  readonly headSeq: number;
+  /** Of the newest event; seconds 0 = there is none. */
+  readonly time: Timestamp;
+  readonly containers: readonly SavedContainer[];
+  readonly publishers: readonly SavedPublisher[];
+  /** Bytes at the end that were no whole batch. */
+  readonly truncatedBytes: number;
+  /** Whether the last process said that it left nothing behind. */
+  readonly wasClosed: boolean;
+}
+
+interface Reading {
+  readonly state: SavedState[];
+  opened: SavedWriter | undefined;
+  isClosed: boolean;
+  batches: number;
+  nextSeq: number;
+  time: Timestamp;
+  /** Of what can be believed. */
+  length: number;
+  truncated: number;
+  /** Something that had been written whole is gone. */
+  isDamaged: boolean;
+}
+
+/**
+ * Reads what there is of a history, and prepares it to be gone on with. Only the newest file is read whole: each begins with a
+ * snapshot.
+ * @param boot names the life of the machine; @param newEpoch makes a name
+ * @throws what the disk throws
+ */
+export function recoverHistory(
+  disk: Disk,
+  { crc32, boot, newEpoch }: { readonly crc32: Crc32; readonly boot: string; readonly newEpoch: () => Epoch },
+): Recovered {
+  const files = headsOf(disk, crc32);
+  let truncatedBytes = 0;
+  let reading: Reading | undefined;
+  let isDamaged = false;
+  while (files.length > 0) {
+    const last = files.at(-1)!;
+    reading = readFile(disk, crc32, last);
+    truncatedBytes += reading.truncated;
+    isDamaged ||= reading.isDamaged;
+    if (reading.batches > 0) break;
+    // It was begun, and no more.
+    disk.remove(fileName(last.firstSeq));
+    files.pop();
+    reading = undefined;
+  }
+  const last = files.at(-1);
+  if (!last || !reading) {
+    return { ...newLog(newEpoch()), truncatedBytes };
+  }
+  const { state, opened, isClosed, nextSeq, time, length } = reading;
+  const told = state.findLast((saved) => 'epochs' in saved);
+  const epochs = [...(told && 'epochs' in told ? told.epochs : [{ epoch: last.epoch, firstSeq: last.firstSeq }])];
+  // Under `sync` clients saw nothing that a loss of power could take; under `async` they may have.
+  const mayHaveLost = !isClosed && (isDamaged || (opened?.durability !== 'sync' && opened?.boot !== boot));
+  if (mayHaveLost) epochs.push({ epoch: newEpoch(), firstSeq: nextSeq });
+  if (truncatedBytes > 0) disk.open(fileName(last.firstSeq), length).close();
+  return {
+    files,
+    tail: mayHaveLost ? undefined : { firstSeq: last.firstSeq, length },
+    epochs: epochs.slice(-MAX_EPOCHS),
+    headSeq: nextSeq - 1,
+    time,
+    containers: newest(state, (saved) => ('container' in saved ? [saved.container.id, saved.container] : undefined)),
+    publishers: newest(state, (saved) => ('publisher' in saved ? [saved.publisher.name, saved.publisher] : undefined)),
+    truncatedBytes,
+    wasClosed: isClosed,
+  };
+}
+
+/** Cursors of older lives than these are foreign. */
+const MAX_EPOCHS = 1_000;
+
+/** What there is before the first event of a log. */
+export function newLog(epoch: Epoch): Recovered {
+  return {
+    files: [],
+    tail: undefined,
+    epochs: [{ epoch, firstSeq: 1 }],
+    headSeq: 0,
+    time: { sec: 0, nanos: 0 },
+    containers: [],
+    publishers: [],
+    truncatedBytes: 0,
+    wasClosed: true,
+  };
+}
+
+/** The files of a history, in order. One without a header is set aside. */
+export function headsOf(disk: Disk, crc32: Crc32): FileHead[] {
+  const heads: FileHead[] = [];
+  const bytes = new Uint8Array(HISTORY_FILE.BYTES);
+  for (const name of disk.list().sort()) {
+    const firstSeq = firstSeqOf(name);
+    if (firstSeq === undefined) continue;
+    const length = disk.read(name, 0, bytes);
+    const head = readFileHead(bytes.subarray(0, length), crc32);
+    if (head?.firstSeq === firstSeq) heads.push(head);
+    else disk.rename(name, `${name}.corrupt`);
+  }
+  return heads;
+}
+
+function readFile(disk: Disk, crc32: Crc32, file: FileHead): Reading {
+  const reader = new FileReader(disk, fileName(file.firstSeq), crc32);
+  const reading: Reading = {
+    state: [],
+    opened: undefined,
+    isClosed: false,
+    batches: 0,
+    nextSeq: file.firstSeq,
+    time: file.after,
+    length: HISTORY_FILE.BYTES,
+    truncated: 0,
+    isDamaged: false,
+  };
+  for (let item = reader.next(); item; item = reader.next()) {
+    if (!('head' in item)) {
+      if (item.isTail) reading.truncated = item.length;
+      reading.isDamaged ||= item.isTail && !item.isTorn;
+      continue;
+    }
+    const { head, bytes, at } = item;
+    reading.batches += 1;
+    reading.nextSeq = head.firstSeq + head.count;
+    reading.time = head.last;
+    reading.length = item.offset + head.length;
+    reading.isClosed = false;
+    for (const saved of stateOf(bytes, at, head)) {
+      if ('opened' in saved) reading.opened = saved.opened;
+      else if ('closed' in saved) reading.isClosed = true;
+      else reading.state.push(saved);
+    }
+  }
+  return reading;
+}
+
+function newest<T>(state: readonly SavedState[], pick: (saved: SavedState) => readonly [string, T] | undefined): T[] {
+  const byKey = new Map<string, T>();
+  for (const saved of state) {
+    const picked = pick(saved);
+    if (!picked) continue;
+    // The order of publishers is that of their last word.
+    byKey.delete(picked[0]);
+    byKey.set(...picked);
+  }
+  return [...byKey.values()];
+}
