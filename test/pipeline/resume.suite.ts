@@ -7,6 +7,8 @@ import { Fixture, type Threads } from './fixture.ts';
 
 const SSE = { Accept: 'text/event-stream' } as const;
 const ALL = '/v1/events?since=0&follow=false';
+/** Ends what Docker's door would follow. */
+const UNTIL_NOW = 'until=0s';
 
 /** Clients that come back over HTTP/1.1 and go on where they were. */
 export function describeResume(threads: Threads): void {
@@ -130,6 +132,44 @@ export function describeResume(threads: Threads): void {
     });
   });
 
+  describe(`Docker\u2019s door with after (${threads})`, () => {
+    const fixture = new Fixture(threads);
+    before(async () => {
+      await fixture.open();
+      await publish(fixture, 50);
+    });
+    after(() => fixture.close());
+
+    it('begins behind that event, with the bytes that Docker\u2019s clients know', async () => {
+      const { epoch } = fixture.pipeline.stats();
+      for (const version of ['', '/v1.41', '/v1.54']) {
+        const all = (await call(fixture.events, `${version}/events?since=0&${UNTIL_NOW}`)).body.split('\n');
+        assert.equal(all.length, 51);
+        for (const query of [`after=${epoch}-20`, `since=0&after=${epoch}-20`, `after=${epoch}-20&since=99999999999`]) {
+          const answer = await call(fixture.events, `${version}/events?${query}&${UNTIL_NOW}`);
+          assert.deepEqual([answer.status, answer.complete], [200, true]);
+          assert.deepEqual(answer.body.split('\n'), all.slice(20), `${version} ${query}`);
+        }
+      }
+    });
+
+    it('refuses what is no cursor, of another log or of the future with a message', async () => {
+      const { epoch } = fixture.pipeline.stats();
+      for (const [cursor, status, message] of [
+        ['nonsense', 400, /^not a cursor: "nonsense"$/],
+        ['aaaaaaaa-1', 409, /^cursor aaaaaaaa-1 belongs to another log/],
+        [`${epoch}-51`, 400, /is beyond the newest event/],
+      ] as const) {
+        const answer = await call(fixture.events, `/v1.41/events?after=${cursor}&${UNTIL_NOW}`);
+        const body = JSON.parse(answer.body) as { message: string };
+        assert.equal(answer.status, status);
+        assert.equal(answer.headers['content-type'], 'application/json');
+        assert.deepEqual(Object.keys(body), ['message']);
+        assert.match(body.message, message);
+      }
+    });
+  });
+
   describe(`clients that come back too late (${threads})`, () => {
     const fixture = new Fixture(threads);
     let behind = '';
@@ -166,6 +206,11 @@ export function describeResume(threads: Threads): void {
       );
       assert.deepEqual(events.map(seqOf), range(19_951, 20_000));
       assert.deepEqual(await resume(gap!.lastEventId), events);
+    });
+
+    it('are ended without the final chunk on Docker\u2019s door, which has no words for a gap', async () => {
+      const answer = await call(fixture.events, `/events?after=${behind}&${UNTIL_NOW}`);
+      assert.deepEqual([answer.status, answer.complete, answer.body], [200, false, '']);
     });
   });
 }
