@@ -6,6 +6,7 @@ import type { Encoder } from './encoder.ts';
 import { EventLogEncoder } from './event-log.ts';
 import { IsuladGrpcEncoder } from './isulad-grpc.ts';
 import { NativeJsonEncoder } from './native-json.ts';
+import { NativeSseEncoder } from './native-sse.ts';
 
 /** The record itself: for subscribers that read packed records. */
 const packedEncoder: Encoder = {
@@ -23,6 +24,10 @@ export function makeEncoder(format: LaneFormat, epochs: Epochs): Encoder {
       return new NativeJsonEncoder(epochs, 'chunked');
     case 'json-plain':
       return new NativeJsonEncoder(epochs, 'plain');
+    case 'sse-chunked':
+      return new NativeSseEncoder(epochs, 'chunked');
+    case 'sse-plain':
+      return new NativeSseEncoder(epochs, 'plain');
     case 'docker-chunked':
       return new DockerJsonEncoder('modern', 'chunked');
     case 'docker-plain':

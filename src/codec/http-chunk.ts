@@ -1,10 +1,11 @@
+import type { Framing } from '../messages/control.ts';
 import { utf8 } from './bytes.ts';
 
 const HEX = utf8('0123456789abcdef');
 
 /** Room that a line needs before it, and behind it, to become a chunk. */
 export const CHUNK_HEAD_BYTES = 5;
-export const CHUNK_TAIL_BYTES = 6;
+const CHUNK_TAIL_BYTES = 6;
 
 /**
  * Turns the text at `start + 5 .. end` into one HTTP/1.1 chunk that begins at `start`. Nearly every line has 256..4095 bytes,
@@ -29,4 +30,13 @@ export function frameChunk(out: Uint8Array, start: number, end: number): number 
   out[body] = 0x0d;
   out[body + 1] = 0x0a;
   return body + 2;
+}
+
+/** A text that is sent now and then, framed like the events beside it. */
+export function frameText(text: string, framing: Framing): Uint8Array {
+  const bytes = utf8(text);
+  if (framing === 'plain') return bytes;
+  const out = new Uint8Array(CHUNK_HEAD_BYTES + bytes.length + CHUNK_TAIL_BYTES);
+  out.set(bytes, CHUNK_HEAD_BYTES);
+  return out.subarray(0, frameChunk(out, 0, CHUNK_HEAD_BYTES + bytes.length));
 }

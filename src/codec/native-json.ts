@@ -1,6 +1,7 @@
 import type { Epoch } from '../event/cursor.ts';
 import type { Epochs } from '../event/epochs.ts';
 import type { Heartbeat, Lagged } from '../event/event.ts';
+import type { Framing } from '../messages/control.ts';
 import { EVENT, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
 import {
   copyBytes,
@@ -15,7 +16,7 @@ import {
 } from './bytes.ts';
 import type { Encoder } from './encoder.ts';
 import { type EventView, readUint16 } from './event-record.ts';
-import { CHUNK_HEAD_BYTES, CHUNK_TAIL_BYTES, frameChunk } from './http-chunk.ts';
+import { CHUNK_HEAD_BYTES, frameChunk, frameText } from './http-chunk.ts';
 
 const HEX = utf8('0123456789abcdef');
 const SEQ = literal('{"seq":');
@@ -49,7 +50,7 @@ export class NativeJsonEncoder implements Encoder {
   #beforeNanos = literal('');
   #betweenNanos = literal('');
 
-  constructor(epochs: Epochs, framing: 'chunked' | 'plain') {
+  constructor(epochs: Epochs, framing: Framing) {
     this.#framed = framing === 'chunked';
     this.#epochs = epochs;
   }
@@ -124,12 +125,8 @@ export class NativeJsonEncoder implements Encoder {
 }
 
 /** A gap or heartbeat line with the same framing as the events beside it. */
-export function encodeNotice(notice: Lagged | Heartbeat, framing: 'chunked' | 'plain'): Uint8Array {
-  const line = utf8(`${JSON.stringify(notice)}\n`);
-  if (framing === 'plain') return line;
-  const out = new Uint8Array(CHUNK_HEAD_BYTES + line.length + CHUNK_TAIL_BYTES);
-  out.set(line, CHUNK_HEAD_BYTES);
-  return out.subarray(0, frameChunk(out, 0, CHUNK_HEAD_BYTES + line.length));
+export function encodeNotice(notice: Lagged | Heartbeat, framing: Framing): Uint8Array {
+  return frameText(`${JSON.stringify(notice)}\n`, framing);
 }
 
 function writeAttributes(event: EventView, from: number, out: Uint8Array, start: number): number {

@@ -15,7 +15,7 @@ type Bound = Timestamp | 'past' | 'future' | undefined;
 
 /**
  * The subscription that a query of Docker's `GET /events` describes. Parameters that Docker does not know are ignored, of
- * several equal ones the first counts.
+ * several equal ones the first counts. `after` is ours: the cursor of an event, which wins over `since`.
  * @throws ERR_PARAMETER_INVALID, ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_FILTER_INVALID
  */
 export function parseDockerQuery(target: URL, format: LaneFormat, now: Timestamp): Subscription {
@@ -23,7 +23,8 @@ export function parseDockerQuery(target: URL, format: LaneFormat, now: Timestamp
   const query = target.searchParams;
   const since = parseBound('since', query.get('since') ?? '', now);
   const until = parseBound('until', query.get('until') ?? '', now);
-  if (isTime(since) && isTime(until) && compareTime(since, until) > 0) {
+  const after = query.get('after');
+  if (!after && isTime(since) && isTime(until) && compareTime(since, until) > 0) {
     throw new TocsinError(
       'ERR_SINCE_AFTER_UNTIL',
       `\`since\` time (${query.get('since')}) cannot be after \`until\` time (${query.get('until')})`,
@@ -33,7 +34,7 @@ export function parseDockerQuery(target: URL, format: LaneFormat, now: Timestamp
     door: 'docker',
     peer: 'unix',
     format,
-    start: startPosition(since, until !== undefined, now),
+    start: after ? { from: 'cursor', cursor: after } : startPosition(since, until !== undefined, now),
     ...(isTime(until) ? { until } : {}),
     // Docker shows its whole history for an `until` of 0 or less, and ends.
     follow: until !== 'past',

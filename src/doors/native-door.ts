@@ -1,14 +1,24 @@
 import type http from 'node:http';
 import type { Fanout } from '../actors/fanout.ts';
 import { encodeNotice } from '../codec/native-json.ts';
+import { encodeSseNotice } from '../codec/native-sse.ts';
 import { TocsinError } from '../event/errors.ts';
 import { systemClock } from '../runtime/clock.ts';
+import { JSON_LINES_TYPE, prefersSse, SSE_TYPE } from './accept-header.ts';
 import { framingOf, streamEvents } from './event-stream.ts';
 import { replyText, requireMethod } from './http-reply.ts';
 import { parseNativeQuery } from './native-query.ts';
 import type { SocketWriter } from './socket-writer.ts';
 
-/** The native dialect: `/v1/events` as JSON lines, and the health paths. */
+const JSON_LINES = {
+  headers: { 'Content-Type': JSON_LINES_TYPE, 'Cache-Control': 'no-cache' },
+  encode: encodeNotice,
+} as const;
+const SSE = { headers: { 'Content-Type': SSE_TYPE, 'Cache-Control': 'no-store' }, encode: encodeSseNotice } as const;
+/** Proxies close a connection on which nothing is sent, many of them after 30 s or a minute. */
+const SSE_HEARTBEAT_SEC = 15;
+
+/** The native dialect: `/v1/events` as JSON lines or server-sent events, and the health paths. */
 export class NativeDoor {
   readonly #fanout: Fanout;
   readonly #writer: SocketWriter;
@@ -40,8 +50,16 @@ export class NativeDoor {
 
   async #events(request: http.IncomingMessage, response: http.ServerResponse, query: URLSearchParams): Promise<void> {
     const framing = framingOf(request);
-    const handle = await this.#fanout.subscribe(parseNativeQuery(query, `json-${framing}`, this.#clock.now()));
-    const headers = { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-cache' };
-    streamEvents(request, response, handle, this.#writer, headers, (notice) => encodeNotice(notice, framing));
+    const { accept, 'last-event-id': lastEventId } = request.headers;
+    const isSse = prefersSse(accept);
+    const subscription = parseNativeQuery(query, {
+      format: isSse ? `sse-${framing}` : `json-${framing}`,
+      now: this.#clock.now(),
+      heartbeatSec: isSse ? SSE_HEARTBEAT_SEC : 0,
+      lastEventId: isSse ? lastEventId?.toString() : undefined,
+    });
+    const handle = await this.#fanout.subscribe(subscription);
+    const { headers, encode } = isSse ? SSE : JSON_LINES;
+    streamEvents(request, response, handle, this.#writer, headers, (notice) => encode(notice, framing));
   }
 }

@@ -11,11 +11,22 @@ type Parameter = (typeof PARAMETERS)[number];
 const DEFAULT_LAG_LIMIT = 10_000;
 const MAX_HEARTBEAT_SEC = 3_600;
 
+/** What a request says besides its query. */
+export interface NativeRequest {
+  readonly format: LaneFormat;
+  readonly now: Timestamp;
+  /** Used unless the query says otherwise; 0 = none. */
+  readonly heartbeatSec: number;
+  /** The cursor that a returning client got last: it wins over where the query begins. Empty = none. */
+  readonly lastEventId?: string | undefined;
+}
+
 /**
  * The subscription that a query of `GET /v1/events` describes (docs/protocol.md).
  * @throws ERR_PARAMETER_UNKNOWN, ERR_PARAMETER_INVALID, ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_FILTER_INVALID
  */
-export function parseNativeQuery(query: URLSearchParams, format: LaneFormat, now: Timestamp): Subscription {
+export function parseNativeQuery(query: URLSearchParams, request: NativeRequest): Subscription {
+  const { format, now, heartbeatSec, lastEventId } = request;
   const given = new Map<Parameter, string>();
   for (const [key, value] of query) {
     const parameter = PARAMETERS.find((known) => known === key);
@@ -28,7 +39,8 @@ export function parseNativeQuery(query: URLSearchParams, format: LaneFormat, now
     if (given.has(parameter)) throw invalid(parameter, 'one value', 'several');
     given.set(parameter, value);
   }
-  const start = startPosition(given, now);
+  const asked = startPosition(given, now);
+  const start: StartPosition = lastEventId ? { from: 'cursor', cursor: lastEventId } : asked;
   const untilText = given.get('until');
   const until = untilText === undefined ? undefined : parseTime(untilText, now);
   if (start.from === 'time' && until && compareTime(start.time, until) > 0) {
@@ -45,7 +57,7 @@ export function parseNativeQuery(query: URLSearchParams, format: LaneFormat, now
     ...(name ? { name } : {}),
     filter: parseFilters(given.get('filters') ?? ''),
     lagLimit: parseLag(given.get('lag') ?? 'catch-up'),
-    heartbeatMs: parseHeartbeat(given.get('heartbeat') ?? '0') * 1000,
+    heartbeatMs: parseHeartbeat(given.get('heartbeat') ?? String(heartbeatSec)) * 1000,
   };
 }
 

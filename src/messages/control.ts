@@ -50,6 +50,8 @@ export interface Subscription {
 /** Wire formats that lanes are made of. */
 export type LaneFormat =
   | `json-${Framing}`
+  /** The same lines as server-sent events. */
+  | `sse-${Framing}`
   /** Docker's JSON; `legacy` is that of API versions below 1.52. */
   | `docker-${Framing}`
   | `docker-legacy-${Framing}`

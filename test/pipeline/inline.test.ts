@@ -1,7 +1,9 @@
 import { describeBadInput } from './bad-input.suite.ts';
 import { describePipeline } from './pipeline.suite.ts';
 import { describePublish } from './publish.suite.ts';
+import { describeResume } from './resume.suite.ts';
 
 describePipeline('inline');
 describeBadInput('inline');
 describePublish('inline');
+describeResume('inline');

@@ -89,11 +89,11 @@ export interface Answer {
 export function call(
   socketPath: string,
   requestPath: string,
-  options: { method?: string; body?: string | Buffer } = {},
+  options: { method?: string; body?: string | Buffer; headers?: Readonly<Record<string, string>> } = {},
 ): Promise<Answer> {
-  const { method = 'GET', body } = options;
+  const { method = 'GET', body, headers } = options;
   return new Promise((resolve, reject) => {
-    const request = http.request({ socketPath, path: requestPath, method, agent: false }, (response) => {
+    const request = http.request({ socketPath, path: requestPath, method, agent: false, headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', () => {});

@@ -4,6 +4,7 @@ import { EventView } from '../../src/codec/event-record.ts';
 import type { TocsinError } from '../../src/event/errors.ts';
 import type { Lagged } from '../../src/event/event.ts';
 import type { LaneFormat } from '../../src/messages/control.ts';
+import { EventSourceParser } from './event-source.ts';
 import { decodeEvent, unframed } from './isulad-proto.ts';
 
 /** What a client was told, in order: sequence numbers of events (ids where the format has no numbers), and gaps. */
@@ -144,6 +145,10 @@ function decode(format: LaneFormat, bytes: Uint8Array): (number | string)[] {
       return Buffer.from(bytes).toString().trimEnd().split('\n').map(seqOfLine);
     case 'json-chunked':
       return decodeChunks(Buffer.from(bytes)).map(seqOfLine);
+    case 'sse-plain':
+      return seqsOfSse(Buffer.from(bytes));
+    case 'sse-chunked':
+      return decodeChunks(Buffer.from(bytes)).flatMap((frame) => seqsOfSse(Buffer.from(frame)));
     case 'docker-plain':
     case 'docker-legacy-plain':
       return Buffer.from(bytes).toString().trimEnd().split('\n').map(idOfDockerLine);
@@ -186,6 +191,10 @@ function decodeChunks(bytes: Buffer): string[] {
 
 function idOfDockerLine(line: string): string {
   return (JSON.parse(line) as { readonly Actor: { readonly ID: string } }).Actor.ID;
+}
+
+function seqsOfSse(bytes: Buffer): number[] {
+  return new EventSourceParser().push(bytes).map(({ data }) => seqOfLine(data));
 }
 
 /** The stock format has no sequence numbers: ids stand for events. */

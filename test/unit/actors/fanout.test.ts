@@ -304,7 +304,7 @@ describe('Fanout: filters', () => {
 
   it('gives every format the same events', async () => {
     const world = await worldWith(50);
-    const formats = ['packed', 'json-plain', 'json-chunked'] as const;
+    const formats = ['packed', 'json-plain', 'json-chunked', 'sse-plain', 'sse-chunked'] as const;
     const sinks = [];
     for (const format of formats) sinks.push(await world.attach({ ...ALL, format }));
     world.publish(...events(50));

@@ -65,6 +65,15 @@ describe('the query of Docker\u2019s /events', () => {
     assert.deepEqual(parse('since=5&since=abc&colour=red').start, { from: 'time', time: { sec: 5, nanos: 0 } });
   });
 
+  it('begins behind the cursor of after, whatever since says, up to until', () => {
+    const behind = { from: 'cursor', cursor: 'testlog2-7' };
+    for (const query of ['after=testlog2-7', 'after=testlog2-7&since=5', 'since=20&until=10&after=testlog2-7&after=x'])
+      assert.deepEqual(parse(query).start, behind, query);
+    assert.deepEqual(parse('after=testlog2-7&until=10').until, { sec: 10, nanos: 0 });
+    assert.equal(parse('after=testlog2-7&until=0').follow, false);
+    assert.deepEqual(parse('after=&since=5').start, { from: 'time', time: { sec: 5, nanos: 0 } });
+  });
+
   it('refuses what Go\u2019s parser refuses', () => {
     assert.throws(() => parse('since=1;until=2'), { message: 'invalid semicolon separator in query' });
     assert.throws(() => parse('since=%zz'), { message: 'invalid URL escape "%zz"' });
