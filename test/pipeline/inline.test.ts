@@ -1,9 +1,11 @@
 import { describeBadInput } from './bad-input.suite.ts';
 import { describePipeline } from './pipeline.suite.ts';
 import { describePublish } from './publish.suite.ts';
+import { describeHistory } from './history.suite.ts';
 import { describeResume } from './resume.suite.ts';
 
 describePipeline('inline');
 describeBadInput('inline');
 describePublish('inline');
 describeResume('inline');
+describeHistory('inline');
