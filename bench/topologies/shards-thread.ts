@@ -37,6 +37,8 @@ const fanout = new Fanout({
   defer,
   later,
   maxDelayMs: 0,
+  limits: { clients: 0, replays: 0 },
+  maxLagBytes: 0,
   makeEncoder: (format) => makeEncoder(format, epochs),
   allocate: () => (bytes) => Buffer.allocUnsafeSlow(bytes),
   collector: nobody,

@@ -29,7 +29,7 @@ export function describeClient(client: Client, { shard, epochs, headSeq, recent,
     lagSeconds: next ? Math.max(0, now.sec - next.sec + (now.nanos - next.nanos) / 1e9) : null,
     delivered: client.delivered,
     missed: client.missed,
-    policy: subscription.lagLimit > 0 ? 'disconnect' : 'catch-up',
+    policy: subscription.dropsOldest ? 'drop-oldest' : subscription.lagLimit > 0 ? 'disconnect' : 'catch-up',
     state: client.blocked ? 'blocked' : isAtHead ? 'live' : 'replaying',
   };
 }

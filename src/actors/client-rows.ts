@@ -2,35 +2,76 @@ import { TocsinError } from '../event/errors.ts';
 import type { ClientTable } from '../messages/client-table.ts';
 import type { Subscription } from '../messages/control.ts';
 import { CLIENT } from '../messages/layout.ts';
+import type { LogState } from '../messages/log-state.ts';
+import type { Quota } from '../messages/quota.ts';
 
-/** The rows of the client table that belong to one shard. */
+/** How many clients all shards together admit; 0 = as many as there are rows. */
+export interface ClientLimits {
+  readonly clients: number;
+  /** Of those, clients that read what was there before they came. */
+  readonly replays: number;
+}
+
+/** The places of one shard's clients: rows of the client table, and their share of what all shards together admit. */
 export class ClientRows {
   readonly #first: number;
   readonly #table: ClientTable;
+  readonly #limits: ClientLimits;
+  readonly #clients: Quota;
+  readonly #replays: Quota;
   readonly #free: number[] = [];
   #taken = 0;
 
-  constructor(shard: number, table: ClientTable) {
+  constructor(shard: number, table: ClientTable, { clients, replays }: LogState, limits: ClientLimits) {
     this.#first = shard * CLIENT.ROWS_PER_SHARD;
     this.#table = table;
+    this.#clients = clients;
+    this.#replays = replays;
+    this.#limits = limits;
   }
 
-  /** @throws ERR_CLIENTS_EXHAUSTED */
-  take(subscription: Subscription): { readonly row: number; readonly generation: number } {
+  /** @param isReplay it begins with what is there already. @throws ERR_CLIENTS_EXHAUSTED, ERR_REPLAYS_EXHAUSTED */
+  take(subscription: Subscription, isReplay: boolean): { readonly row: number; readonly generation: number } {
+    const { clients, replays } = this.#limits;
+    if (!this.#clients.take(clients)) throw exhausted('ERR_CLIENTS_EXHAUSTED', 'clients', 'max-clients', clients);
+    if (isReplay && !this.#replays.take(replays)) {
+      this.#clients.give();
+      throw exhausted('ERR_REPLAYS_EXHAUSTED', 'clients that read history', 'max-replays', replays);
+    }
     const row = this.#free.pop() ?? this.#next();
-    return { row, generation: this.#table.take(row, subscription) };
+    if (row === undefined) {
+      this.#clients.give();
+      if (isReplay) this.#replays.give();
+      throw exhausted('ERR_CLIENTS_EXHAUSTED', 'clients on this shard', 'clients-per-shard', CLIENT.ROWS_PER_SHARD);
+    }
+    // A client that is moved on is none that the clients-checker should end.
+    const lagLimit = subscription.dropsOldest ? 0 : subscription.lagLimit;
+    return { row, generation: this.#table.take(row, { ...subscription, lagLimit }) };
+  }
+
+  /** The client has come to where the log was when it began. */
+  endReplay(): void {
+    this.#replays.give();
   }
 
   free(row: number): void {
+    this.#clients.give();
     this.#table.free(row);
     this.#free.push(row);
   }
 
-  #next(): number {
-    if (this.#taken === CLIENT.ROWS_PER_SHARD) {
-      throw new TocsinError('ERR_CLIENTS_EXHAUSTED', `this shard has ${CLIENT.ROWS_PER_SHARD} clients, its limit`);
-    }
+  #next(): number | undefined {
+    if (this.#taken === CLIENT.ROWS_PER_SHARD) return undefined;
     this.#taken += 1;
     return this.#first + this.#taken - 1;
   }
+}
+
+function exhausted(
+  code: 'ERR_CLIENTS_EXHAUSTED' | 'ERR_REPLAYS_EXHAUSTED',
+  what: string,
+  limit: string,
+  maximum: number,
+) {
+  return new TocsinError(code, `there are ${maximum} ${what}, the limit (${limit})`, { detail: { limit, maximum } });
 }

@@ -50,6 +50,10 @@ export class Client {
   endSeq = Number.MAX_SAFE_INTEGER;
   /** Whether events that are gone count as missed: not for a start position that history no longer reaches. */
   expectsAll: boolean;
+  /** The newest event when it came. Up to there it reads history; only behind it can it fall behind. */
+  readonly headAtStart: number;
+  /** It holds one of the places of those that read history. */
+  isReplaying: boolean;
   /** What it has to be told before anything else. */
   lost: Lagged | undefined;
   blocked = false;
@@ -65,6 +69,7 @@ export class Client {
     readonly subscription: Subscription;
     readonly matcher: Matcher;
     readonly nextSeq: number;
+    readonly headSeq: number;
     readonly nowSec: number;
   }) {
     const { subscription } = init;
@@ -74,6 +79,8 @@ export class Client {
     this.matcher = init.matcher;
     this.laneKey = `${subscription.format} ${init.matcher.key}`;
     this.nextSeq = init.nextSeq;
+    this.headAtStart = init.headSeq;
+    this.isReplaying = init.nextSeq <= init.headSeq;
     this.since = subscription.start.from === 'time' ? subscription.start.time : undefined;
     this.expectsAll = subscription.start.from === 'cursor' || subscription.start.from === 'live';
     this.lastWriteSec = init.nowSec;

@@ -18,7 +18,8 @@ import { admit } from './admission.ts';
 import { Asks } from './asks.ts';
 import { Client, type ClientHandle, type Sink } from './client.ts';
 import { describeClient } from './client-info.ts';
-import { ClientRows } from './client-rows.ts';
+import { type ClientLimits, ClientRows } from './client-rows.ts';
+import { LagPolicy } from './lag-policy.ts';
 import type { Allocate, Lane } from './lane.ts';
 import { Lanes } from './lanes.ts';
 import { Pacer } from './pacer.ts';
@@ -45,6 +46,9 @@ export interface FanoutEnv {
   readonly later: Later;
   /** How long events may wait for others while the shard is busy; 0 = not at all. */
   readonly maxDelayMs: number;
+  readonly limits: ClientLimits;
+  /** How far a client may fall behind; 0 = as far as history reaches. */
+  readonly maxLagBytes: number;
   readonly makeEncoder: (format: LaneFormat) => Encoder;
   readonly allocate: (format: LaneFormat) => Allocate;
   readonly collector: Outbox<CollectorRequest | CollectorCommand>;
@@ -63,6 +67,7 @@ export class Fanout {
   readonly #lanes: Lanes;
   readonly #clients = new Map<number, Client>();
   readonly #rows: ClientRows;
+  readonly #lag: LagPolicy;
   /** Lanes that could go on at once but let others go first. */
   readonly #due = new Set<Lane>();
   readonly #recent = new RecentRuns();
@@ -82,14 +87,15 @@ export class Fanout {
     this.#headSeq = env.headSeq;
     this.#asks = new Asks(env.buffer, env.collector);
     this.#lanes = new Lanes(env);
-    this.#rows = new ClientRows(env.shard, env.clients);
+    this.#rows = new ClientRows(env.shard, env.clients, env.logState, env.limits);
+    this.#lag = new LagPolicy(env);
     this.#pacer = new Pacer(env, () => this.#flush());
   }
 
   receive(message: LogNotice | FanoutCommand | BufferReply | CollectorReply): void {
     switch (message.type) {
       case 'segment-opened':
-        this.#log.open(message.memory);
+        this.#lag.opened(this.#log.open(message.memory));
         return this.#pacer.arrived();
       case 'appended':
         return this.#pacer.arrived();
@@ -119,8 +125,16 @@ export class Fanout {
     const now = this.#env.clock.now();
     for (const lane of this.#lanes.index) this.#report(lane);
     for (const client of this.#clients.values()) {
+      if (client.isReplaying && client.nextSeq > client.headAtStart) this.#endReplay(client);
+      if (client.blocked && this.#lag.isTooFar(client)) this.#cutLagged(client);
       const everyMs = client.subscription.heartbeatMs;
-      if (everyMs > 0 && client.sink && !client.blocked && Math.abs(now.sec - client.lastWriteSec) * 1000 >= everyMs) {
+      if (
+        !client.ended &&
+        everyMs > 0 &&
+        client.sink &&
+        !client.blocked &&
+        Math.abs(now.sec - client.lastWriteSec) * 1000 >= everyMs
+      ) {
         client.lastWriteSec = now.sec;
         this.#tell(client, (sink) => sink.heartbeat(this.#env.epochs.cursor(client.nextSeq - 1)));
       }
@@ -168,8 +182,9 @@ export class Fanout {
     const { matcher, nextSeq, head, lost } = await admit(subscription, { logState, epochs, asks: this.#asks });
     this.#requireOpen();
 
-    const { row, generation } = this.#rows.take(subscription);
-    const client = new Client({ row, generation, subscription, matcher, nextSeq, nowSec: this.#env.clock.now().sec });
+    const { row, generation } = this.#rows.take(subscription, nextSeq <= head);
+    const nowSec = this.#env.clock.now().sec;
+    const client = new Client({ row, generation, subscription, matcher, nextSeq, headSeq: head, nowSec });
     if (!follow) client.endSeq = head;
     client.lost = lost;
     this.#noticeUntil(client);
@@ -276,6 +291,7 @@ export class Fanout {
       client.nextSeq = mark.nextSeq;
       client.expectsAll = true;
       if (!mark.awaitsSince) client.since = undefined;
+      if (client.isReplaying && client.nextSeq > client.headAtStart) this.#endReplay(client);
       const goesOn = events === 0 || this.#write(client, step.bytes, events, lane.clients.size > 1);
       this.#env.clients.progress(client.row, client.nextSeq, client.delivered, client.missed);
       if (!goesOn) return;
@@ -315,6 +331,7 @@ export class Fanout {
     if (client.ended || !client.blocked) return;
     client.blocked = false;
     this.#blocked -= 1;
+    if (client.subscription.dropsOldest && !this.#moveOn(client)) return;
     // Not at once: others that drain at the same time are then served together, and stay together.
     if (client.lane) this.#pumpSoon(client.lane);
   }
@@ -417,15 +434,32 @@ export class Fanout {
       const lag = this.#env.logState.headSeq + 1 - client.nextSeq;
       // One that takes what it is given is catching up, however far behind it is: it began there, or has just come back.
       if (!client.blocked || lag <= client.subscription.lagLimit) return;
-      this.#env.counters.add('lagBreaches');
-      return this.#cut(
-        client,
-        new TocsinError('ERR_CLIENT_LAGGED', `${lag} events behind; the limit is ${client.subscription.lagLimit}`),
-      );
+      return this.#cutLagged(client);
     }
     this.#env.counters.add('cancelsSeen');
     this.#leave(client);
     this.#endSink(client);
+  }
+
+  #cutLagged(client: Client): void {
+    this.#env.counters.add('lagBreaches');
+    this.#cut(client, this.#lag.error(client));
+  }
+
+  /** @returns false when the client had to be told of a gap and has no words for that */
+  #moveOn(client: Client): boolean {
+    client.lane?.settle();
+    const gap = this.#lag.moveOn(client, this.#headSeq);
+    if (!gap) return true;
+    this.#env.counters.add('lagBreaches');
+    if (!this.#tellGap(client, gap)) return false;
+    this.#lanes.place(client, client.lane?.bounds.until);
+    return true;
+  }
+
+  #endReplay(client: Client): void {
+    client.isReplaying = false;
+    this.#rows.endReplay();
   }
 
   /** Ends everybody who is left, now and abnormally. */
@@ -466,6 +500,7 @@ export class Fanout {
     if (client.blocked) this.#blocked -= 1;
     this.#lanes.remove(client);
     this.#clients.delete(client.row);
+    if (client.isReplaying) this.#endReplay(client);
     this.#rows.free(client.row);
     this.#reportDrained();
   }

@@ -33,6 +33,7 @@ const STATUS_OF: Readonly<Partial<Record<ErrorCode, { readonly status: number; r
   ERR_ROUTE_UNKNOWN: { status: UNIMPLEMENTED },
   ERR_PIPELINE_CLOSED: { status: UNAVAILABLE },
   ERR_CLIENTS_EXHAUSTED: { status: RESOURCE_EXHAUSTED },
+  ERR_REPLAYS_EXHAUSTED: { status: RESOURCE_EXHAUSTED },
   ERR_CLIENT_LAGGED: { status: RESOURCE_EXHAUSTED },
   ERR_CLIENT_GAP: { status: DATA_LOSS },
   ERR_DRAIN_TIMEOUT: { status: DATA_LOSS },

@@ -7,7 +7,7 @@ import type { LaneFormat, StartPosition, Subscription } from '../messages/contro
 const PARAMETERS = ['since', 'until', 'after', 'name', 'filters', 'follow', 'heartbeat', 'lag'] as const;
 type Parameter = (typeof PARAMETERS)[number];
 
-/** Events that `lag=disconnect` allows a client to be behind. */
+/** Events that `lag=disconnect` and `lag=drop-oldest` allow a client to be behind. */
 const DEFAULT_LAG_LIMIT = 10_000;
 const MAX_HEARTBEAT_SEC = 3_600;
 
@@ -56,7 +56,7 @@ export function parseNativeQuery(query: URLSearchParams, request: NativeRequest)
     follow: parseSwitch('follow', given.get('follow') ?? 'true'),
     ...(name ? { name } : {}),
     filter: parseFilters(given.get('filters') ?? ''),
-    lagLimit: parseLag(given.get('lag') ?? 'catch-up'),
+    ...parseLag(given.get('lag') ?? 'catch-up'),
     heartbeatMs: parseHeartbeat(given.get('heartbeat') ?? String(heartbeatSec)) * 1000,
   };
 }
@@ -81,12 +81,12 @@ function parseHeartbeat(text: string): number {
   throw invalid('heartbeat', `seconds from 0 to ${MAX_HEARTBEAT_SEC}`, text);
 }
 
-/** @returns events; 0 for `catch-up` */
-function parseLag(text: string): number {
-  if (text === 'catch-up') return 0;
-  const match = /^disconnect(?::([1-9]\d{0,8}))?$/.exec(text);
-  if (!match) throw invalid('lag', 'catch-up, disconnect or disconnect:EVENTS', text);
-  return match[1] ? Number(match[1]) : DEFAULT_LAG_LIMIT;
+function parseLag(text: string): Pick<Subscription, 'lagLimit' | 'dropsOldest'> {
+  if (text === 'catch-up') return { lagLimit: 0 };
+  const match = /^(disconnect|drop-oldest)(?::([1-9]\d{0,8}))?$/.exec(text);
+  if (!match) throw invalid('lag', 'catch-up, disconnect, drop-oldest or one of these with :EVENTS', text);
+  const lagLimit = match[2] ? Number(match[2]) : DEFAULT_LAG_LIMIT;
+  return match[1] === 'drop-oldest' ? { lagLimit, dropsOldest: true } : { lagLimit };
 }
 
 function invalid(parameter: Parameter, expected: string, got: string): TocsinError {

@@ -107,6 +107,26 @@ export const OPTION_TABLE = {
     default: '1ms',
     meaning: 'How long new events may wait for more while a shard is busy with small writes; never while it is idle.',
   },
+  maxClients: {
+    kind: 'count',
+    schema: count(0, 1_000_000),
+    default: '0',
+    meaning: 'Clients that are admitted at a time; 0 = as many as the shards take, 8,192 each.',
+  },
+  maxReplays: {
+    kind: 'count',
+    schema: count(0, 1_000_000),
+    default: '0',
+    meaning:
+      'Clients that may read history at a time, before they have come to where the log was when they began; 0 = all.',
+  },
+  maxLagBytes: {
+    kind: 'size',
+    schema: count(0, Number.MAX_SAFE_INTEGER),
+    default: '0',
+    meaning:
+      'Events that a client which was at the head may fall behind, to within 1 MiB, before it is ended or, with `drop-oldest`, moved on; 0 = as far as history reaches.',
+  },
   drainTimeout: {
     kind: 'duration',
     schema: count(0, MAX_TIMER_MS),

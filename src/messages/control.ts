@@ -41,8 +41,10 @@ export interface Subscription {
   /** Id, name or unique prefix of one container; fixed to its id when the subscription begins. */
   readonly name?: string;
   readonly filter: readonly Term[] | DockerFilters;
-  /** Events that the client may be behind before it is ended; 0 = it catches up from history. */
+  /** Events that the client may be behind before it is ended, or moved on; 0 = it catches up from history. */
   readonly lagLimit: number;
+  /** Beyond its limit it is moved on, and told, instead of being ended. */
+  readonly dropsOldest?: boolean;
   /** 0 = none. */
   readonly heartbeatMs: number;
 }
@@ -75,7 +77,7 @@ export interface ClientInfo {
   readonly lagSeconds: number | null;
   readonly delivered: number;
   readonly missed: number;
-  readonly policy: 'catch-up' | 'disconnect';
+  readonly policy: 'catch-up' | 'drop-oldest' | 'disconnect';
   readonly state: 'live' | 'replaying' | 'blocked';
 }
 

@@ -211,7 +211,10 @@ export const LOG_STATE = {
   /** Int32 words behind the cells, one per log reader (0 = buffer, 1.. = shards): 1 while it needs a wake-up. */
   ASLEEP: 8 * 8,
   MAX_READERS: 64,
-  BYTES: 8 * 8 + 64 * 4,
+  /** Int32 words: clients that are there, and those of them that read history. Writers: all shards, by atomic adds. */
+  CLIENTS: 8 * 8 + 64 * 4,
+  REPLAYS: 8 * 8 + 64 * 4 + 4,
+  BYTES: 8 * 8 + 64 * 4 + 8,
 } as const;
 
 /** A doorbell: one Int32 word in a cache line of its own. */

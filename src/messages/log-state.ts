@@ -1,9 +1,12 @@
 import { LOG_STATE } from './layout.ts';
+import { Quota } from './quota.ts';
 
 /** The few facts about the log that every thread may read at any time. */
 export class LogState {
   readonly memory: SharedArrayBuffer;
   readonly asleep: Int32Array;
+  readonly clients: Quota;
+  readonly replays: Quota;
   readonly #cells: Float64Array;
 
   /** Of a log that goes on behind `headSeq` and has kept its events from `oldestSeq` on. */
@@ -19,6 +22,8 @@ export class LogState {
     this.memory = memory;
     this.#cells = new Float64Array(memory, 0, LOG_STATE.CELLS);
     this.asleep = new Int32Array(memory, LOG_STATE.ASLEEP, LOG_STATE.MAX_READERS);
+    this.clients = new Quota(memory, LOG_STATE.CLIENTS);
+    this.replays = new Quota(memory, LOG_STATE.REPLAYS);
   }
 
   get headSeq(): number {

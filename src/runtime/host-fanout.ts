@@ -32,6 +32,8 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
     defer: standBy.defer,
     later: standBy.later,
     maxDelayMs: init.options.maxDelay,
+    limits: { clients: init.options.maxClients, replays: init.options.maxReplays },
+    maxLagBytes: init.options.maxLagBytes,
     makeEncoder: (format) => makeEncoder(format, epochs),
     // Embedding programs get the lane's memory itself, so it must be shareable; sockets are better off with plain memory.
     allocate: (format) => (format === 'packed' ? allocateShared : (bytes) => Buffer.allocUnsafeSlow(bytes)),

@@ -18,6 +18,8 @@ export interface SubscribeOptions {
   readonly follow?: boolean;
   /** Events that the subscriber may be behind before it is ended with ERR_CLIENT_LAGGED. Default: it catches up. */
   readonly lagLimit?: number;
+  /** What becomes of it then: it is ended, or moved on and told so by a gap. Default `disconnect`. */
+  readonly lagPolicy?: 'disconnect' | 'drop-oldest';
   readonly signal?: AbortSignal;
 }
 
@@ -26,7 +28,7 @@ export interface SubscribeOptions {
  * @throws ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_PARAMETER_INVALID, ERR_FILTER_INVALID, ERR_OPTION_INVALID
  */
 export function subscriptionOf(door: string, options: SubscribeOptions, now: Timestamp): Subscription {
-  const { name, follow = true, lagLimit = 0 } = options;
+  const { name, follow = true, lagLimit = 0, lagPolicy = 'disconnect' } = options;
   const until = options.until === undefined ? undefined : parseTime(options.until, now);
   const start = startPosition(options, now);
   if (start.from === 'time' && until && compareTime(start.time, until) > 0) {
@@ -39,6 +41,13 @@ export function subscriptionOf(door: string, options: SubscribeOptions, now: Tim
   if (!Number.isInteger(lagLimit) || lagLimit < 0) {
     throw new TocsinError('ERR_OPTION_INVALID', `lagLimit: expected a whole number, got ${lagLimit}`);
   }
+  if (lagPolicy !== 'disconnect' && lagPolicy !== 'drop-oldest')
+    throw new TocsinError(
+      'ERR_OPTION_INVALID',
+      `lagPolicy: expected disconnect or drop-oldest, got ${String(lagPolicy)}`,
+    );
+  if (lagPolicy === 'drop-oldest' && lagLimit === 0)
+    throw new TocsinError('ERR_OPTION_INVALID', 'lagPolicy: drop-oldest needs a lagLimit');
   return {
     door,
     peer: 'embedded',
@@ -49,6 +58,7 @@ export function subscriptionOf(door: string, options: SubscribeOptions, now: Tim
     ...(name ? { name } : {}),
     filter,
     lagLimit,
+    ...(lagPolicy === 'drop-oldest' ? { dropsOldest: true } : {}),
     heartbeatMs: 0,
   };
 }

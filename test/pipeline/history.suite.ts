@@ -208,6 +208,59 @@ export function describeHistory(threads: Threads): void {
     });
   });
 
+  describe(`limits of clients (${threads})`, () => {
+    const fixture = new Fixture(threads);
+    before(() => fixture.open({ maxClients: 2, maxReplays: 1, fanouts: 2 }));
+    after(() => fixture.close());
+
+    it('refuse what is beyond them with 429 and the name of the limit, until a place is free', async () => {
+      const { pipeline } = fixture;
+      await pipeline.publishDurable(events(1, 10));
+      const refusal = async (query: string): Promise<unknown> => {
+        const { status, body } = await call(fixture.events, `/v1/events?${query}`);
+        const { code, limit, maximum } = JSON.parse(body) as Record<string, unknown>;
+        return { status, code, limit, maximum };
+      };
+      // It takes nothing, so it goes on reading history.
+      const reading = await pipeline.subscribe({ since: '0' });
+      await pipeline.publishDurable(events(11, 5000));
+      const live = await pipeline.subscribe({});
+      assert.deepEqual(await refusal('follow=false'), {
+        status: 429,
+        code: 'ERR_CLIENTS_EXHAUSTED',
+        limit: 'max-clients',
+        maximum: 2,
+      });
+      assert.equal((await call(fixture.events, '/events', { method: 'GET' })).status, 429, 'on every door');
+      await live.return();
+      await waitFor(async () => (await pipeline.clients()).length === 1, 'a free place');
+      await reading.return();
+      await waitFor(async () => (await pipeline.clients()).length === 0, 'free places');
+      assert.equal((await fixture.log()).length, 5010);
+    });
+
+    it('move a client on that would rather miss events, and tell it', async () => {
+      const { pipeline } = fixture;
+      const subscriber = await pipeline.subscribe({ lagLimit: 100, lagPolicy: 'drop-oldest' });
+      const { headSeq } = pipeline.stats();
+      for (let first = 1; first < 60_000; first += 5000) await pipeline.publishDurable(events(first, 5000));
+      let last = headSeq;
+      let missed = 0;
+      for await (const delivery of subscriber) {
+        if (isEvent(delivery)) {
+          assert.equal(delivery.seq, last + 1);
+          last = delivery.seq;
+        } else {
+          assert.deepEqual([delivery.reason, delivery.from], ['policy', last + 1]);
+          missed += delivery.missed ?? 0;
+          last = delivery.to;
+        }
+        if (last === headSeq + 60_000) break;
+      }
+      assert.ok(missed > 10_000, `${missed} missed`);
+    });
+  });
+
   describe(`a disk that fails (${threads})`, () => {
     const fixture = new Fixture(threads);
     const history = path.join(fixture.root, 'history');

@@ -1,3 +1,4 @@
+import type { ClientLimits } from '../../src/actors/client-rows.ts';
 import { ClientsChecker } from '../../src/actors/clients-checker.ts';
 import { Collector } from '../../src/actors/collector.ts';
 import { Fanout } from '../../src/actors/fanout.ts';
@@ -74,7 +75,15 @@ export class World {
   readonly #toCollector: Outbox<CollectorCommand>;
   readonly #witness: LogReader;
 
-  constructor(options: { shards?: number; limits?: Partial<RetentionLimits>; segmentBytes?: number } = {}) {
+  constructor(
+    options: {
+      shards?: number;
+      limits?: Partial<RetentionLimits>;
+      segmentBytes?: number;
+      clients?: Partial<ClientLimits>;
+      maxLagBytes?: number;
+    } = {},
+  ) {
     const { logState, clock, counters } = this;
     const count = options.shards ?? 1;
     this.clientTable = new ClientTable(ClientTable.allocate(count));
@@ -115,6 +124,8 @@ export class World {
           defer: this.deferred.defer,
           later: (_, task) => this.deferred.defer(task),
           maxDelayMs: 1,
+          limits: { clients: 0, replays: 0, ...options.clients },
+          maxLagBytes: options.maxLagBytes ?? 0,
           makeEncoder: (format) => makeEncoder(format, EPOCHS),
           allocate: () => (byteLength) => new Uint8Array(byteLength),
           collector: this.#link<CollectorRequest | CollectorCommand>((message) => {

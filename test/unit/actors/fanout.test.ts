@@ -695,6 +695,72 @@ describe('Fanout: who is ended', () => {
     assert.deepEqual(sink.told, seqs(1, 5000));
   });
 
+  it('moves a client on that drops the oldest, tells it once what it missed, and never one that still reads history', async () => {
+    const world = await worldWith(100);
+    const sink = await world.attach({ ...ALL, lagLimit: 10, dropsOldest: true });
+    await world.run();
+    assert.deepEqual(sink.told, seqs(1, 100), 'however far behind it began');
+    sink.isFull = true;
+    await grow(world, 30);
+    world.checker.tick();
+    await world.run();
+    assert.equal(sink.state, 'open');
+    const before = sink.told.length;
+    sink.resume();
+    await world.run();
+    const [gap, ...rest] = sink.told.slice(before);
+    const from = before + 1;
+    assert.deepEqual(gap, {
+      type: 'gap',
+      missed: 121 - from,
+      from,
+      to: 120,
+      reason: 'policy',
+      oldest: `${EPOCH}-0`,
+    });
+    assert.deepEqual(rest, seqs(121, 130));
+    await grow(world, 8);
+    assert.deepEqual(sink.told.slice(-8), seqs(131, 138));
+    assert.equal(world.counters.values.lagBreaches, 1);
+  });
+
+  it('cuts a client that drops the oldest when its format has no words for that', async () => {
+    const world = new World();
+    const sink = world.sink();
+    sink.tellsGaps = false;
+    await world.attach({ lagLimit: 10, dropsOldest: true }, sink);
+    sink.isFull = true;
+    await grow(world, 30);
+    sink.resume();
+    await world.run();
+    assert.equal(sink.state, 'ERR_CLIENT_GAP');
+  });
+
+  it('ends a client that falls further behind than the operator allows, in bytes, and moves one on that drops the oldest', async () => {
+    const world = new World({ segmentBytes: 64 * 1024, maxLagBytes: 256 * 1024 });
+    const [plain, dropping] = [await world.attach(), await world.attach({ lagLimit: 1_000_000, dropsOldest: true })];
+    for (const sink of [plain, dropping]) sink.isFull = true;
+    const large = { ...event(), args: 'x'.repeat(4000) };
+    const grown = async (count: number): Promise<void> => {
+      for (let done = 0; done < count; done += 1) {
+        world.publish(large);
+        await world.run();
+      }
+      world.shards[0]!.tick();
+      await world.run();
+    };
+    await grown(50);
+    assert.equal(plain.state, 'open', '200 KB behind is allowed');
+    await grown(50);
+    assert.equal(plain.state, 'ERR_CLIENT_LAGGED');
+    assert.equal(dropping.state, 'open');
+    dropping.resume();
+    await world.run();
+    const last = dropping.events.at(-1);
+    assert.equal(last, 100);
+    assert.ok(dropping.gaps.length > 0, 'it was told');
+  });
+
   it('frees the row of a client that left, and writes nothing more to it', async () => {
     const world = new World();
     const sink = await world.attach();
@@ -799,6 +865,30 @@ describe('Fanout: who is ended', () => {
     assert.deepEqual(leaving.told, seqs(1, 3));
     assert.deepEqual(eager.told, seqs(1, 6));
     assert.deepEqual(other.told, seqs(1, 6));
+  });
+
+  it('refuses clients beyond the limit of all shards, and readers of history beyond theirs, until a place is free', async () => {
+    const world = new World({ shards: 2, clients: { clients: 3, replays: 1 } });
+    world.publish(...events(5));
+    await world.run();
+    const [first, second] = [world.shards[0]!, world.shards[1]!];
+    const reading = await first.subscribe({ ...subscriptionOf(), start: cursor(2) });
+    await assert.rejects(second.subscribe({ ...subscriptionOf(), start: cursor(0) }), {
+      code: 'ERR_REPLAYS_EXHAUSTED',
+      detail: { limit: 'max-replays', maximum: 1 },
+    });
+    const live = await second.subscribe(subscriptionOf());
+    await first.subscribe(subscriptionOf());
+    await assert.rejects(second.subscribe(subscriptionOf()), {
+      code: 'ERR_CLIENTS_EXHAUSTED',
+      detail: { limit: 'max-clients', maximum: 3 },
+    });
+    live.left();
+    const sink = world.sink();
+    sink.start(reading);
+    await world.run();
+    // The first one has read what there was: its place is another's.
+    await second.subscribe({ ...subscriptionOf(), start: cursor(0) });
   });
 
   it('refuses clients beyond its rows and admits one again when a row is free', async () => {

@@ -41,7 +41,9 @@ async function attach(lanes: Lanes, row: number): Promise<Lane> {
     peer: '',
   } as unknown as ConstructorParameters<typeof Client>[0]['subscription'];
   const matcher = await makeMatcher(undefined, [term]);
-  const lane = lanes.place(new Client({ row, generation: 1, subscription, matcher, nextSeq: 1, nowSec: 0 }));
+  const lane = lanes.place(
+    new Client({ row, generation: 1, subscription, matcher, nextSeq: 1, headSeq: 0, nowSec: 0 }),
+  );
   lanes.rest(lane);
   return lane;
 }
