@@ -33,16 +33,20 @@ export class ClientRows {
   /** @param isReplay it begins with what is there already. @throws ERR_CLIENTS_EXHAUSTED, ERR_REPLAYS_EXHAUSTED */
   take(subscription: Subscription, isReplay: boolean): { readonly row: number; readonly generation: number } {
     const { clients, replays } = this.#limits;
-    if (!this.#clients.take(clients)) throw exhausted('ERR_CLIENTS_EXHAUSTED', 'clients', 'max-clients', clients);
+    if (!this.#clients.take(clients))
+      throw new TocsinError('ERR_CLIENTS_EXHAUSTED', ...full('clients', 'max-clients', clients));
     if (isReplay && !this.#replays.take(replays)) {
       this.#clients.give();
-      throw exhausted('ERR_REPLAYS_EXHAUSTED', 'clients that read history', 'max-replays', replays);
+      throw new TocsinError('ERR_REPLAYS_EXHAUSTED', ...full('clients that read history', 'max-replays', replays));
     }
     const row = this.#free.pop() ?? this.#next();
     if (row === undefined) {
       this.#clients.give();
       if (isReplay) this.#replays.give();
-      throw exhausted('ERR_CLIENTS_EXHAUSTED', 'clients on this shard', 'clients-per-shard', CLIENT.ROWS_PER_SHARD);
+      throw new TocsinError(
+        'ERR_CLIENTS_EXHAUSTED',
+        ...full('clients on this shard', 'clients-per-shard', CLIENT.ROWS_PER_SHARD),
+      );
     }
     // A client that is moved on is none that the clients-checker should end.
     const lagLimit = subscription.dropsOldest ? 0 : subscription.lagLimit;
@@ -67,11 +71,7 @@ export class ClientRows {
   }
 }
 
-function exhausted(
-  code: 'ERR_CLIENTS_EXHAUSTED' | 'ERR_REPLAYS_EXHAUSTED',
-  what: string,
-  limit: string,
-  maximum: number,
-) {
-  return new TocsinError(code, `there are ${maximum} ${what}, the limit (${limit})`, { detail: { limit, maximum } });
+/** Message and detail of the error when all places of a kind are taken. */
+function full(what: string, limit: string, maximum: number): [string, { detail: { limit: string; maximum: number } }] {
+  return [`there are ${maximum} ${what}, the limit (${limit})`, { detail: { limit, maximum } }];
 }
