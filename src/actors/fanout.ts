@@ -117,7 +117,7 @@ export class Fanout {
       const everyMs = client.subscription.heartbeatMs;
       if (everyMs > 0 && client.sink && !client.blocked && Math.abs(now.sec - client.lastWriteSec) * 1000 >= everyMs) {
         client.lastWriteSec = now.sec;
-        this.#tell(client, (sink) => sink.heartbeat(formatCursor(this.#env.epoch, client.nextSeq - 1)));
+        this.#beat(client);
       }
     }
   }
@@ -185,7 +185,13 @@ export class Fanout {
   #start(client: Client, sink: Sink): void {
     if (client.ended) return;
     client.sink = sink;
-    this.#pump(this.#lanes.place(client));
+    // At once: a client that is cut off before its first event knows where it began.
+    if (client.subscription.heartbeatMs > 0) this.#beat(client);
+    if (!client.ended) this.#pump(this.#lanes.place(client));
+  }
+
+  #beat(client: Client): void {
+    this.#tell(client, (sink) => sink.heartbeat(formatCursor(this.#env.epoch, client.nextSeq - 1)));
   }
 
   #flush(): void {
