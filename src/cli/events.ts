@@ -6,7 +6,8 @@ import { parseFilterTerm, type Term } from '../event/filter.ts';
 import { parseTime } from '../event/time.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { EXIT_FAILURE, EXIT_OK } from './exit.ts';
-import { request, socketPathOf } from './http-client.ts';
+import { socketPathOf } from '../client/address.ts';
+import { request } from './http-client.ts';
 import { runPaths } from './paths.ts';
 
 interface EventsFlags {

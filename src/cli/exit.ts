@@ -6,7 +6,12 @@ export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 64;
 export const EXIT_UNAVAILABLE = 69;
 
-const UNAVAILABLE: readonly ErrorCode[] = ['ERR_DAEMON_UNAVAILABLE', 'ERR_FIFO_NO_READER', 'ERR_FIFO_MISSING'];
+const UNAVAILABLE: readonly ErrorCode[] = [
+  'ERR_DAEMON_UNAVAILABLE',
+  'ERR_ANSWER_INVALID',
+  'ERR_FIFO_NO_READER',
+  'ERR_FIFO_MISSING',
+];
 const USAGE: readonly ErrorCode[] = [
   'ERR_OPTION_INVALID',
   'ERR_TIME_INVALID',

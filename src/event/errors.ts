@@ -78,6 +78,7 @@ export const ERROR_TABLE = {
     'The POSIX calls of the daemon (koffi) cannot be loaded on this platform.',
   ),
   ERR_DAEMON_UNAVAILABLE: row('environment', 503, 'No daemon answers on the socket.'),
+  ERR_ANSWER_INVALID: row('environment', 502, 'What answers on the socket does not speak as a daemon does.'),
   ERR_COMPILER_MISSING: row('environment', 500, 'The C programs of the benchmark could not be compiled.'),
   ERR_BENCH_INVALID: row(
     'environment',
