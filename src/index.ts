@@ -5,6 +5,7 @@ export { type ErrorCode, type ErrorFamily, TocsinError } from './event/errors.ts
 export type {
   ContainerInfo,
   ContainerSpec,
+  Delivery,
   GapReason,
   Lagged,
   NewEvent,
@@ -18,5 +19,5 @@ export type { Published, PublishOrigin, PublishOutcome } from './runtime/publish
 export type { StateHandlerOptions, StateHandlers, StateHandlerStats } from './runtime/state-handlers.ts';
 export type { Pipeline, PipelineState, PipelineStats } from './runtime/pipeline.ts';
 export type { PushClient, PushClientFunctions } from './runtime/push-client.ts';
-export type { Delivery, Subscriber } from './runtime/subscriber.ts';
+export type { Subscriber } from './runtime/subscriber.ts';
 export type { SubscribeOptions } from './runtime/subscription.ts';

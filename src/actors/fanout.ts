@@ -136,7 +136,7 @@ export class Fanout {
         Math.abs(now.sec - client.lastWriteSec) * 1000 >= everyMs
       ) {
         client.lastWriteSec = now.sec;
-        this.#tell(client, (sink) => sink.heartbeat(this.#env.epochs.cursor(client.nextSeq - 1)));
+        this.#beat(client);
       }
     }
   }
@@ -211,7 +211,13 @@ export class Fanout {
     if (client.ended) return;
     client.sink = sink;
     if (client.lost && !this.#tellGap(client, client.lost)) return;
-    this.#pump(this.#lanes.place(client));
+    // At once: a client that is cut off before its first event knows where it began.
+    if (client.subscription.heartbeatMs > 0) this.#beat(client);
+    if (!client.ended) this.#pump(this.#lanes.place(client));
+  }
+
+  #beat(client: Client): void {
+    this.#tell(client, (sink) => sink.heartbeat(this.#env.epochs.cursor(client.nextSeq - 1)));
   }
 
   #flush(): void {

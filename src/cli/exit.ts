@@ -5,8 +5,14 @@ export const EXIT_OK = 0;
 export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 64;
 export const EXIT_UNAVAILABLE = 69;
+export const EXIT_GAP = 75;
 
-const UNAVAILABLE: readonly ErrorCode[] = ['ERR_DAEMON_UNAVAILABLE', 'ERR_FIFO_NO_READER', 'ERR_FIFO_MISSING'];
+const UNAVAILABLE: readonly ErrorCode[] = [
+  'ERR_DAEMON_UNAVAILABLE',
+  'ERR_ANSWER_INVALID',
+  'ERR_FIFO_NO_READER',
+  'ERR_FIFO_MISSING',
+];
 const USAGE: readonly ErrorCode[] = [
   'ERR_OPTION_INVALID',
   'ERR_TIME_INVALID',
@@ -17,6 +23,7 @@ const USAGE: readonly ErrorCode[] = [
 ];
 
 export function exitCodeOf(error: TocsinError): number {
+  if (error.code === 'ERR_CLIENT_GAP') return EXIT_GAP;
   if (UNAVAILABLE.includes(error.code)) return EXIT_UNAVAILABLE;
   return USAGE.includes(error.code) ? EXIT_USAGE : EXIT_FAILURE;
 }

@@ -1,6 +1,6 @@
 import os from 'node:os';
 import path from 'node:path';
-import { socketPathOf } from './http-client.ts';
+import { socketPathOf } from '../client/address.ts';
 
 /** Where the daemon and its clients meet when nothing else is said. */
 export interface RunPaths {

@@ -63,6 +63,7 @@ export const ERROR_TABLE = {
     'The request body, or one line of it, is larger than the limit that the message names.',
   ),
   ERR_FILE_UNREADABLE: row('environment', 500, 'A file that the command line was given cannot be read.'),
+  ERR_FILE_UNWRITABLE: row('environment', 500, 'A file that the command line was given cannot be written.'),
   ERR_PIPELINE_CLOSED: row('caller', 503, 'The pipeline is draining or stopped.'),
   ERR_FIFO_NO_READER: row('sender', 503, 'Nobody reads the monitor FIFO: no daemon is running on it.'),
   ERR_FIFO_FULL: row('sender', 503, 'The monitor FIFO stayed full for the whole retry time.'),
@@ -78,6 +79,7 @@ export const ERROR_TABLE = {
     'The POSIX calls of the daemon (koffi) cannot be loaded on this platform.',
   ),
   ERR_DAEMON_UNAVAILABLE: row('environment', 503, 'No daemon answers on the socket.'),
+  ERR_ANSWER_INVALID: row('environment', 502, 'What answers on the socket does not speak as a daemon does.'),
   ERR_COMPILER_MISSING: row('environment', 500, 'The C programs of the benchmark could not be compiled.'),
   ERR_BENCH_INVALID: row(
     'environment',

@@ -46,6 +46,9 @@ export interface Lagged {
   readonly oldest: string;
 }
 
+/** One event, or the notice that some are gone. A gap has `type: 'gap'`; no event type of the log is called that. */
+export type Delivery = TocsinEvent | Lagged;
+
 export interface Heartbeat {
   readonly type: 'heartbeat';
   readonly cursor: string;

@@ -67,6 +67,11 @@ export function formatLocalTime(time: Timestamp): string {
   return `${calendarText(time.sec + minutes * 60)}.${nineDigits(time.nanos)}${minutes < 0 ? '-' : '+'}${offset}`;
 }
 
+/** Unix seconds with nine digits behind the point: `1652174434.661862100`. */
+export function secondsText(time: Timestamp): string {
+  return `${time.sec}.${nineDigits(time.nanos)}`;
+}
+
 /** Nanoseconds since 1970 as decimal text, without leading zeros. */
 export function timeNano(time: Timestamp): string {
   return time.sec === 0 ? String(time.nanos) : `${time.sec}${nineDigits(time.nanos)}`;

@@ -1,5 +1,6 @@
 import { asTocsinError, type TocsinError } from '../event/errors.ts';
-import type { Delivery, Subscriber } from './subscriber.ts';
+import type { Delivery } from '../event/event.ts';
+import type { Subscriber } from './subscriber.ts';
 
 /** A client that is called rather than one that iterates: iSulad's stream functions. */
 export interface PushClientFunctions {

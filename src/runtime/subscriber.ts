@@ -2,11 +2,8 @@ import type { MessagePort } from 'node:worker_threads';
 import { EventView } from '../codec/event-record.ts';
 import type { Epochs } from '../event/epochs.ts';
 import { TocsinError } from '../event/errors.ts';
-import type { Lagged, TocsinEvent } from '../event/event.ts';
+import type { Delivery } from '../event/event.ts';
 import type { SubscriberCommand, SubscriberNotice } from '../messages/subscriber.ts';
-
-/** One event, or the notice that some are gone. A gap has `type: 'gap'`; no event type of the log is called that. */
-export type Delivery = TocsinEvent | Lagged;
 
 /**
  * The embedding program's end of a subscription: batches of packed records come in, events come out one by one. A batch is

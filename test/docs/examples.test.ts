@@ -8,7 +8,7 @@ import { CHECKOUT, type Daemon, startDaemon } from '../support/daemon.ts';
 const FOLDER = path.join(CHECKOUT, 'examples');
 
 async function run(name: string, ...args: string[]): Promise<string> {
-  const child = spawn(process.execPath, [path.join(FOLDER, name), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [path.join(FOLDER, name), ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
   assert.equal(await new Promise((resolve) => child.once('close', resolve)), 0, name);
@@ -46,6 +46,13 @@ describe('examples', () => {
       ['1 create c1', '2 start c1'],
     );
     assert.equal(await run('2-tail.mjs', daemon.events, lines[0]!.split(' ', 1)[0]!), `${lines[1]}\n`);
+  });
+
+  it('6-resume goes on where it ended, with the next event', async () => {
+    const { events } = daemon;
+    const cursorFile = path.join(daemon.root, 'cursor');
+    assert.equal(await run('6-resume.mjs', events, cursorFile, '1'), '1 create c1\n');
+    assert.equal(await run('6-resume.mjs', events, cursorFile, '1'), '2 start c1\n');
   });
 
   it('4-state-handler acts on what stopped', async () => {

@@ -17,6 +17,12 @@ console.log((await events.next()).value.id);
 await pipeline.close();
 `;
 
+const CLIENT = `
+import { TocsinClient, TocsinError } from 'tocsin/client';
+const events = new TocsinClient({ host: 'unix:///nowhere.sock' }).events({ reconnect: false });
+await events.next().catch((error) => console.log(error instanceof TocsinError && error.code));
+`;
+
 describe('the package', () => {
   const folder = temporaryFolder();
   const program = path.join(folder, 'program.mjs');
@@ -46,6 +52,12 @@ describe('the package', () => {
     for (const threads of ['workers', 'inline']) assert.equal(run(program, { THREADS: threads }), 'c1\n');
     const tocsin = path.join(folder, 'node_modules/.bin/tocsin');
     assert.match(execFileSync(tocsin, ['--version'], { encoding: 'utf8' }), /^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('has a client that knows nothing of the daemon', () => {
+    const client = path.join(folder, 'client.mjs');
+    fs.writeFileSync(client, CLIENT);
+    assert.equal(run(client, {}), 'ERR_DAEMON_UNAVAILABLE\n');
   });
 
   it('works from a bundle, the threads from a bundle of their own', async () => {

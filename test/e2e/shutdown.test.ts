@@ -22,7 +22,7 @@ describe('SIGTERM in the middle of a burst', () => {
         kind === 'curl'
           ? spawn('curl', ['-sN', '--unix-socket', daemon.events, 'http://tocsin/v1/events'])
           : kind === 'cli'
-            ? spawn(process.execPath, [MAIN, 'events', '-H', `unix://${daemon.events}`])
+            ? spawn(process.execPath, [MAIN, 'events', '-H', `unix://${daemon.events}`, '--no-reconnect'])
             : spawn(programs.grpcClient, [`unix://${daemon.events}`]);
       let report = '';
       child.stdout.on('data', (piece: Buffer) => {

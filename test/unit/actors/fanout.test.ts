@@ -847,7 +847,7 @@ describe('Fanout: who is ended', () => {
     };
     world.clock.advance(2 * SECOND);
     world.shards[0]!.tick();
-    assert.equal(other.heartbeats.length, 1);
+    assert.equal(other.heartbeats.length, 2);
     assert.equal(broken.state, 'ERR_CLIENT_FAILED');
   });
 
@@ -934,6 +934,7 @@ describe('Fanout: what it says about its clients', () => {
       world.clock.advance(seconds * SECOND);
       world.shards[0]!.tick();
     };
+    assert.deepEqual(sink.heartbeats.splice(0), [`${EPOCH}-3`], 'where it begins');
     tickAfter(9);
     assert.deepEqual(sink.heartbeats, []);
     tickAfter(1);
@@ -946,6 +947,17 @@ describe('Fanout: what it says about its clients', () => {
     tickAfter(5);
     assert.deepEqual(sink.heartbeats, [`${EPOCH}-3`, `${EPOCH}-4`]);
     assert.deepEqual(without.heartbeats, []);
+  });
+
+  it('beats before the first event, with the position at which the client begins', async () => {
+    const world = await worldWith(3);
+    const live = await world.attach({ heartbeatMs: 10_000 });
+    const after = await world.attach({ heartbeatMs: 10_000, start: { from: 'cursor', cursor: `${EPOCH}-1` } });
+    assert.deepEqual(live.heartbeats, [`${EPOCH}-3`]);
+    assert.deepEqual(after.heartbeats, [`${EPOCH}-1`]);
+    world.publish(event());
+    await world.run();
+    assert.deepEqual([live.told, after.told], [[4], [2, 3, 4]]);
   });
 });
 
