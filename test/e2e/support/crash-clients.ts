@@ -101,7 +101,18 @@ export function commandClient(
   let child: ChildProcess | undefined;
   let exited: Promise<unknown> = Promise.resolve();
   const start = (): void => {
-    const args = ['events', '--format', 'json', '-S', '0', '--cursor-file', file, '-H', `unix://${socket}`];
+    const args = [
+      'events',
+      '--reconnect',
+      '--format',
+      'json',
+      '-S',
+      '0',
+      '--cursor-file',
+      file,
+      '-H',
+      `unix://${socket}`,
+    ];
     const started = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
     started.stdout.setEncoding('utf8').on(
       'data',
