@@ -54,7 +54,7 @@ export class HistoryBuffer {
   receive(notice: LogNotice | HistoryFileNotice): void {
     switch (notice.type) {
       case 'segment-opened':
-        this.#memory.open(this.#reader.open(notice.memory));
+        this.#memory.open(this.#reader.open(notice.memory), this.#clock.now());
         return this.#takeIn();
       case 'appended':
       case 'sealed':

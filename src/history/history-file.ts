@@ -25,7 +25,7 @@ export function firstSeqOf(name: string): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 
-export function packFileHead({ firstSeq, epoch, parent, after }: FileHead, crc32: Crc32): Uint8Array {
+export function packFileHead({ firstSeq, epoch, parent, after, createdSec }: FileHead, crc32: Crc32): Uint8Array {
   const out = new Uint8Array(HISTORY_FILE.BYTES);
   const fields = new DataView(out.buffer);
   fields.setUint32(HISTORY_FILE.MAGIC, HISTORY_FILE.MAGIC_VALUE, true);
@@ -34,6 +34,7 @@ export function packFileHead({ firstSeq, epoch, parent, after }: FileHead, crc32
   fields.setUint32(HISTORY_FILE.FIRST_SEQ_HIGH, Math.floor(firstSeq / 0x100000000), true);
   fields.setUint32(HISTORY_FILE.AFTER_SEC, after.sec, true);
   fields.setUint32(HISTORY_FILE.AFTER_NANOS, after.nanos, true);
+  fields.setUint32(HISTORY_FILE.CREATED_SEC, createdSec, true);
   out.set(utf8(epoch), HISTORY_FILE.EPOCH);
   if (parent) out.set(utf8(parent), HISTORY_FILE.PARENT);
   fields.setUint32(HISTORY_FILE.CRC, crc32(out.subarray(HISTORY_FILE.VERSION)), true);
@@ -54,5 +55,6 @@ export function readFileHead(bytes: Uint8Array, crc32: Crc32): FileHead | undefi
     epoch: epochAt(HISTORY_FILE.EPOCH),
     parent: bytes[HISTORY_FILE.PARENT] === 0 ? undefined : epochAt(HISTORY_FILE.PARENT),
     after: { sec: field(HISTORY_FILE.AFTER_SEC), nanos: field(HISTORY_FILE.AFTER_NANOS) },
+    createdSec: field(HISTORY_FILE.CREATED_SEC),
   };
 }

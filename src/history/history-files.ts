@@ -89,7 +89,7 @@ export class HistoryFiles {
       const { events, bytes: maxBytes, ageMs } = this.#limits;
       const isTooMany = events > 0 && next.head.firstSeq <= headSeq + 1 - events;
       const isTooLarge = maxBytes > 0 && bytes > maxBytes;
-      const isTooOld = ageMs > 0 && now.sec - next.head.after.sec > ageMs / 1000;
+      const isTooOld = ageMs > 0 && now.sec - next.head.createdSec > ageMs / 1000;
       if (!isTooMany && !isTooLarge && !isTooOld) break;
       bytes -= this.#size(oldest.head);
       this.#files.shift();

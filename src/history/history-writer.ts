@@ -19,7 +19,8 @@ export interface HistoryWriterEnv {
   readonly crc32: Crc32;
   readonly epochs: Epochs;
   readonly writer: SavedWriter;
-  /** A file is closed at this size, or when its events span this time. */
+  readonly nowSec: () => number;
+  /** A file is closed at this size, or when it is so old. */
   readonly fileBytes: number;
   readonly fileAgeSec: number;
   /** The file to go on with; without one the first batch begins one. */
@@ -34,8 +35,7 @@ interface OpenFile {
   readonly firstSeq: number;
   readonly sink: SegmentSink;
   readonly index: FileIndex;
-  /** Of its first event's time. */
-  readonly beganSec: number;
+  readonly createdSec: number;
   /** An index of only its end would hide what is before. */
   readonly isIndexed: boolean;
 }
@@ -63,12 +63,12 @@ export class HistoryWriter {
     this.#env = env;
     this.#packer = new BatchPacker(env.crc32);
     this.#last = last;
-    if (env.tail) this.#open(env.tail, last.sec, false);
+    if (env.tail) this.#open(env.tail, env.nowSec(), false);
   }
 
   /** Hands a batch to the system. @throws what the disk threw */
   append(batch: NewBatch): void {
-    if (!this.#file || this.#isDone(this.#file, batch)) this.begin(batch.firstSeq);
+    if (!this.#file || this.#isDone(this.#file)) this.begin(batch.firstSeq);
     if (!this.#isOpened) {
       this.#isOpened = true;
       this.#write({ ...this.#empty(batch.firstSeq), state: [{ opened: this.#env.writer }] });
@@ -97,7 +97,7 @@ export class HistoryWriter {
       // It cannot be used any more either way.
     }
     if (before && before.firstSeq !== mark?.firstSeq) this.#env.disk.remove(fileName(before.firstSeq));
-    if (mark) this.#open(mark, this.#last.sec, false);
+    if (mark) this.#open(mark, this.#env.nowSec(), false);
   }
 
   /** Begins the file whose first event is `firstSeq`, with a snapshot. @throws as append; then there is no file */
@@ -114,9 +114,9 @@ export class HistoryWriter {
     this.#file = undefined;
   }
 
-  #isDone(file: OpenFile, { first }: NewBatch): boolean {
-    if (this.#length >= this.#env.fileBytes) return true;
-    return this.#length > HISTORY_FILE.BYTES && first.sec - file.beganSec >= this.#env.fileAgeSec;
+  #isDone({ createdSec }: OpenFile): boolean {
+    const { fileBytes, fileAgeSec, nowSec } = this.#env;
+    return this.#length >= fileBytes || nowSec() - createdSec >= fileAgeSec;
   }
 
   /** The file is complete. */
@@ -132,11 +132,12 @@ export class HistoryWriter {
   }
 
   #create(firstSeq: number): void {
-    const { crc32, epochs, snapshot, opened } = this.#env;
+    const { crc32, epochs, snapshot, opened, nowSec } = this.#env;
+    const createdSec = nowSec();
     const epoch = epochs.at(firstSeq);
     const parent = epochs.spans[epochs.spans.findIndex((span) => span.epoch === epoch) - 1]?.epoch;
-    const head: FileHead = { firstSeq, epoch, parent, after: this.#last };
-    this.#open({ firstSeq, length: 0 }, 0, true);
+    const head: FileHead = { firstSeq, epoch, parent, after: this.#last, createdSec };
+    this.#open({ firstSeq, length: 0 }, createdSec, true);
     try {
       this.#file!.sink.append(packFileHead(head, crc32));
       this.#length = HISTORY_FILE.BYTES;
@@ -169,9 +170,9 @@ export class HistoryWriter {
     }
   }
 
-  #open({ firstSeq, length }: HistoryTail, beganSec: number, isIndexed: boolean): void {
+  #open({ firstSeq, length }: HistoryTail, createdSec: number, isIndexed: boolean): void {
     const sink = this.#env.disk.open(fileName(firstSeq), length);
-    this.#file = { firstSeq, sink, index: new FileIndex(), beganSec, isIndexed };
+    this.#file = { firstSeq, sink, index: new FileIndex(), createdSec, isIndexed };
     this.#length = length;
   }
 
@@ -182,9 +183,7 @@ export class HistoryWriter {
     const head = readBatchHead(bytes, 0);
     if (head) file.index.add(this.#length, head);
     this.#length += bytes.length;
-    if (batch.count === 0) return;
-    if (file.beganSec === 0) this.#file = { ...file, beganSec: batch.first.sec };
-    this.#last = batch.last;
+    if (batch.count > 0) this.#last = batch.last;
   }
 
   #empty(firstSeq: number): Omit<NewBatch, 'state'> {

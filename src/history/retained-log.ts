@@ -25,7 +25,8 @@ interface Retained {
   /** End of what has been taken in, and the sequence number that would come there. */
   end: number;
   nextSeq: number;
-  lastSec: number;
+  /** When it was begun. */
+  readonly openedSec: number;
 }
 
 /**
@@ -56,9 +57,9 @@ export class RetainedLog {
     return this.#bytes;
   }
 
-  open(segment: Segment): void {
+  open(segment: Segment, now: Timestamp): void {
     this.#bytes += segment.byteLength;
-    this.#segments.push({ segment, index: [], end: 0, nextSeq: segment.firstSeq, lastSec: 0 });
+    this.#segments.push({ segment, index: [], end: 0, nextSeq: segment.firstSeq, openedSec: now.sec });
   }
 
   /** Indexes newly committed records. They belong to the newest segments that were opened. */
@@ -72,7 +73,6 @@ export class RetainedLog {
       if ((seq - run.segment.firstSeq) % INDEX_STRIDE === 0) {
         retained.index.push({ at, seq, sec: view.timeSec, nanos: view.timeNanos });
       }
-      retained.lastSec = view.timeSec;
       at += view.byteLength;
     }
     retained.end = run.to;
@@ -84,7 +84,7 @@ export class RetainedLog {
   retain(now: Timestamp): number {
     let segments = 0;
     if (this.#limits.events > 0) this.#oldestSeq = Math.max(this.#oldestSeq, this.#nextSeq - this.#limits.events);
-    while (this.#segments.length > 1 && this.#mayGo(this.#segments[0]!, now)) {
+    while (this.#segments.length > 1 && this.#mayGo(this.#segments[0]!, this.#segments[1]!, now)) {
       const gone = this.#segments.shift()!;
       this.#bytes -= gone.segment.byteLength;
       this.#oldestSeq = Math.max(this.#oldestSeq, gone.nextSeq);
@@ -123,10 +123,11 @@ export class RetainedLog {
     return Math.max(found, this.#oldestSeq);
   }
 
-  #mayGo(oldest: Retained, now: Timestamp): boolean {
+  #mayGo(oldest: Retained, next: Retained, now: Timestamp): boolean {
     if (oldest.nextSeq <= this.#oldestSeq) return true;
     if (this.#bytes > this.#limits.bytes) return true;
-    return this.#limits.ageMs > 0 && oldest.end > 0 && now.sec - oldest.lastSec > this.#limits.ageMs / 1000;
+    // Its newest event came before the next one was begun, whatever time it says.
+    return this.#limits.ageMs > 0 && now.sec - next.openedSec > this.#limits.ageMs / 1000;
   }
 }
 

@@ -45,6 +45,8 @@ export interface HistoryFileHead {
   readonly parent: Epoch | undefined;
   /** Time of the newest event before the file; seconds 0 = none. */
   readonly after: Timestamp;
+  /** Our clock when it was begun. */
+  readonly createdSec: number;
 }
 
 /** What the collector tells the buffer beside the log notices. */

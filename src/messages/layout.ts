@@ -165,6 +165,8 @@ export const HISTORY_FILE = {
   /** The epoch that was continued; eight zero bytes when the log began with this one. */
   PARENT: 40,
   EPOCH_BYTES: 8,
+  /** Our clock when the file was begun; its events came afterwards, whatever their times. */
+  CREATED_SEC: 48,
   BYTES: 64,
   MAGIC_VALUE: 0x31484354,
   VERSION_VALUE: 1,

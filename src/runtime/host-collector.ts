@@ -101,6 +101,7 @@ function openWriter(
       ...rest,
       disk: new HistoryFolder(history),
       crc32,
+      nowSec: () => systemClock().now().sec,
       writer: { boot: bootId(), durability: isSync ? 'sync' : 'async' },
       fileBytes: Math.max(MIN_FILE_BYTES, Math.min(MAX_FILE_BYTES, Math.floor(historyBytes / FILES))),
       fileAgeSec:

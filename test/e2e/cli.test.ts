@@ -329,7 +329,7 @@ describe('tocsin serve', () => {
       daemon.log(),
       /ready in \d+ ms; events on \S+tocsin.sock, admin on \S+admin.sock, FIFO \S+monitord_fifo/,
     );
-    assert.deepEqual(fs.readdirSync(daemon.root).sort(), ['admin.sock', 'monitord_fifo', 'tocsin.sock']);
+    assert.deepEqual(fs.readdirSync(daemon.root).sort(), ['admin.sock', 'history', 'monitord_fifo', 'tocsin.sock']);
     process.kill(daemon.pid, 'SIGINT');
     assert.equal(await daemon.exited, 0);
     assert.deepEqual(

@@ -210,8 +210,9 @@ describe('tocsin events, when the connection is lost', () => {
 });
 
 describe('a daemon that is started again', () => {
-  it('has another log, and whoever comes back is told so', async () => {
-    const first = await startDaemon();
+  /** A command and a library client that have 10 events, then another run of the daemon. */
+  async function overRestart(flags: readonly string[]) {
+    const first = await startDaemon(flags);
     await publish(first, 10);
     const command = new Running('events', '-H', `unix://${first.events}`, '--format', 'json', '-S', '0');
     const client = new TocsinClient({ host: `unix://${first.events}` });
@@ -224,7 +225,28 @@ describe('a daemon that is started again', () => {
     await waitFor(() => got.length === 10 && command.seqs.length === 10, 'the events');
     process.kill(first.pid, 'SIGTERM');
     assert.equal(await first.exited, 0);
-    const second = await startDaemon([], first.root);
+    return { second: await startDaemon(flags, first.root), command, live, iterated, got, states };
+  }
+
+  it('goes on where it was, and so do its clients', async () => {
+    const { second, command, live, iterated, got, states } = await overRestart([]);
+    await publish(second, 5);
+    await waitFor(() => got.length === 15 && command.seqs.length === 15, 'the events');
+    assert.deepEqual(command.seqs, seqs(1, 15));
+    assert.deepEqual(
+      got.map((delivery) => 'seq' in delivery && delivery.seq),
+      seqs(1, 15),
+    );
+    assert.ok(states.filter((state) => state === 'connected').length >= 2);
+    await live.return();
+    await iterated;
+    command.child.kill();
+    await command.ended;
+    await second.stop();
+  });
+
+  it('has another log when it keeps none, and whoever comes back is told so', async () => {
+    const { second, command, live, iterated, got, states } = await overRestart(['--durability', 'memory']);
     await assert.rejects(iterated, { code: 'ERR_CURSOR_FOREIGN' });
     assert.equal(await command.ended, 1);
     assert.match(command.stderr, /^tocsin: the daemon ended the stream; trying again\n.*\(ERR_CURSOR_FOREIGN\)\n$/s);

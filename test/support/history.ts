@@ -11,7 +11,7 @@ import type { SavedState } from '../../src/history/saved-state.ts';
 import type { Run } from '../../src/history/segment.ts';
 import type { HistoryFileHead } from '../../src/messages/collector.ts';
 import { crc32, HistoryFolder } from '../../src/runtime/history-folder.ts';
-import { at, stamp } from './log.ts';
+import { at, BASE_SEC, stamp } from './log.ts';
 import { packEvent } from './packed.ts';
 
 const NO_LIMITS: HistoryLimits = { events: 0, bytes: 0, ageMs: 0 };
@@ -24,6 +24,7 @@ export class TestHistory {
   durability: 'async' | 'sync' = 'async';
   fileBytes = 4096;
   fileAgeSec = 3600;
+  nowSec = BASE_SEC;
   snapshot: SavedState[] = [];
   recovered!: Recovered;
   epochs!: Epochs;
@@ -48,6 +49,7 @@ export class TestHistory {
         crc32,
         epochs: this.epochs,
         writer: { boot: this.boot, durability: this.durability },
+        nowSec: () => this.nowSec,
         fileBytes: this.fileBytes,
         fileAgeSec: this.fileAgeSec,
         tail: this.recovered.tail,

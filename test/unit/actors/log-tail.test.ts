@@ -38,6 +38,7 @@ class Bench {
         crc32,
         epochs: this.epochs,
         writer: { boot: 'b', durability },
+        nowSec: () => 0,
         fileBytes: 1e9,
         fileAgeSec: 1e9,
         tail: undefined,

@@ -20,7 +20,7 @@ class ModelledLog {
   /** Time of event n at index n - 1, also of those that have gone. */
   readonly times: Timestamp[] = [];
   readonly #limits: RetentionLimits;
-  readonly #segments: { readonly byteLength: number; nextSeq: number; newest: number }[] = [];
+  readonly #segments: { readonly byteLength: number; nextSeq: number; readonly openedSec: number }[] = [];
   #writer = new SegmentWriter(SEGMENT_BYTES);
   #cursor = new SegmentCursor(this.#writer.segment);
   #oldest = 1;
@@ -47,9 +47,9 @@ class ModelledLog {
     const { events, bytes, ageMs } = this.#limits;
     let oldest = Math.max(this.#oldest, this.times.length + 1 - events);
     let segments = 0;
-    const isDue = ({ nextSeq, newest }: { nextSeq: number; newest: number }): boolean =>
-      nextSeq <= oldest || this.#bytes > bytes || (ageMs > 0 && newest > 0 && now.sec - newest > ageMs / 1000);
-    while (this.#segments.length > 1 && isDue(this.#segments[0]!)) {
+    const isDue = (first: { nextSeq: number }, second: { openedSec: number }): boolean =>
+      first.nextSeq <= oldest || this.#bytes > bytes || (ageMs > 0 && now.sec - second.openedSec > ageMs / 1000);
+    while (this.#segments.length > 1 && isDue(this.#segments[0]!, this.#segments[1]!)) {
       oldest = Math.max(oldest, this.#segments.shift()!.nextSeq);
       segments += 1;
     }
@@ -96,8 +96,8 @@ class ModelledLog {
 
   #open(): void {
     const { segment } = this.#writer;
-    this.log.open(segment);
-    this.#segments.push({ byteLength: segment.byteLength, nextSeq: segment.firstSeq, newest: 0 });
+    this.log.open(segment, this.#last);
+    this.#segments.push({ byteLength: segment.byteLength, nextSeq: segment.firstSeq, openedSec: this.#last.sec });
   }
 
   #take(): void {
@@ -107,7 +107,6 @@ class ModelledLog {
     this.log.append(run);
     const newest = this.#segments.at(-1)!;
     newest.nextSeq = this.#writer.nextSeq;
-    newest.newest = this.#last.sec;
   }
 }
 
