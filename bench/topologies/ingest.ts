@@ -1,12 +1,20 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
+import os from 'node:os';
+import path from 'node:path';
 import { cpuSeconds, machineTime, residentBytes, stealPercent } from '../../src/cli/bench/accounting.ts';
 import { startDaemon } from '../../src/cli/bench/daemon.ts';
 import type { Context, Row, Topology } from '../topology.ts';
 
 const EVENTS = 1_500_000;
 const WARMUP = 1_000_000;
+/** As the history writes them. */
+const CHUNK = Buffer.alloc(256 * 1024, 0x61);
+const DISK_WRITES = 2_000;
+const SYNCED_WRITES = 100;
+/** Of an event of 300 bytes of JSON, as it stands in the log. */
+const RECORD_BYTES = 240;
 
 export const ingest: Topology = {
   name: 'ingest',
@@ -17,15 +25,20 @@ export const ingest: Topology = {
   async run(context: Context): Promise<Row[]> {
     const rows: Row[] = [];
     for (let round = 1; round <= context.rounds; round += 1) {
-      rows.push(await once(context));
-      context.log(`${round}/${context.rounds} ${JSON.stringify(rows.at(-1)?.figures)}`);
+      for (const durability of ['memory', 'async', 'sync']) {
+        rows.push(await once(context, durability));
+        context.log(`${round}/${context.rounds} ${durability} ${JSON.stringify(rows.at(-1)?.figures)}`);
+      }
+      rows.push({ system: 'disk', params: {}, figures: diskLimit() });
+      context.log(`${round}/${context.rounds} disk ${JSON.stringify(rows.at(-1)?.figures)}`);
     }
     return rows;
   },
 };
 
-async function once(context: Context): Promise<Row> {
-  const daemon = await startDaemon({ doors: ['native'], main: context.main });
+async function once(context: Context, durability: string): Promise<Row> {
+  const flags = ['--durability', durability];
+  const daemon = await startDaemon({ doors: ['native'], main: context.main, flags });
   try {
     await send(context, daemon.load, 0, WARMUP);
     await reached(daemon.admin, WARMUP);
@@ -41,7 +54,7 @@ async function once(context: Context): Promise<Row> {
     const [collecting = 0, reading = 0] = threads.sort((a, b) => b - a);
     return {
       system: 'tocsin',
-      params: {},
+      params: { durability },
       figures: {
         eventsPerSecond: EVENTS / seconds,
         cpuPerEventUs: micros(cpuSeconds(daemon.pid) - cpuBefore),
@@ -53,6 +66,30 @@ async function once(context: Context): Promise<Row> {
     };
   } finally {
     await daemon.stop();
+  }
+}
+
+/** What the folder's disk takes from one thread that has nothing else to do. */
+function diskLimit(): Row['figures'] {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-disk-'));
+  const fd = fs.openSync(path.join(folder, 'file'), 'a');
+  const write = (writes: number, sync: boolean): number => {
+    const begun = performance.now();
+    for (let done = 0; done < writes; done += 1) {
+      fs.writeSync(fd, CHUNK);
+      if (sync) fs.fdatasyncSync(fd);
+    }
+    return (performance.now() - begun) / 1000;
+  };
+  try {
+    const events = (writes: number): number => (writes * CHUNK.length) / RECORD_BYTES;
+    const eventsPerSecond = events(DISK_WRITES) / write(DISK_WRITES, false);
+    fs.fdatasyncSync(fd);
+    const syncedPerSecond = events(SYNCED_WRITES) / write(SYNCED_WRITES, true);
+    return { eventsPerSecond, syncedPerSecond };
+  } finally {
+    fs.closeSync(fd);
+    fs.rmSync(folder, { recursive: true, force: true });
   }
 }
 

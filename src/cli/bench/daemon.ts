@@ -30,11 +30,13 @@ export interface DaemonOptions {
   readonly drain?: readonly string[];
   /** Another build than this one. */
   readonly main?: string;
+  /** A folder that is there already, and stays. */
+  readonly root?: string;
 }
 
 /** A daemon of its own, in a folder of its own. @throws ERR_BENCH_INVALID */
 export async function startDaemon(options: DaemonOptions): Promise<Subject & { readonly admin: string }> {
-  const root = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-'));
+  const root = options.root ?? fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-'));
   const args = [options.main ?? MAIN, 'serve', '--root', root, ...(options.flags ?? [])];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -66,7 +68,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Subject & { r
     async stop() {
       child.kill('SIGTERM');
       await exited;
-      fs.rmSync(root, { recursive: true, force: true });
+      if (options.root === undefined) fs.rmSync(root, { recursive: true, force: true });
     },
   };
 }
