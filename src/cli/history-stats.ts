@@ -5,6 +5,7 @@ import { fileName } from '../history/history-file.ts';
 import { EXIT_OK } from './exit.ts';
 import { atHistory, notice, type PlaceFlags } from './history-place.ts';
 import { Progress } from './progress.ts';
+import { Stdout } from './stdout.ts';
 
 interface StatsFlags extends PlaceFlags {
   readonly format: string;
@@ -60,7 +61,7 @@ export function showStats(flags: StatsFlags): Promise<number> {
     }
     progress.clear();
     const stats = statsOf(summaries);
-    process.stdout.write(flags.format === 'json' ? `${JSON.stringify(stats)}\n` : textOf(stats));
+    await new Stdout().write(flags.format === 'json' ? `${JSON.stringify(stats)}\n` : textOf(stats));
     return EXIT_OK;
   });
 }

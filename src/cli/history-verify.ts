@@ -2,6 +2,7 @@ import { FolderCheck, formatProblem } from '../history/folder-check.ts';
 import { EXIT_FAILURE, EXIT_OK } from './exit.ts';
 import { atHistory, notice, type PlaceFlags } from './history-place.ts';
 import { Progress } from './progress.ts';
+import { Stdout } from './stdout.ts';
 
 /** Reads every byte of a history, says what is wrong, and sums it up. */
 export function verifyHistory(flags: PlaceFlags): Promise<number> {
@@ -26,7 +27,7 @@ export function verifyHistory(flags: PlaceFlags): Promise<number> {
     for (const problem of problems) notice(formatProblem(problem));
     const { epochs, withoutIndex } = sums;
     const missing = withoutIndex > 0 ? `, ${withoutIndex} files without an index` : '';
-    process.stdout.write(
+    await new Stdout().write(
       `${sums.files} files, ${sums.batches} batches, ${sums.events} events, ${sums.bytes} bytes, ` +
         `epochs: ${epochs.join(' ') || 'none'}${missing}, problems: ${problems.length}\n`,
     );

@@ -1,8 +1,9 @@
-import { textOf } from '../codec/bytes.ts';
+import { utf8 } from '../codec/bytes.ts';
 import { EventView } from '../codec/event-record.ts';
 import type { Epoch } from '../event/cursor.ts';
 import type { Timestamp } from '../event/event.ts';
 import { EVENT, HISTORY_BATCH, HISTORY_FILE } from '../messages/layout.ts';
+import { ByteTally } from './byte-tally.ts';
 import type { Crc32, Disk } from './disk.ts';
 import { FileReader } from './file-reader.ts';
 import { isMissing } from './folder-listing.ts';
@@ -30,6 +31,9 @@ export interface FileSummary {
   readonly actions: ReadonlyMap<string, number>;
   readonly containers: ReadonlyMap<string, number>;
 }
+
+const CONTAINER = 'container';
+const TYPE_CONTAINER = utf8(CONTAINER);
 
 /** Counts what there is in a file. @throws what the disk throws, unless that is that there is no such file */
 export function summarizeFile(disk: Disk, crc32: Crc32, { file }: SummaryTask): FileSummary {
@@ -66,13 +70,13 @@ export function summarizeFile(disk: Disk, crc32: Crc32, { file }: SummaryTask): 
     if (!isMissing(error)) throw error;
     isGone = true;
   }
-  const { actions, containers } = count;
-  return { file, isGone, bytes, epoch, batches, events, first, last, badBytes, actions, containers };
+  return { file, isGone, bytes, epoch, batches, events, first, last, badBytes, ...count.result() };
 }
 
 class Count {
-  readonly actions = new Map<string, number>();
-  readonly containers = new Map<string, number>();
+  /** By type: actions. */
+  readonly #actions = new Map<string, ByteTally>();
+  readonly #containers = new ByteTally();
   #view = new EventView(new ArrayBuffer(0));
   #viewed: Uint8Array | undefined;
 
@@ -86,15 +90,24 @@ class Count {
       const typeFrom = view.at + EVENT.FIXED_BYTES;
       const actionFrom = typeFrom + view.half(EVENT.TYPE_BYTES);
       const argsFrom = actionFrom + view.half(EVENT.ACTION_BYTES);
-      const type = textOf(bytes, typeFrom, actionFrom);
-      tally(this.actions, `${type} ${textOf(bytes, actionFrom, argsFrom)}`);
-      if (type !== 'container') continue;
+      const isContainer = view.isOfType(TYPE_CONTAINER);
+      this.#actionsOf(isContainer ? CONTAINER : view.type).add(bytes, actionFrom, argsFrom);
+      if (!isContainer) continue;
       const idFrom = argsFrom + view.half(EVENT.ARGS_BYTES);
-      tally(this.containers, textOf(bytes, idFrom, idFrom + view.half(EVENT.ID_BYTES)));
+      this.#containers.add(bytes, idFrom, idFrom + view.half(EVENT.ID_BYTES));
     }
   }
-}
 
-function tally(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+  result(): Pick<FileSummary, 'actions' | 'containers'> {
+    const actions = new Map<string, number>();
+    for (const [type, tally] of this.#actions)
+      for (const [action, count] of tally.counts()) actions.set(`${type} ${action}`, count);
+    return { actions, containers: this.#containers.counts() };
+  }
+
+  #actionsOf(type: string): ByteTally {
+    let tally = this.#actions.get(type);
+    if (!tally) this.#actions.set(type, (tally = new ByteTally()));
+    return tally;
+  }
 }
