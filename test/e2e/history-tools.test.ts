@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { call, type Daemon, exitOf, MAIN, startDaemon, statsOf, temporaryFolder, tocsin } from '../support/daemon.ts';
-import { contentOf, flip } from '../support/history.ts';
+import { contentOf, flip } from '../support/written-history.ts';
 
 /** Enough for several files, the smallest that a daemon writes. */
 const ROUNDS = 12;

@@ -8,7 +8,7 @@ import { fileName } from '../../../src/history/history-file.ts';
 import { HistoryFolder } from '../../../src/runtime/history-folder.ts';
 import { temporaryFolder } from '../../support/daemon.ts';
 import { anyEvent } from '../../support/filtered-events.ts';
-import { crc32, flip, timeOf, writeHistory } from '../../support/history.ts';
+import { crc32, flip, timeOf, writeHistory } from '../../support/written-history.ts';
 import { EPOCH } from '../../support/log.ts';
 
 async function summaryOf(events: readonly NewEvent[], damage?: (folder: string) => void): Promise<FileSummary> {

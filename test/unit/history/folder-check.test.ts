@@ -12,7 +12,7 @@ import { fileName, indexName } from '../../../src/history/history-file.ts';
 import { HISTORY_BATCH, HISTORY_FILE } from '../../../src/messages/layout.ts';
 import { HistoryFolder } from '../../../src/runtime/history-folder.ts';
 import { temporaryFolder } from '../../support/daemon.ts';
-import { contentOf, crc32, flip, writeHistory } from '../../support/history.ts';
+import { contentOf, crc32, flip, writeHistory } from '../../support/written-history.ts';
 
 const EVENTS: readonly NewEvent[] = Array.from({ length: 48 }, (_, n) => ({
   type: 'container',

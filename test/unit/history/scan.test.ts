@@ -19,7 +19,7 @@ import { HistoryFolder } from '../../../src/runtime/history-folder.ts';
 import { ThreadedScans } from '../../../src/runtime/scan-pool.ts';
 import { temporaryFolder } from '../../support/daemon.ts';
 import { anyEvent, anyTerm } from '../../support/filtered-events.ts';
-import { crc32, flip, timeOf, writeHistory } from '../../support/history.ts';
+import { crc32, flip, timeOf, writeHistory } from '../../support/written-history.ts';
 import { EPOCH } from '../../support/log.ts';
 
 const ALL: ScanWish = {
