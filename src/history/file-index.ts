@@ -20,6 +20,11 @@ const ENTRY_BYTES = 24;
 export class FileIndex {
   readonly #entries: IndexEntry[] = [];
 
+  /** In the order of the file. */
+  get entries(): readonly IndexEntry[] {
+    return this.#entries;
+  }
+
   /** Takes note of the file's next batch, if the last one that it knows is far enough behind. */
   add(offset: number, { count, firstSeq, first }: BatchHead): void {
     if (count === 0) return;

@@ -30,19 +30,25 @@ export class FileReader {
   readonly #disk: Disk;
   readonly #name: string;
   readonly #crc32: Crc32;
+  readonly #to: number;
   #end: number;
+  /** The file goes on behind what is read. */
+  #isBounded: boolean;
   #buffer: Uint8Array = new Uint8Array(CHUNK_BYTES);
   /** Place in the file of the buffer's first byte, and how many there are. */
   #offset: number;
   #filled = 0;
   #at = 0;
 
-  /** @param from where a batch begins */
-  constructor(disk: Disk, name: string, crc32: Crc32, from: number = HISTORY_FILE.BYTES) {
+  /** @param from where a batch begins; @param to nothing behind it is read: where another one begins */
+  constructor(disk: Disk, name: string, crc32: Crc32, from: number = HISTORY_FILE.BYTES, to = Infinity) {
     this.#disk = disk;
     this.#name = name;
     this.#crc32 = crc32;
-    this.#end = disk.size(name);
+    this.#to = to;
+    const size = disk.size(name);
+    this.#end = Math.min(size, to);
+    this.#isBounded = size > to;
     this.#offset = from;
   }
 
@@ -53,7 +59,9 @@ export class FileReader {
 
   /** Stands before the batch at `offset`, and looks how long the file is now. */
   seek(offset: number): void {
-    this.#end = this.#disk.size(this.#name);
+    const size = this.#disk.size(this.#name);
+    this.#end = Math.min(size, this.#to);
+    this.#isBounded = size > this.#to;
     if (offset < this.#offset || offset > this.#offset + this.#filled) {
       this.#offset = offset;
       this.#filled = 0;
@@ -86,7 +94,8 @@ export class FileReader {
 
   #skip(claimed: BatchHead | undefined): BadStretch {
     const from = this.position;
-    const isTorn = this.#end - from < MAX_BATCH_BYTES && (!claimed || from + claimed.length > this.#end);
+    const isTorn =
+      !this.#isBounded && this.#end - from < MAX_BATCH_BYTES && (!claimed || from + claimed.length > this.#end);
     for (let offset = from + 8; offset < this.#end; offset += 8) {
       const head = this.#headAt(offset);
       if (head && this.#isIntact(head)) return { offset: from, length: offset - from, isTail: false, isTorn: false };

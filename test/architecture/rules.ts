@@ -39,6 +39,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   comlink: ['src/runtime/control.ts'],
   'p-queue': ['src/runtime/state-handlers.ts'],
   'sonic-boom': ['src/runtime/event-log.ts', 'src/runtime/history-folder.ts'],
+  piscina: ['src/runtime/scan-pool.ts'],
   re2js: ['src/event/filter.ts'],
   valibot: ['src/event/options.ts'],
   commander: ['src/main.ts', 'src/cli/'],

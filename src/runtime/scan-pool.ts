@@ -1,0 +1,84 @@
+import { fileURLToPath } from 'node:url';
+import { move, Piscina, transferableSymbol, valueSymbol } from 'piscina';
+import { type ErrorData, TocsinError } from '../event/errors.ts';
+import type { ScanJob, ScanJobs, ScanPool } from '../history/scan-pool.ts';
+
+/** What is posted to a thread of the pool. */
+export interface ScanCall<Job extends ScanJob = ScanJob> {
+  readonly folder: string;
+  readonly job: Job;
+  readonly task: ScanJobs[Job]['task'];
+}
+
+/** What comes back: errors cross threads as data. */
+export type ScanAnswer<Job extends ScanJob = ScanJob> =
+  | { readonly result: ScanJobs[Job]['result'] }
+  | { readonly error: ErrorData };
+
+/** Threads wait so long for more work. */
+const IDLE_MS = 10_000;
+const CLOSE_MS = 1_000;
+
+/**
+ * Reads the files of a history folder on threads of its own. They start with the first task.
+ *
+ *   tasks --> [running, running, ahead] --> results, in the order of the tasks
+ */
+export class ThreadedScans implements ScanPool {
+  readonly #folder: string;
+  readonly #pool: Piscina<ScanCall, ScanAnswer>;
+  readonly #ahead: number;
+
+  constructor(folder: string, maxThreads: number) {
+    this.#folder = folder;
+    // One more than threads, so that none waits while a result is taken.
+    this.#ahead = maxThreads + 1;
+    this.#pool = new Piscina<ScanCall, ScanAnswer>({
+      filename: fileURLToPath(new URL('./scan-worker.js', import.meta.url)),
+      minThreads: 0,
+      maxThreads,
+      idleTimeout: IDLE_MS,
+      closeTimeout: CLOSE_MS,
+      // A thread that spins for its next task would take a core from the one that has work.
+      atomics: 'disabled',
+      recordTiming: false,
+      execArgv: [],
+    });
+  }
+
+  async *run<Job extends ScanJob>(
+    job: Job,
+    tasks: Iterable<ScanJobs[Job]['task']>,
+  ): AsyncGenerator<ScanJobs[Job]['result'], void> {
+    const stop = new AbortController();
+    const running: Promise<ScanAnswer>[] = [];
+    try {
+      for (const task of tasks) {
+        const answer = this.#pool.run({ folder: this.#folder, job, task }, { signal: stop.signal });
+        // Whoever left the loop does not wait for it.
+        answer.catch(() => {});
+        running.push(answer);
+        if (running.length >= this.#ahead) yield await taken<Job>(running);
+      }
+      while (running.length > 0) yield await taken<Job>(running);
+    } finally {
+      stop.abort();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+}
+
+async function taken<Job extends ScanJob>(running: Promise<ScanAnswer>[]): Promise<ScanJobs[Job]['result']> {
+  const answer = (await running.shift()) as ScanAnswer<Job>;
+  if ('error' in answer) throw TocsinError.fromData(answer.error);
+  return answer.result;
+}
+
+/** The answer, with memory that goes along instead of being copied; shared memory does anyway. */
+export function withMemory(answer: ScanAnswer, { buffer }: Uint8Array): unknown {
+  if (!(buffer instanceof ArrayBuffer)) return answer;
+  return move({ [transferableSymbol]: buffer, [valueSymbol]: answer });
+}
