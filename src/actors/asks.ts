@@ -1,6 +1,6 @@
 import { TocsinError } from '../event/errors.ts';
 import type { Timestamp } from '../event/event.ts';
-import type { BufferReply, BufferRequest } from '../messages/buffer.ts';
+import type { BufferReply, BufferRequest, WantedEvents } from '../messages/buffer.ts';
 import type { CollectorReply, CollectorRequest } from '../messages/collector.ts';
 import type { Outbox } from './actor.ts';
 
@@ -24,8 +24,8 @@ export class Asks {
     this.#pending.delete(reply.requestId);
   }
 
-  async readPage(seq: number): Promise<PageReply> {
-    const reply = await this.#ask((requestId) => this.#buffer.post({ type: 'read-page', requestId, seq }));
+  async readPage(seq: number, wanted: WantedEvents | undefined): Promise<PageReply> {
+    const reply = await this.#ask((requestId) => this.#buffer.post({ type: 'read-page', requestId, seq, wanted }));
     if (reply.type !== 'page-read') throw unexpected(reply);
     return reply;
   }

@@ -1,8 +1,10 @@
+import type { Epochs } from '../event/epochs.ts';
 import { assertNever } from '../event/errors.ts';
 import { LogReader } from '../history/log-reader.ts';
 import type { DiskPage, HistoryFiles } from '../history/history-files.ts';
+import type { HistoryScans } from '../history/history-scans.ts';
 import { RetainedLog, type RetentionLimits } from '../history/retained-log.ts';
-import type { BufferReply, BufferRequest } from '../messages/buffer.ts';
+import type { BufferReply, BufferRequest, WantedEvents } from '../messages/buffer.ts';
 import type { HistoryFileNotice, LogNotice } from '../messages/collector.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { GapReason, Timestamp } from '../event/event.ts';
@@ -22,6 +24,8 @@ export class HistoryBuffer {
   readonly #reader: LogReader;
   readonly #memory: RetainedLog;
   readonly #files: HistoryFiles | undefined;
+  readonly #scans: HistoryScans | undefined;
+  readonly #epochs: Epochs;
   /** Events that are kept, wherever; 0 = no limit. */
   readonly #maxEvents: number;
   readonly #logState: LogState;
@@ -38,6 +42,9 @@ export class HistoryBuffer {
     readonly limits: RetentionLimits;
     /** What is kept on disk, if anything is. */
     readonly files: HistoryFiles | undefined;
+    /** Reads for clients that want little of it. */
+    readonly scans: HistoryScans | undefined;
+    readonly epochs: Epochs;
     readonly maxEvents: number;
     readonly clock: Clock;
     readonly counters: Counters;
@@ -45,6 +52,8 @@ export class HistoryBuffer {
     this.#reader = new LogReader(env.logState.memory, 0, env.headSeq);
     this.#memory = new RetainedLog(env.limits, env.headSeq + 1);
     this.#files = env.files;
+    this.#scans = env.scans;
+    this.#epochs = env.epochs;
     this.#maxEvents = env.maxEvents;
     this.#logState = env.logState;
     this.#clock = env.clock;
@@ -62,8 +71,9 @@ export class HistoryBuffer {
       case 'history-file-opened':
         this.#files?.opened(notice.file);
         return this.tick();
-      case 'time-mark':
       case 'epoch-began':
+        return this.#epochs.begin(notice.span);
+      case 'time-mark':
         return;
       default:
         return assertNever(notice);
@@ -124,14 +134,44 @@ export class HistoryBuffer {
 
   /** @returns false when the records have not come yet */
   #serve(request: Extract<BufferRequest, { type: 'read-page' }>, shard: Outbox<BufferReply>): boolean {
-    const { requestId, seq } = request;
-    const page = this.#page(Math.max(seq, this.#logState.oldestSeq));
+    const seq = Math.max(request.seq, this.#logState.oldestSeq);
+    const { wanted } = request;
+    if (wanted && seq < this.#memory.oldestSeq && this.#scans?.suits(wanted)) {
+      void this.#scan(this.#scans, request, seq, wanted, shard);
+      return true;
+    }
+    const page = this.#page(seq);
     if (!page) return false;
-    this.#counters.add('pagesServed');
-    const { run, reason } = page;
-    const { segment, from, to, firstSeq } = run;
-    shard.post({ type: 'page-read', requestId, memory: segment.memory, from, to, firstSeq, reason });
+    this.#reply(request, page, shard);
     return true;
+  }
+
+  /** What is wanted may be rare: looked for elsewhere, so that who asks for other pages does not wait. */
+  async #scan(
+    scans: HistoryScans,
+    request: Extract<BufferRequest, { type: 'read-page' }>,
+    seq: number,
+    wanted: WantedEvents,
+    shard: Outbox<BufferReply>,
+  ): Promise<void> {
+    let page: DiskPage | undefined;
+    try {
+      page = await scans.page(seq, this.#memory.oldestSeq - 1, wanted, this.#epochs.spans);
+    } catch {
+      // Its files can be read here, too.
+      this.#counters.add('scansFailed');
+    }
+    if (page) return this.#reply(request, page, shard);
+    const { requestId } = request;
+    if (!this.#serve({ type: 'read-page', requestId, seq: request.seq }, shard))
+      this.#waiting.push({ request: { type: 'read-page', requestId, seq: request.seq }, shard });
+  }
+
+  #reply({ requestId }: { readonly requestId: number }, { run, reason }: DiskPage, shard: Outbox<BufferReply>): void {
+    this.#counters.add(run.nextSeq === undefined ? 'pagesServed' : 'pagesScanned');
+    const { segment, from, to, firstSeq, nextSeq } = run;
+    const behind = nextSeq === undefined ? {} : { nextSeq };
+    shard.post({ type: 'page-read', requestId, memory: segment.memory, from, to, firstSeq, ...behind, reason });
   }
 
   #page(seq: number): DiskPage | undefined {

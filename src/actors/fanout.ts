@@ -6,7 +6,7 @@ import { compareTime } from '../event/time.ts';
 import { LogReader } from '../history/log-reader.ts';
 import { RecentRuns } from '../history/recent-runs.ts';
 import { type Run, Segment } from '../history/segment.ts';
-import type { BufferReply, BufferRequest } from '../messages/buffer.ts';
+import type { BufferReply, BufferRequest, WantedEvents } from '../messages/buffer.ts';
 import type { ClientTable } from '../messages/client-table.ts';
 import type { CollectorCommand, CollectorReply, CollectorRequest, LogNotice } from '../messages/collector.ts';
 import type { ClientInfo, LaneFormat, Subscription } from '../messages/control.ts';
@@ -358,10 +358,10 @@ export class Fanout {
 
   async #readPage(lane: Lane): Promise<void> {
     lane.awaitsPage = true;
-    const reply = await this.#asks.readPage(lane.nextSeq);
+    const reply = await this.#asks.readPage(lane.nextSeq, wantedOf(lane));
     lane.awaitsPage = false;
-    const { from, to, firstSeq, reason } = reply;
-    const page: Run = { segment: Segment.of(reply.memory), from, to, firstSeq };
+    const { from, to, firstSeq, nextSeq, reason } = reply;
+    const page: Run = { segment: Segment.of(reply.memory), from, to, firstSeq, ...(nextSeq ? { nextSeq } : {}) };
     if (firstSeq === lane.nextSeq) {
       lane.page = page;
       return this.#pump(lane);
@@ -514,4 +514,12 @@ export class Fanout {
   #reportDrained(): void {
     if (this.#sealedSeq !== undefined && this.#clients.size === 0) this.#env.main.post({ type: 'drained' });
   }
+}
+
+/** What a lane looks for in history: a client that comes back for what it missed goes before one that has only just begun. */
+function wantedOf({ matcher, clients }: Lane): WantedEvents | undefined {
+  if (!matcher.wanted) return undefined;
+  let isResume = false;
+  for (const { subscription } of clients) isResume ||= subscription.start.from === 'cursor';
+  return { ...matcher.wanted, isResume };
 }

@@ -4,6 +4,7 @@ import type { Timestamp } from '../event/event.ts';
 import type { PinnedField } from '../event/filter.ts';
 import { compareTime } from '../event/time.ts';
 import type { Run } from '../history/segment.ts';
+import type { WantedEvents } from '../messages/buffer.ts';
 import type { Client } from './client.ts';
 
 /** A field of an event begins with this text. */
@@ -18,6 +19,8 @@ export interface Matcher {
   readonly key: string;
   /** Every event that it shows has one of these; empty when nothing can be said. */
   readonly pins: readonly PinnedText[];
+  /** What to look for in history; undefined when that cannot be said without seeing each event, and when all are wanted. */
+  readonly wanted: Pick<WantedEvents, 'terms' | 'container'> | undefined;
   matches(event: EventView): boolean;
 }
 
@@ -201,10 +204,13 @@ export class Lane {
     const before = this.#events;
     let seq = this.nextSeq;
     let at = run.from;
-    for (let skip = seq - run.firstSeq; skip > 0; skip -= 1) at += run.segment.recordBytes(at);
-    const lookedUpTo = seq + STEP_EVENTS;
-    while (at < run.to && seq <= last && this.#unmarked < STEP_BYTES && seq < lookedUpTo) {
+    if (run.nextSeq === undefined)
+      for (let skip = seq - run.firstSeq; skip > 0; skip -= 1) at += run.segment.recordBytes(at);
+    let looked = 0;
+    while (at < run.to && seq <= last && this.#unmarked < STEP_BYTES && looked < STEP_EVENTS) {
       view.at = at;
+      if (run.nextSeq !== undefined) seq = view.seq;
+      if (seq > last) break;
       if (until && isLater(view, until)) {
         this.isFinished = true;
         break;
@@ -212,10 +218,14 @@ export class Lane {
       if (this.#isShown(view)) this.#put(view, seq);
       at += view.byteLength;
       seq += 1;
+      looked += 1;
     }
+    // What was left out before the next one, and behind the last, has been looked at, too.
+    if (run.nextSeq !== undefined) seq = Math.min(at === run.to && !this.isFinished ? run.nextSeq : seq, last + 1);
     if (seq > endSeq) this.isFinished = true;
-    if (seq > this.nextSeq) this.#endStep(seq, view.timeSec, view.timeNanos);
-    this.page = at < run.to ? { segment: run.segment, from: at, to: run.to, firstSeq: seq } : undefined;
+    const { sec, nanos } = looked > 0 ? { sec: view.timeSec, nanos: view.timeNanos } : this.head;
+    if (seq > this.nextSeq) this.#endStep(seq, sec, nanos);
+    this.page = at < run.to ? { ...run, from: at, firstSeq: seq } : undefined;
     return this.#events - before;
   }
 

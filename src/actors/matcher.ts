@@ -12,19 +12,26 @@ export async function makeMatcher(id: string | undefined, filters: readonly Term
   if (!isTerms(filters)) {
     // Docker's clients name containers in their filters.
     const filter = compileDockerFilters(filters);
-    return { key: filter.key, pins: pinnedTexts(filter.pins), matches: (event) => filter.matches(event) };
+    return {
+      key: filter.key,
+      pins: pinnedTexts(filter.pins),
+      wanted: undefined,
+      matches: (event) => filter.matches(event),
+    };
   }
   const filter = compileFilter(filters, await loadRegexEngine(filters));
   const all = filters.length === 0;
   if (id === undefined) {
     const matches = all ? () => true : (event: EventView) => filter.matches(event);
-    return { key: filter.key, pins: pinnedTexts(filter.pins), matches };
+    const wanted = all ? undefined : { terms: filters, container: undefined };
+    return { key: filter.key, pins: pinnedTexts(filter.pins), wanted, matches };
   }
-  const wanted = utf8(id);
+  const idBytes = utf8(id);
   return {
     key: `id=${JSON.stringify(id)} ${filter.key}`.trimEnd(),
     pins: pinnedTexts([{ field: 'id', text: id }]),
-    matches: all ? (event) => hasId(event, wanted) : (event) => hasId(event, wanted) && filter.matches(event),
+    wanted: { terms: filters, container: id },
+    matches: all ? (event) => hasId(event, idBytes) : (event) => hasId(event, idBytes) && filter.matches(event),
   };
 }
 

@@ -8,6 +8,11 @@ export interface Run {
   readonly from: number;
   readonly to: number;
   readonly firstSeq: number;
+  /**
+   * Of a run that was picked for a filter: the event behind the range that was looked at. Its records are those of the range that the
+   * filter may show; they tell their numbers themselves, and `from` is the first of them.
+   */
+  readonly nextSeq?: number;
 }
 
 /**

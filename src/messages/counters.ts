@@ -55,6 +55,8 @@ export const COUNTER_TABLE = {
     meaning: 'Bytes of history files that were not what had been written; they were set aside.',
   },
   pagesServed: { label: 'pages served', meaning: 'Pages of history handed to cursors that were behind.' },
+  pagesScanned: { label: 'pages scanned', meaning: 'Pages of history with only what a filter may show.' },
+  scansFailed: { label: 'scans failed', meaning: 'Scans of history that failed; the events were read another way.' },
   clientsAttached: { label: 'clients attached', meaning: 'Clients that were admitted.' },
   clientsEnded: { label: 'clients ended', meaning: 'Clients that ended cleanly: until, end of history or shutdown.' },
   clientsLeft: { label: 'clients left', meaning: 'Clients that went away or cancelled.' },

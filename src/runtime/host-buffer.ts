@@ -1,5 +1,8 @@
+import { availableParallelism } from 'node:os';
 import { HistoryBuffer } from '../actors/buffer.ts';
+import { Epochs } from '../event/epochs.ts';
 import { HistoryFiles } from '../history/history-files.ts';
+import { HistoryScans } from '../history/history-scans.ts';
 import type { BufferRequest } from '../messages/buffer.ts';
 import type { HistoryFileNotice, LogNotice } from '../messages/collector.ts';
 import { LogState } from '../messages/log-state.ts';
@@ -7,9 +10,13 @@ import type { ActorInit } from './actor-init.ts';
 import { systemClock } from './clock.ts';
 import { crc32, HistoryFolder } from './history-folder.ts';
 import { isDurable } from './open-history.ts';
+import { scanAdmission } from './scan-admission.ts';
+import { ThreadedScans } from './scan-pool.ts';
 import { countersOf, type Hosted, listen, outbox } from './hosting.ts';
 
 const RETENTION_TICK_MS = 1000;
+/** Live events go before history. */
+const SCAN_NICENESS = 10;
 
 export function hostBuffer(init: ActorInit): Hosted {
   const { options, recovered } = init;
@@ -17,6 +24,15 @@ export function hostBuffer(init: ActorInit): Hosted {
   const isOnDisk = isDurable(options);
   const counters = countersOf(init);
   const folder = isOnDisk ? new HistoryFolder(history) : undefined;
+  const threads = Math.max(1, Math.floor(availableParallelism() / 2));
+  const scans =
+    folder &&
+    new HistoryScans({
+      disk: folder,
+      crc32,
+      pool: new ThreadedScans(history, threads, SCAN_NICENESS),
+      admission: scanAdmission(2 * threads),
+    });
   const buffer = new HistoryBuffer({
     logState: new LogState(init.memory.logState),
     headSeq: recovered.headSeq,
@@ -32,6 +48,8 @@ export function hostBuffer(init: ActorInit): Hosted {
         files: recovered.files,
         onCorrupt: (length) => counters.add('historyCorrupt', length),
       }),
+    scans,
+    epochs: new Epochs(recovered.epochs),
     maxEvents: events,
     clock: systemClock(),
     counters,
@@ -44,9 +62,10 @@ export function hostBuffer(init: ActorInit): Hosted {
   const timer = isOnDisk || ageMs > 0 ? setInterval(() => buffer.tick(), RETENTION_TICK_MS) : undefined;
   return {
     control: {},
-    stop() {
+    async stop() {
       clearInterval(timer);
       folder?.close();
+      await scans?.close();
     },
   };
 }

@@ -29,7 +29,8 @@ export class ThreadedScans implements ScanPool {
   readonly #pool: Piscina<ScanCall, ScanAnswer>;
   readonly #ahead: number;
 
-  constructor(folder: string, maxThreads: number) {
+  /** @param niceness how far its threads stand back behind others */
+  constructor(folder: string, maxThreads: number, niceness = 0) {
     this.#folder = folder;
     // One more than threads, so that none waits while a result is taken.
     this.#ahead = maxThreads + 1;
@@ -42,6 +43,7 @@ export class ThreadedScans implements ScanPool {
       // A thread that spins for its next task would take a core from the one that has work.
       atomics: 'disabled',
       recordTiming: false,
+      niceIncrement: niceness,
       execArgv: [],
     });
   }

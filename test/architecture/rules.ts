@@ -37,7 +37,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'node:http2': ['src/doors/', 'src/cli/'],
   koffi: ['src/doors/posix.ts'],
   comlink: ['src/runtime/control.ts'],
-  'p-queue': ['src/runtime/state-handlers.ts'],
+  'p-queue': ['src/runtime/state-handlers.ts', 'src/runtime/scan-admission.ts'],
   'sonic-boom': ['src/runtime/event-log.ts', 'src/runtime/history-folder.ts'],
   piscina: ['src/runtime/scan-pool.ts'],
   re2js: ['src/event/filter.ts'],

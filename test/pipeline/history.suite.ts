@@ -5,6 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import {
   createPipeline,
   type Delivery,
+  type Lagged,
   type Pipeline,
   type PipelineOptions,
   type TocsinEvent,
@@ -88,6 +89,63 @@ export function describeHistory(threads: Threads): void {
         assert.deepEqual(rest.map(text), range(7_777, 20_000).map(String));
         assert.ok(pipeline.stats().counters.segmentsDropped > 0);
         assert.equal(pipeline.stats().oldestSeq, 1);
+      });
+    });
+
+    it('finds what a filter shows in what memory no longer holds, as if it had looked at every event', async () => {
+      const history = folder();
+      const options = { history, memoryBytes: 256 * 1024 };
+      await within(options, async (pipeline) => {
+        for (let first = 1; first <= 30_000; first += 1000) await pipeline.publishDurable(events(first, 1000));
+        const all = (await collect(await pipeline.subscribe({ since: '0', follow: false }))).filter(isEvent);
+        const filters: [string[], (event: TocsinEvent) => boolean][] = [
+          [['label=n=29'], ({ attributes }) => attributes['n'] === '29'],
+          [['container=c3'], ({ id }) => id === 'c3'],
+          [['label!=n=1', 'id=c1'], ({ id, attributes }) => id === 'c1' && attributes['n'] !== '1'],
+          [['type=network'], () => false],
+          [
+            ['id~=^c[46]$', 'label=n=10002', 'label=n=25'],
+            ({ attributes }) => ['25', '10002'].includes(attributes['n'] ?? ''),
+          ],
+        ];
+        for (const [filter, shows] of filters) {
+          for (const from of [{ since: '0' }, { after: all[7_000]!.cursor }, { since: all[20_000]!.time }]) {
+            const got = await collect(await pipeline.subscribe({ ...from, filter, follow: false }));
+            const first = 'after' in from ? 7_002 : from.since === '0' ? 1 : 20_001;
+            assert.deepEqual(
+              got,
+              all.filter((event) => event.seq >= first && shows(event)),
+              `${filter.join()} ${first}`,
+            );
+          }
+        }
+        const until = all[9_999]!.time;
+        const got = await collect(await pipeline.subscribe({ since: '0', until, filter: ['id=c1'] }));
+        assert.deepEqual(
+          got,
+          all.slice(0, 10_000).filter(({ id }) => id === 'c1'),
+        );
+        const { pagesScanned, scansFailed } = pipeline.stats().counters;
+        assert.ok(pagesScanned > 0);
+        assert.equal(scansFailed, 0);
+      });
+      // A hole is told, whatever the filter.
+      const [name] = fs
+        .readdirSync(history)
+        .filter((entry) => entry.endsWith('.log'))
+        .sort() as [string];
+      const fd = fs.openSync(path.join(history, name), 'r+');
+      fs.writeSync(fd, Buffer.alloc(64, 0xee), 0, 64, 1_000_000);
+      fs.closeSync(fd);
+      await within(options, async (pipeline) => {
+        const filter = range(1, 30).map((thousand) => `label=n=${thousand}000`);
+        const got = await collect(await pipeline.subscribe({ since: '0', filter, follow: false }));
+        const gaps = got.filter((delivery): delivery is Lagged => !isEvent(delivery));
+        assert.equal(gaps.length, 1);
+        const [{ from, to, reason }] = gaps as [Lagged];
+        assert.equal(reason, 'corruption');
+        const expected = range(1, 30_000).filter((n) => n % 1000 === 0 && (n < from || n > to));
+        assert.deepEqual(got.filter(isEvent).map(text), expected.map(String));
       });
     });
 

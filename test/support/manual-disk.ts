@@ -14,11 +14,11 @@ export class ManualDisk implements Disk {
   }
 
   size(name: string): number {
-    return this.#file(name).length;
+    return this.file(name).length;
   }
 
   read(name: string, offset: number, into: Uint8Array): number {
-    const part = this.#file(name).subarray(offset, offset + into.length);
+    const part = this.file(name).subarray(offset, offset + into.length);
     into.set(part);
     return part.length;
   }
@@ -32,33 +32,51 @@ export class ManualDisk implements Disk {
   }
 
   rename(from: string, to: string): void {
-    this.files.set(to, this.#file(from));
+    this.files.set(to, this.file(from));
     this.files.delete(from);
   }
 
   open(name: string, length: number): SegmentSink {
     if (this.isFull && !this.files.has(name)) throw new Error('no space left');
     this.files.set(name, (this.files.get(name) ?? new Uint8Array(0)).slice(0, length));
-    const disk = this;
-    return {
-      get length() {
-        return disk.size(name);
-      },
-      append(bytes) {
-        disk.writes += 1;
-        const taken = disk.isFull ? bytes.subarray(0, bytes.length >> 1) : bytes;
-        disk.files.set(name, Buffer.concat([disk.#file(name), taken]));
-        if (disk.isFull) throw new Error('no space left');
-      },
-      sync: () => new Promise((resolve, reject) => disk.syncs.push({ resolve, reject })),
-      truncate: (to) => void disk.files.set(name, disk.#file(name).slice(0, to)),
-      close() {},
-    };
+    return new ManualSink(this, name);
   }
 
-  #file(name: string): Uint8Array {
+  file(name: string): Uint8Array {
     const bytes = this.files.get(name);
     if (!bytes) throw new Error(`no file ${name}`);
     return bytes;
   }
+}
+
+class ManualSink implements SegmentSink {
+  readonly #disk: ManualDisk;
+  readonly #name: string;
+
+  constructor(disk: ManualDisk, name: string) {
+    this.#disk = disk;
+    this.#name = name;
+  }
+
+  get length(): number {
+    return this.#disk.size(this.#name);
+  }
+
+  append(bytes: Uint8Array): void {
+    const disk = this.#disk;
+    disk.writes += 1;
+    const taken = disk.isFull ? bytes.subarray(0, bytes.length >> 1) : bytes;
+    disk.files.set(this.#name, Buffer.concat([disk.file(this.#name), taken]));
+    if (disk.isFull) throw new Error('no space left');
+  }
+
+  sync(): Promise<void> {
+    return new Promise((resolve, reject) => this.#disk.syncs.push({ resolve, reject }));
+  }
+
+  truncate(length: number): void {
+    this.#disk.files.set(this.#name, this.#disk.file(this.#name).slice(0, length));
+  }
+
+  close(): void {}
 }

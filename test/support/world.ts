@@ -109,6 +109,8 @@ export class World {
       headSeq: 0,
       limits: { ...UNBOUNDED, ...options.limits },
       files: undefined,
+      scans: undefined,
+      epochs: EPOCHS,
       maxEvents: options.limits?.events ?? 0,
     });
     this.shards = toShards.map(
