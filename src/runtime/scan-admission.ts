@@ -9,6 +9,6 @@ export function scanAdmission(concurrency: number): ScanAdmission {
   const queue = new PQueue({ concurrency });
   return {
     admit: <T>(isResume: boolean, scan: () => Promise<T>): Promise<T> =>
-      queue.add(scan, { priority: isResume ? RESUME_PRIORITY : 0 }) as Promise<T>,
+      queue.add<T>(scan, { priority: isResume ? RESUME_PRIORITY : 0 }),
   };
 }
