@@ -53,6 +53,7 @@ export class HistoryFolder implements Disk {
 
   rename(from: string, to: string): void {
     this.#forget(from);
+    this.#forget(to);
     fs.renameSync(this.#path(from), this.#path(to));
   }
 
