@@ -92,6 +92,22 @@ export function recoverHistory(
   };
 }
 
+/**
+ * Resolves when what was recovered survives a loss of power: it is about to be shown, and what was shown is not taken back.
+ * @throws what the disk throws
+ */
+export async function secureHistory(disk: Disk, { files }: Recovered): Promise<void> {
+  for (const { firstSeq } of files) {
+    const name = fileName(firstSeq);
+    const sink = disk.open(name, disk.size(name));
+    try {
+      await sink.sync();
+    } finally {
+      sink.close();
+    }
+  }
+}
+
 /** Cursors of older lives than these are foreign. */
 const MAX_EPOCHS = 1_000;
 
