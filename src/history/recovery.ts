@@ -78,7 +78,7 @@ export function recoverHistory(
   // Under `sync` clients saw nothing that a loss of power could take; under `async` they may have.
   const mayHaveLost = !isClosed && (isDamaged || (opened?.durability !== 'sync' && opened?.boot !== boot));
   if (mayHaveLost) epochs.push({ epoch: newEpoch(), firstSeq: nextSeq });
-  if (truncatedBytes > 0) disk.open(fileName(last.firstSeq), length).close();
+  if (truncatedBytes > 0 || isClosed) disk.open(fileName(last.firstSeq), length).close();
   return {
     files,
     tail: mayHaveLost ? undefined : { firstSeq: last.firstSeq, length },
@@ -164,13 +164,14 @@ function readFile(disk: Disk, crc32: Crc32, file: FileHead): Reading {
     reading.batches += 1;
     reading.nextSeq = head.firstSeq + head.count;
     reading.time = head.last;
-    reading.length = item.offset + head.length;
     reading.isClosed = false;
     for (const saved of stateOf(bytes, at, head)) {
       if ('opened' in saved) reading.opened = saved.opened;
       else if ('closed' in saved) reading.isClosed = true;
       else reading.state.push(saved);
     }
+    // The last word of a history that goes on is taken back: a loss of power must not make it one again.
+    if (!reading.isClosed) reading.length = item.offset + head.length;
   }
   return reading;
 }
