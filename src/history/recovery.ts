@@ -33,7 +33,7 @@ interface Reading {
   readonly state: SavedState[];
   opened: SavedWriter | undefined;
   isClosed: boolean;
-  batches: number;
+  hasEvents: boolean;
   nextSeq: number;
   time: Timestamp;
   /** Of what can be believed. */
@@ -62,8 +62,8 @@ export function recoverHistory(
     reading = readFile(disk, crc32, last);
     truncatedBytes += reading.truncated;
     isDamaged ||= reading.isDamaged;
-    if (reading.batches > 0) break;
-    // It was begun, and no more.
+    if (reading.opened || reading.hasEvents) break;
+    // It was begun, and no more: its snapshot may tell of a batch that was to follow.
     disk.remove(fileName(last.firstSeq));
     files.pop();
     reading = undefined;
@@ -147,7 +147,7 @@ function readFile(disk: Disk, crc32: Crc32, file: FileHead): Reading {
     state: [],
     opened: undefined,
     isClosed: false,
-    batches: 0,
+    hasEvents: false,
     nextSeq: file.firstSeq,
     time: file.after,
     length: HISTORY_FILE.BYTES,
@@ -161,7 +161,7 @@ function readFile(disk: Disk, crc32: Crc32, file: FileHead): Reading {
       continue;
     }
     const { head, bytes, at } = item;
-    reading.batches += 1;
+    reading.hasEvents ||= head.count > 0;
     reading.nextSeq = head.firstSeq + head.count;
     reading.time = head.last;
     reading.isClosed = false;
