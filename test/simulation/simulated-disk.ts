@@ -16,7 +16,9 @@ interface Stretch {
 class SimulatedFile {
   cached = new Uint8Array(256);
   length = 0;
-  durable: Uint8Array<ArrayBufferLike> = new Uint8Array(0);
+  durable: Uint8Array = new Uint8Array(0);
+  /** The sync that made it so. */
+  durableSince = 0;
   /** Written, then given up by a sync that failed: later ones think it safe. In order, apart from each other. */
   given: Stretch[] = [];
 
@@ -90,6 +92,11 @@ class SimulatedFile {
 interface PendingSync {
   readonly file: SimulatedFile;
   readonly image: Uint8Array;
+  /** Which of the disk's syncs it is. */
+  readonly turn: number;
+  /** Of its sink: the folder is synced with it. */
+  readonly isFirst: boolean;
+  readonly tag: number;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
@@ -102,6 +109,7 @@ export class SimulatedDisk implements Disk {
   #names = new Map<string, SimulatedFile>();
   #durableNames = new Map<string, SimulatedFile>();
   #pending: PendingSync[] = [];
+  #turn = 0;
   #hasCrashed = false;
   /** Nothing more fits. */
   isFull = false;
@@ -111,8 +119,14 @@ export class SimulatedDisk implements Disk {
   fuse = -1;
   /** Of writes that are cut, how much is taken: 0 up to but not including 1. */
   cut: () => number = () => 0.5;
-  /** A sync has ended well. */
-  onSynced: () => void = () => {};
+  /** Asked when a sync begins, told when it ends. */
+  tag: () => number = () => 0;
+  onSynced: (tag: number) => void = () => {};
+  onSyncFailed: () => void = () => {};
+  /** Whatever the process has done before, others may have seen by now. */
+  onChange: () => void = () => {};
+  /** A file begins. */
+  onBegun: () => void = () => {};
 
   list(): string[] {
     return [...this.#names.keys()];
@@ -153,6 +167,7 @@ export class SimulatedDisk implements Disk {
     this.#change();
     let file = this.#names.get(name);
     if (!file) this.#names.set(name, (file = new SimulatedFile()));
+    if (length === 0) this.onBegun();
     file.truncate(length);
     return this.#sink(file, length);
   }
@@ -184,17 +199,17 @@ export class SimulatedDisk implements Disk {
     return this.#hasCrashed;
   }
 
-  /** The next process comes: the system has kept what it was given. */
+  /** The next process comes: the system has kept what it was given, and tries again to write it. */
   restart(): void {
     this.#pending = [];
     this.#hasCrashed = false;
     this.fuse = -1;
     this.failsNextSync = false;
+    for (const file of this.#names.values()) file.given = [];
   }
 
   /** The power fails, the machine starts again. */
   losePower(random: Random): void {
-    this.restart();
     const names = new Map(this.#durableNames);
     // Changes of a folder reach the medium in order, as far as they do.
     const changed = [...new Set([...this.#names.keys(), ...names.keys()])].filter(
@@ -208,6 +223,7 @@ export class SimulatedDisk implements Disk {
     for (const file of new Set(names.values())) file.losePower(random);
     this.#names = names;
     this.#durableNames = new Map(names);
+    this.restart();
   }
 
   #file(name: string): SimulatedFile {
@@ -219,6 +235,7 @@ export class SimulatedDisk implements Disk {
   /** @throws Crashed when the process does not live to see the end of the change */
   #change(): void {
     if (this.#hasCrashed) throw new Crashed();
+    this.onChange();
     if (this.fuse === 0) {
       this.#hasCrashed = true;
       throw new Crashed();
@@ -231,17 +248,23 @@ export class SimulatedDisk implements Disk {
     if (this.failsNextSync) {
       this.failsNextSync = false;
       sync.file.giveUp();
+      this.onSyncFailed();
       return sync.reject(fault('EIO', 'input/output error'));
     }
-    sync.file.durable = sync.image;
-    this.#durableNames = new Map(this.#names);
-    this.onSynced();
+    // One that began earlier knows less.
+    if (sync.turn > sync.file.durableSince) {
+      sync.file.durable = sync.image;
+      sync.file.durableSince = sync.turn;
+    }
+    if (sync.isFirst) this.#durableNames = new Map(this.#names);
+    this.onSynced(sync.tag);
     sync.resolve();
   }
 
   #sink(file: SimulatedFile, at: number): SegmentSink {
     let length = at;
     let isClosed = false;
+    let isFirst = true;
     return {
       get length() {
         return length;
@@ -263,9 +286,10 @@ export class SimulatedDisk implements Disk {
       },
       sync: () => {
         if (isClosed) return Promise.resolve();
-        return new Promise((resolve, reject) => {
-          this.#pending.push({ file, image: file.image(), resolve, reject });
-        });
+        this.#turn += 1;
+        const asked = { file, image: file.image(), turn: this.#turn, isFirst, tag: this.tag() };
+        isFirst = false;
+        return new Promise((resolve, reject) => this.#pending.push({ ...asked, resolve, reject }));
       },
       truncate: (to) => {
         this.#change();

@@ -47,6 +47,10 @@ export interface LoggedEvent {
   readonly time: Timestamp;
   readonly args: string;
   readonly cursor: string;
+  readonly pid: number;
+  readonly exitCode: number;
+  /** What its label `v` says, if it has one. */
+  readonly version: number | undefined;
 }
 
 /** The disk of a world, and how the log is kept there. */
@@ -71,6 +75,8 @@ export interface WorldOptions {
   readonly history?: WorldHistory;
   /** Hears of each event as it is appended, instead of `log`. */
   readonly onEvent?: (event: LoggedEvent) => void;
+  /** Hears what the collector tells main's publisher, instead of `publisher`. */
+  readonly toPublisher?: (notice: PublisherNotice) => void;
   /** Of what else may happen now: a disk that is done with something, say. */
   readonly alsoReady?: () => readonly (() => void)[];
 }
@@ -102,6 +108,8 @@ export class World {
   readonly collector: Collector;
   readonly buffer: HistoryBuffer;
   readonly shards: readonly Fanout[];
+  /** As each shard knows them. */
+  readonly shardEpochs: readonly Epochs[];
   readonly checker: ClientsChecker;
   /** What the collector told the publisher of `published`. */
   readonly publisher = new MemoryOutbox<PublisherNotice>();
@@ -169,8 +177,9 @@ export class World {
         }),
       maxEvents: (history ? history.limits.events : options.limits?.events) ?? 0,
     });
+    this.shardEpochs = toShards.map(() => new Epochs(recovered.epochs));
     this.shards = toShards.map((toShard, shard) => {
-      const epochs = new Epochs(recovered.epochs);
+      const epochs = this.shardEpochs[shard]!;
       return new Fanout({
         shard,
         epochs,
@@ -203,7 +212,7 @@ export class World {
     this.collector = new Collector({
       ring: this.ring,
       published: this.published,
-      publisher: this.publisher,
+      publisher: options.toPublisher ? this.link(options.toPublisher) : this.publisher,
       logState,
       readers: [toBuffer, ...toShards, witness],
       bufferEvery: 1,
@@ -240,6 +249,12 @@ export class World {
       if (outcome === 'full') throw new Error('the publish ring is full');
       if (outcome === 'wake') this.#toCollector.post({ type: 'records-available' });
     }
+  }
+
+  /** As `seal`, told at once. */
+  receiveSeal(): void {
+    this.collector.receive({ type: 'seal' });
+    this.#isUnsettled = true;
   }
 
   /** Everything is numbered, then the log is closed. */
@@ -319,7 +334,10 @@ export class World {
 
   /** What is said to `to` on the way that is returned arrives in order, some time. */
   link<Message>(to: (message: Message) => void): Outbox<Message> {
-    return this.#link(to);
+    return this.#link((message: Message) => {
+      this.#isUnsettled = true;
+      to(message);
+    });
   }
 
   /** One more way into the log, besides main's. */
@@ -383,8 +401,20 @@ function openHistory(
 
 /** The event that the view stands on. */
 export function loggedEvent(view: EventView, epochs: Epochs): LoggedEvent {
-  const { seq, type, action, id, args, timeSec: sec, timeNanos: nanos } = view;
-  return { seq, type, action, id, args, time: { sec, nanos }, cursor: formatCursor(epochs.at(seq), seq) };
+  const { seq, type, action, id, args, pid, exitCode, timeSec: sec, timeNanos: nanos } = view;
+  const label = [...view.attributes()].find(([key]) => key === 'v');
+  return {
+    seq,
+    type,
+    action,
+    id,
+    args,
+    pid,
+    exitCode,
+    time: { sec, nanos },
+    cursor: formatCursor(epochs.at(seq), seq),
+    version: label && Number(label[1]),
+  };
 }
 
 /** Everything from now on. */
