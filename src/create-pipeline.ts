@@ -46,7 +46,7 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
       const lock = await lockFolder(options.history);
       closers.push(() => lock.close());
     }
-    const recovered = recover(options);
+    const recovered = await recover(options);
     if (recovered.truncatedBytes > 0)
       report?.(`the history ended with ${recovered.truncatedBytes} bytes that were no whole batch; they were cut off`);
     const events = await listener(options.listen, EVENT_SOCKET_MODE, closers);

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 /** A test file that takes longer than `limitMs` hangs. */
 const SUITES = {
-  unit: { folders: ['unit', 'architecture', 'docs', 'pipeline'], limitMs: 120_000, options: [] },
+  unit: { folders: ['unit', 'architecture', 'docs', 'pipeline', 'simulation'], limitMs: 120_000, options: [] },
   // These share the machine's ports, pipes and cores with real engines and clients: one file at a time.
   e2e: { folders: ['e2e'], limitMs: 300_000, options: ['--test-concurrency=1'] },
 };

@@ -82,7 +82,7 @@ export class LogTail {
     this.#env = env;
     this.nextSeq = env.headSeq + 1;
     this.#batchSeq = this.nextSeq;
-    this.#segment = this.#openSegment();
+    this.#segment = this.#openSegment(this.nextSeq);
   }
 
   /** Where records are written. */
@@ -103,8 +103,7 @@ export class LogTail {
     this.#batchFrom = this.pos;
     this.#batchSeq = this.nextSeq;
     if (this.#env.history?.durability === 'sync') return this.#wait(batch);
-    if (this.#env.history) this.#write(this.#env.history, batch);
-    this.#show(batch);
+    this.#show(this.#env.history ? this.#write(this.#env.history, batch) : batch);
   }
 
   /** Does it once everything that was committed before can be seen. */
@@ -158,39 +157,61 @@ export class LogTail {
     for (const effect of batch.effects) effect();
   }
 
-  /** `async`: the write returns before anybody sees the batch. When it fails, the log goes on in memory. */
-  #write(history: DurableHistory, batch: Batch): void {
-    if (this.#failure) return;
+  /**
+   * `async`: the write returns before anybody sees the batch. When it fails, the log goes on in memory.
+   * @returns the batch that is to be seen
+   */
+  #write(history: DurableHistory, batch: Batch): Batch {
+    if (this.#failure) return batch;
     const { mark } = history.writer;
     const startedMs = this.#env.elapsedMs();
     try {
       history.writer.append(batch);
     } catch (error) {
-      return this.#failAsync(history, mark, batch.firstSeq, error);
+      this.#failAsync(history, mark, batch.firstSeq, error);
+      return this.#move(batch);
     }
     this.#timed(startedMs);
-    if (this.#isSyncDue) return;
+    if (this.#isSyncDue) return batch;
     this.#isSyncDue = true;
-    this.#env.later(SYNC_EVERY_MS, () => {
-      this.#isSyncDue = false;
+    this.#env.later(SYNC_EVERY_MS, () => this.#syncAsync(history));
+    return batch;
+  }
+
+  #syncAsync(history: DurableHistory): void {
+    this.#isSyncDue = false;
+    if (this.#failure) return;
+    history.writer.sync().catch((error: unknown) => {
       if (this.#failure) return;
-      const { mark: safe } = history.writer;
-      history.writer.sync().catch((error: unknown) => {
-        if (!this.#failure) this.#failAsync(history, safe, this.#batchSeq, error);
-      });
+      // What was written is there as long as the machine lives, and clients have seen it: nothing of it is cut off.
+      this.#failAsync(history, history.writer.mark, this.#batchSeq, error);
+      this.openSegment();
     });
+  }
+
+  /**
+   * A batch of another epoch goes to a segment of its own: readers look at a segment when they please, and at the next one
+   * when they have been told of it, which is after they have been told of the epoch.
+   */
+  #move(batch: Batch): Batch {
+    const { events, firstSeq } = batch;
+    const segment = this.#openSegment(firstSeq);
+    this.#segment = segment;
+    const from = this.pos;
+    segment.view.bytes.set(events, from);
+    this.pos += events.length;
+    this.#batchFrom = this.pos;
+    return { ...batch, segment, from, to: this.pos };
   }
 
   /** Numbers from here on are not on disk: they get another epoch, so that they are never taken for those that will be. */
   #failAsync(history: DurableHistory, mark: HistoryTail | undefined, firstSeq: number, error: unknown): void {
     const { epochs, epochBegan, readers } = this.#env;
-    const began = epochs.spans.at(-1)!;
-    if (began.firstSeq < firstSeq) {
-      const span: EpochSpan = { epoch: history.newEpoch(), firstSeq };
-      epochs.begin(span);
-      epochBegan(span);
-      for (const reader of readers) reader.post({ type: 'epoch-began', span });
-    }
+    // Also when the last one has no event yet: it may be on disk, and there without the events that it gets now.
+    const span: EpochSpan = { epoch: history.newEpoch(), firstSeq };
+    epochs.begin(span);
+    epochBegan(span);
+    for (const reader of readers) reader.post({ type: 'epoch-began', span });
     this.#fail(mark, error, () => {
       history.writer.reopen(mark);
       history.writer.begin(this.#batchSeq);
@@ -264,13 +285,13 @@ export class LogTail {
 
   /** Everything was committed, and the next record does not fit. */
   openSegment(): void {
-    this.#segment = this.#openSegment();
+    this.#segment = this.#openSegment(this.nextSeq);
   }
 
-  #openSegment(): Segment {
+  #openSegment(firstSeq: number): Segment {
     const { readers, counters } = this.#env;
     const bytes = Math.max(this.#env.segmentBytes, SEGMENT.HEADER_BYTES + MAX_EVENT_BYTES);
-    const segment = Segment.create(bytes, this.nextSeq);
+    const segment = Segment.create(bytes, firstSeq);
     counters.add('segmentsOpened');
     this.pos = SEGMENT.HEADER_BYTES;
     this.#batchFrom = this.pos;

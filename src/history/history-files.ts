@@ -209,9 +209,13 @@ export class HistoryFiles {
     if (this.#setAside.has(name)) return;
     this.#setAside.add(name);
     this.#onCorrupt(length);
-    const bytes = new Uint8Array(Math.min(length, PAGE_BYTES));
-    this.#disk.read(fileName(file.head.firstSeq), offset, bytes);
-    this.#disk.write(name, bytes);
+    try {
+      const bytes = new Uint8Array(Math.min(length, PAGE_BYTES));
+      this.#disk.read(fileName(file.head.firstSeq), offset, bytes);
+      this.#disk.write(name, bytes);
+    } catch {
+      // No room, perhaps: what is behind it can be read all the same.
+    }
   }
 
   #size(head: FileHead): number {

@@ -68,12 +68,11 @@ export class HistoryWriter {
 
   /** Hands a batch to the system. @throws what the disk threw */
   append(batch: NewBatch): void {
-    if (!this.#file || this.#isDone(this.#file)) this.begin(batch.firstSeq);
-    if (!this.#isOpened) {
-      this.#isOpened = true;
-      this.#write({ ...this.#empty(batch.firstSeq), state: [{ opened: this.#env.writer }] });
-    }
-    this.#write(batch);
+    const begun = !this.#file || this.#isDone(this.#file) ? this.#create(batch.firstSeq) : undefined;
+    // The snapshot knows of the batch already: it counts from the moment that the batch is there, too.
+    this.#write(this.#isOpened ? batch : { ...batch, state: [{ opened: this.#env.writer }, ...batch.state] });
+    this.#isOpened = true;
+    if (begun) this.#env.opened(begun);
   }
 
   /** Resolves when everything that was appended before is safe from a loss of power. */
@@ -90,6 +89,7 @@ export class HistoryWriter {
   reopen(mark: HistoryTail | undefined): void {
     const before = this.#file;
     this.#file = undefined;
+    this.#isOpened = false;
     this.#retired = Promise.resolve();
     try {
       before?.sink.close();
@@ -97,18 +97,23 @@ export class HistoryWriter {
       // It cannot be used any more either way.
     }
     if (before && before.firstSeq !== mark?.firstSeq) this.#env.disk.remove(fileName(before.firstSeq));
-    if (mark) this.#open(mark, this.#env.nowSec(), false);
+    // Retention may have let go of it when its successor was begun; then the next batch begins another.
+    if (mark && this.#env.disk.list().includes(fileName(mark.firstSeq))) this.#open(mark, this.#env.nowSec(), false);
   }
 
-  /** Begins the file whose first event is `firstSeq`, with a snapshot. @throws as append; then there is no file */
+  /** Begins the file whose first event is `firstSeq`, with a snapshot of what is known now. @throws as append */
   begin(firstSeq: number): void {
-    this.#retire();
-    this.#create(firstSeq);
+    const begun = this.#create(firstSeq);
+    this.#write({ ...this.#empty(firstSeq), state: [{ opened: this.#env.writer }] });
+    this.#isOpened = true;
+    this.#env.opened(begun);
   }
 
   /** Says that nothing is missing, and waits until that is on disk. @param nextSeq of the event that would come next */
   async close(nextSeq: number): Promise<void> {
-    this.append({ ...this.#empty(nextSeq), state: [{ closed: this.#env.writer }] });
+    const batch = this.#empty(nextSeq);
+    if (!this.#file || this.#isDone(this.#file)) this.begin(nextSeq);
+    this.append({ ...batch, state: [{ closed: this.#env.writer }] });
     await this.sync();
     this.#file?.sink.close();
     this.#file = undefined;
@@ -131,9 +136,12 @@ export class HistoryWriter {
     if (isIndexed) disk.write(indexName(firstSeq), index.pack(this.#length, crc32));
   }
 
-  #create(firstSeq: number): void {
-    const { crc32, epochs, snapshot, opened, nowSec } = this.#env;
+  /** Does not count before something stands behind the snapshot. */
+  #create(firstSeq: number): FileHead {
+    this.#retire();
+    const { crc32, epochs, snapshot, nowSec } = this.#env;
     const createdSec = nowSec();
+    this.#isOpened = false;
     const epoch = epochs.at(firstSeq);
     const parent = epochs.spans[epochs.spans.findIndex((span) => span.epoch === epoch) - 1]?.epoch;
     const head: FileHead = { firstSeq, epoch, parent, after: this.#last, createdSec };
@@ -148,13 +156,12 @@ export class HistoryWriter {
         this.#write({ ...this.#empty(firstSeq), state });
         state = [];
       }
-      this.#write({ ...this.#empty(firstSeq), state: [...state, { opened: this.#env.writer }] });
-      this.#isOpened = true;
+      this.#write({ ...this.#empty(firstSeq), state });
     } catch (error) {
       this.#discard();
       throw error;
     }
-    opened(head);
+    return head;
   }
 
   /** Half a beginning is no file. */

@@ -33,7 +33,7 @@ interface Reading {
   readonly state: SavedState[];
   opened: SavedWriter | undefined;
   isClosed: boolean;
-  batches: number;
+  hasEvents: boolean;
   nextSeq: number;
   time: Timestamp;
   /** Of what can be believed. */
@@ -62,8 +62,8 @@ export function recoverHistory(
     reading = readFile(disk, crc32, last);
     truncatedBytes += reading.truncated;
     isDamaged ||= reading.isDamaged;
-    if (reading.batches > 0) break;
-    // It was begun, and no more.
+    if (reading.opened || reading.hasEvents) break;
+    // It was begun, and no more: its snapshot may tell of a batch that was to follow.
     disk.remove(fileName(last.firstSeq));
     files.pop();
     reading = undefined;
@@ -78,7 +78,7 @@ export function recoverHistory(
   // Under `sync` clients saw nothing that a loss of power could take; under `async` they may have.
   const mayHaveLost = !isClosed && (isDamaged || (opened?.durability !== 'sync' && opened?.boot !== boot));
   if (mayHaveLost) epochs.push({ epoch: newEpoch(), firstSeq: nextSeq });
-  if (truncatedBytes > 0) disk.open(fileName(last.firstSeq), length).close();
+  if (truncatedBytes > 0 || isClosed) disk.open(fileName(last.firstSeq), length).close();
   return {
     files,
     tail: mayHaveLost ? undefined : { firstSeq: last.firstSeq, length },
@@ -90,6 +90,22 @@ export function recoverHistory(
     truncatedBytes,
     wasClosed: isClosed,
   };
+}
+
+/**
+ * Resolves when what was recovered survives a loss of power: it is about to be shown, and what was shown is not taken back.
+ * @throws what the disk throws
+ */
+export async function secureHistory(disk: Disk, { files }: Recovered): Promise<void> {
+  for (const { firstSeq } of files) {
+    const name = fileName(firstSeq);
+    const sink = disk.open(name, disk.size(name));
+    try {
+      await sink.sync();
+    } finally {
+      sink.close();
+    }
+  }
 }
 
 /** Cursors of older lives than these are foreign. */
@@ -131,7 +147,7 @@ function readFile(disk: Disk, crc32: Crc32, file: FileHead): Reading {
     state: [],
     opened: undefined,
     isClosed: false,
-    batches: 0,
+    hasEvents: false,
     nextSeq: file.firstSeq,
     time: file.after,
     length: HISTORY_FILE.BYTES,
@@ -145,16 +161,17 @@ function readFile(disk: Disk, crc32: Crc32, file: FileHead): Reading {
       continue;
     }
     const { head, bytes, at } = item;
-    reading.batches += 1;
+    reading.hasEvents ||= head.count > 0;
     reading.nextSeq = head.firstSeq + head.count;
     reading.time = head.last;
-    reading.length = item.offset + head.length;
     reading.isClosed = false;
     for (const saved of stateOf(bytes, at, head)) {
       if ('opened' in saved) reading.opened = saved.opened;
       else if ('closed' in saved) reading.isClosed = true;
       else reading.state.push(saved);
     }
+    // The last word of a history that goes on is taken back: a loss of power must not make it one again.
+    if (!reading.isClosed) reading.length = item.offset + head.length;
   }
   return reading;
 }

@@ -53,6 +53,7 @@ export class HistoryFolder implements Disk {
 
   rename(from: string, to: string): void {
     this.#forget(from);
+    this.#forget(to);
     fs.renameSync(this.#path(from), this.#path(to));
   }
 
@@ -98,13 +99,12 @@ class FileSink implements SegmentSink {
   readonly #folder: string;
   #length: number;
   #error: Error | undefined;
-  /** Its name may not be on disk. */
-  #isNew: boolean;
+  /** Its name may not be on disk: of a new file, or one that a process before this one began. */
+  #isNew = true;
   #syncing = 0;
   #isClosed = false;
 
   constructor(file: string, folder: string, length: number) {
-    this.#isNew = length === 0;
     this.#folder = folder;
     this.#length = length;
     this.#fd = fs.openSync(file, 'a', FILE_MODE);

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { type Epoch, makeEpoch } from '../event/cursor.ts';
 import { asTocsinError } from '../event/errors.ts';
 import type { Options } from '../event/options.ts';
-import { newLog, type Recovered, recoverHistory } from '../history/recovery.ts';
+import { newLog, type Recovered, recoverHistory, secureHistory } from '../history/recovery.ts';
 import { crc32, HistoryFolder } from './history-folder.ts';
 
 export function newEpoch(): Epoch {
@@ -26,11 +26,13 @@ export function isDurable({ history, durability }: Options): boolean {
 }
 
 /** What the pipeline goes on with: nothing, or what an earlier process left in the folder. @throws ERR_HISTORY_UNUSABLE */
-export function recover(options: Options): Recovered {
+export async function recover(options: Options): Promise<Recovered> {
   if (!isDurable(options)) return newLog(newEpoch());
   const folder = new HistoryFolder(options.history);
   try {
-    return recoverHistory(folder, { crc32, boot: bootId(), newEpoch });
+    const recovered = recoverHistory(folder, { crc32, boot: bootId(), newEpoch });
+    await secureHistory(folder, recovered);
+    return recovered;
   } catch (error) {
     throw asTocsinError(error, 'ERR_HISTORY_UNUSABLE');
   } finally {

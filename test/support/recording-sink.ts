@@ -19,7 +19,10 @@ export class RecordingSink implements Sink {
   readonly heartbeats: string[] = [];
   /** Looks at events before they are written down, as `onGap` and `onEnd` do. What they throw is a violation. */
   onEvents: ((seqs: readonly (number | string)[]) => void) | undefined;
+  /** The same, for whoever wants to see the bytes. */
+  onBytes: ((bytes: Uint8Array) => void) | undefined;
   onGap: ((gap: Lagged) => void) | undefined;
+  onHeartbeat: ((cursor: string) => void) | undefined;
   onEnd: ((error: TocsinError | undefined) => void) | undefined;
   /** May throw, as a broken sink does. */
   onWrite: (() => void) | undefined;
@@ -92,6 +95,7 @@ export class RecordingSink implements Sink {
       assert.equal(seqs.length, events, 'events announced and written');
       assert.ok(events > 0, 'a write without events');
       this.onEvents?.(seqs);
+      this.onBytes?.(bytes);
       this.told.push(...seqs);
     });
     this.writes += 1;
@@ -110,7 +114,10 @@ export class RecordingSink implements Sink {
   }
 
   heartbeat(cursor: string): void {
-    this.#checked(() => this.#mayBeTold('a heartbeat'));
+    this.#checked(() => {
+      this.#mayBeTold('a heartbeat');
+      this.onHeartbeat?.(cursor);
+    });
     this.heartbeats.push(cursor);
   }
 

@@ -8,21 +8,34 @@ import type { Outbox } from '../../src/actors/actor.ts';
 import { EventView } from '../../src/codec/event-record.ts';
 import { makeEncoder } from '../../src/codec/formats.ts';
 import type { NewEvent, Timestamp } from '../../src/event/event.ts';
-import { newLog } from '../../src/history/recovery.ts';
+import type { DurableHistory } from '../../src/actors/log-tail.ts';
+import { type Epoch, formatCursor } from '../../src/event/cursor.ts';
+import { Epochs } from '../../src/event/epochs.ts';
+import type { Disk } from '../../src/history/disk.ts';
+import { HistoryFiles, type HistoryLimits } from '../../src/history/history-files.ts';
+import { HistoryWriter } from '../../src/history/history-writer.ts';
 import { LogReader } from '../../src/history/log-reader.ts';
+import { newLog, type Recovered } from '../../src/history/recovery.ts';
 import type { RetentionLimits } from '../../src/history/retained-log.ts';
+import type { SavedState } from '../../src/history/saved-state.ts';
 import type { BufferRequest } from '../../src/messages/buffer.ts';
 import { ClientTable } from '../../src/messages/client-table.ts';
-import type { CollectorCommand, CollectorRequest, LogNotice } from '../../src/messages/collector.ts';
+import type {
+  CollectorCommand,
+  CollectorRequest,
+  HistoryFileNotice,
+  HistoryNotice,
+  LogNotice,
+} from '../../src/messages/collector.ts';
 import type { Subscription } from '../../src/messages/control.ts';
 import type { FanoutCommand, FanoutNotice } from '../../src/messages/fanout.ts';
 import { IntakeRing } from '../../src/messages/intake-ring.ts';
-import { INTAKE } from '../../src/messages/layout.ts';
 import { LogState } from '../../src/messages/log-state.ts';
 import type { PublisherNotice } from '../../src/messages/publisher.ts';
 import { PublishRing } from '../../src/messages/publish-ring.ts';
-import { CounterTable, ManualClock, ManualDefer, MemoryOutbox } from './actors.ts';
-import { EPOCH, EPOCHS } from './log.ts';
+import { crc32 } from 'node:zlib';
+import { CounterTable, ManualClock, MemoryOutbox } from './actors.ts';
+import { EPOCH } from './log.ts';
 import { packEvent } from './packed.ts';
 import { RecordingSink } from './recording-sink.ts';
 
@@ -33,6 +46,42 @@ export interface LoggedEvent {
   readonly action: string;
   readonly id: string;
   readonly time: Timestamp;
+  readonly args: string;
+  readonly cursor: string;
+  readonly pid: number;
+  readonly exitCode: number;
+  /** What its label `v` says, if it has one. */
+  readonly version: number | undefined;
+}
+
+/** The disk of a world, and how the log is kept there. */
+export interface WorldHistory {
+  readonly disk: Disk;
+  readonly durability: 'async' | 'sync';
+  /** Names the life of the machine. */
+  readonly boot: string;
+  readonly limits: HistoryLimits;
+  readonly fileBytes: number;
+  readonly newEpoch: () => Epoch;
+}
+
+/** @see World */
+export interface WorldOptions {
+  readonly shards?: number;
+  readonly limits?: Partial<RetentionLimits>;
+  readonly segmentBytes?: number;
+  readonly clients?: Partial<ClientLimits>;
+  readonly maxLagBytes?: number;
+  readonly clock?: ManualClock;
+  /** What an earlier life left; without it the log is new. */
+  readonly recovered?: Recovered;
+  readonly history?: WorldHistory;
+  /** Hears of each event as it is appended, instead of `log`. */
+  readonly onEvent?: (event: LoggedEvent) => void;
+  /** Hears what the collector tells main's publisher, instead of `publisher`. */
+  readonly toPublisher?: (notice: PublisherNotice) => void;
+  /** Of what else may happen now: a disk that is done with something, say. */
+  readonly alsoReady?: () => readonly (() => void)[];
 }
 
 /** Messages from one actor to another on their way: they arrive in order, whenever the test lets them. */
@@ -53,52 +102,64 @@ export const UNBOUNDED: RetentionLimits = { events: 1e9, bytes: 1e12, ageMs: 0 }
  *                   +-----------|--> shard 0..N <----------+-- clients-checker
  */
 export class World {
-  readonly clock = new ManualClock();
-  readonly deferred = new ManualDefer();
+  readonly clock: ManualClock;
   readonly counters = new CounterTable();
-  readonly logState = new LogState(LogState.allocate());
+  readonly logState: LogState;
+  readonly ring = new IntakeRing(IntakeRing.allocate());
   readonly published = new PublishRing(PublishRing.allocate());
   readonly clientTable: ClientTable;
   readonly collector: Collector;
   readonly buffer: HistoryBuffer;
   readonly shards: readonly Fanout[];
+  /** As each shard knows them. */
+  readonly shardEpochs: readonly Epochs[];
   readonly checker: ClientsChecker;
   /** What the collector told the publisher of `published`. */
   readonly publisher = new MemoryOutbox<PublisherNotice>();
   /** What shards told main. */
   readonly main = new MemoryOutbox<FanoutNotice>();
+  /** What the collector told main about the disk. */
+  readonly reports = new MemoryOutbox<HistoryNotice>();
   /** Every event of the log, the expired ones too; event n at index n - 1. */
   readonly log: LoggedEvent[] = [];
   /** Promises that were broken to a sink. */
   readonly violations: unknown[] = [];
   readonly #links: Link[] = [];
+  /** Each may be due at any moment: whatever an actor relies on, it is not the order of timers. */
+  readonly #timers: (() => void)[] = [];
+  readonly #epochs: Epochs;
+  readonly #onEvent: (event: LoggedEvent) => void;
+  readonly #alsoReady: () => readonly (() => void)[];
+  /** Promises may have something to do. */
+  #isUnsettled = true;
   readonly #toCollector: Outbox<CollectorCommand>;
   readonly #witness: LogReader;
 
-  constructor(
-    options: {
-      shards?: number;
-      limits?: Partial<RetentionLimits>;
-      segmentBytes?: number;
-      clients?: Partial<ClientLimits>;
-      maxLagBytes?: number;
-    } = {},
-  ) {
-    const { logState, clock, counters } = this;
+  constructor(options: WorldOptions = {}) {
+    const { counters } = this;
+    const { recovered = newLog(EPOCH), history } = options;
+    const clock = options.clock ?? new ManualClock();
+    this.clock = clock;
+    const logState = new LogState(LogState.allocate(recovered.headSeq, recovered.files[0]?.firstSeq));
+    this.logState = logState;
+    this.#onEvent = options.onEvent ?? ((event) => this.log.push(event));
+    this.#alsoReady = options.alsoReady ?? (() => []);
+    this.#epochs = new Epochs(recovered.epochs);
+    const { headSeq } = recovered;
     const count = options.shards ?? 1;
     this.clientTable = new ClientTable(ClientTable.allocate(count));
-    this.#witness = new LogReader(logState.memory, count + 1, 0);
+    this.#witness = new LogReader(logState.memory, count + 1, headSeq);
     const toShards = Array.from({ length: count }, (_, shard) =>
-      this.#link<ToShard>((message) => this.shards[shard]!.receive(message)),
+      this.#link<ToShard>((message) => this.#tellShard(shard, message)),
     );
-    const fromBuffer = toShards.map((_, shard) =>
-      this.#link<ToShard>((message) => this.shards[shard]!.receive(message)),
-    );
-    const toBuffer = this.#link<LogNotice>((notice) => this.buffer.receive(notice));
+    const fromBuffer = toShards.map((_, shard) => this.#link<ToShard>((message) => this.#tellShard(shard, message)));
+    const toBuffer = this.#link<LogNotice | HistoryFileNotice>((notice) => this.buffer.receive(notice));
     this.#toCollector = this.#link<CollectorCommand>((command) => this.collector.receive(command));
     const witness: Outbox<LogNotice> = {
       post: (notice) => {
         if (notice.type === 'segment-opened') this.#witness.open(notice.memory);
+        // What is shown behind it belongs to it.
+        if (notice.type === 'epoch-began') this.#epochs.begin(notice.span);
       },
     };
 
@@ -106,38 +167,47 @@ export class World {
       logState,
       clock,
       counters: counters.writer,
-      headSeq: 0,
-      limits: { ...UNBOUNDED, ...options.limits },
-      files: undefined,
-      scans: undefined,
-      epochs: EPOCHS,
-      maxEvents: options.limits?.events ?? 0,
-    });
-    this.shards = toShards.map(
-      (toShard, shard) =>
-        new Fanout({
-          shard,
-          epochs: EPOCHS,
-          headSeq: 0,
-          logState,
-          clients: this.clientTable,
-          counters: counters.writer,
-          clock,
-          defer: this.deferred.defer,
-          later: (_, task) => this.deferred.defer(task),
-          maxDelayMs: 1,
-          limits: { clients: 0, replays: 0, ...options.clients },
-          maxLagBytes: options.maxLagBytes ?? 0,
-          makeEncoder: (format) => makeEncoder(format, EPOCHS),
-          allocate: () => (byteLength) => new Uint8Array(byteLength),
-          collector: this.#link<CollectorRequest | CollectorCommand>((message) => {
-            if (message.type === 'resolve-container') toShard.post(this.collector.answer(message));
-            else this.collector.receive(message);
-          }),
-          buffer: this.#link<BufferRequest>((request) => this.buffer.answer(request, fromBuffer[shard]!)),
-          main: this.main,
+      headSeq,
+      limits: { ...UNBOUNDED, ...options.limits, ...(history ? { events: 0 } : {}) },
+      files:
+        history &&
+        new HistoryFiles({
+          disk: history.disk,
+          crc32,
+          limits: history.limits,
+          files: recovered.files,
+          onCorrupt: (length) => counters.writer.add('historyCorrupt', length),
         }),
-    );
+      scans: undefined,
+      epochs: new Epochs(recovered.epochs),
+      maxEvents: (history ? history.limits.events : options.limits?.events) ?? 0,
+    });
+    this.shardEpochs = toShards.map(() => new Epochs(recovered.epochs));
+    this.shards = toShards.map((toShard, shard) => {
+      const epochs = this.shardEpochs[shard]!;
+      return new Fanout({
+        shard,
+        epochs,
+        headSeq,
+        logState,
+        clients: this.clientTable,
+        counters: counters.writer,
+        clock,
+        defer: this.#tasks(),
+        later: (_, task) => void this.#timers.push(task),
+        maxDelayMs: 1,
+        limits: { clients: 0, replays: 0, ...options.clients },
+        maxLagBytes: options.maxLagBytes ?? 0,
+        makeEncoder: (format) => makeEncoder(format, epochs),
+        allocate: () => (byteLength) => new Uint8Array(byteLength),
+        collector: this.#link<CollectorRequest | CollectorCommand>((message) => {
+          if (message.type === 'resolve-container') toShard.post(this.collector.answer(message));
+          else this.collector.receive(message);
+        }),
+        buffer: this.#link<BufferRequest>((request) => this.buffer.answer(request, fromBuffer[shard]!)),
+        main: this.main,
+      });
+    });
     this.checker = new ClientsChecker({
       clients: this.clientTable,
       logState,
@@ -145,23 +215,32 @@ export class World {
       collector: this.#link<CollectorCommand>((command) => this.collector.receive(command)),
       shards: this.shards.map((shard) => this.#link<FanoutCommand>((command) => shard.receive(command))),
     });
+    const epochs = new Epochs(recovered.epochs);
     this.collector = new Collector({
-      // No records come this way, so its slots need no marks.
-      ring: new IntakeRing(new SharedArrayBuffer(INTAKE.HEADER_BYTES)),
+      ring: this.ring,
       published: this.published,
-      publisher: this.publisher,
+      publisher: options.toPublisher ? this.link(options.toPublisher) : this.publisher,
       logState,
       readers: [toBuffer, ...toShards, witness],
       bufferEvery: 1,
       monitored: { post: () => {} },
       counters: counters.writer,
       clock,
-      defer: this.deferred.defer,
-      later: (_, task) => this.deferred.defer(task),
-      main: { post: () => {} },
-      epochs: EPOCHS,
-      recovered: newLog(EPOCH),
-      openHistory: undefined,
+      defer: this.#tasks(),
+      later: (_, task) => void this.#timers.push(task),
+      main: this.reports,
+      epochs,
+      recovered,
+      openHistory:
+        history &&
+        ((snapshot) =>
+          openHistory(history, {
+            epochs,
+            recovered,
+            snapshot,
+            nowSec: () => clock.now().sec,
+            opened: (file) => toBuffer.post({ type: 'history-file-opened', file }),
+          })),
       segmentBytes: options.segmentBytes ?? 64 * 1024,
       unknownContainers: 'pass',
     });
@@ -169,7 +248,7 @@ export class World {
 
   /** Messages that have not arrived, and tasks that were put off. */
   get pending(): number {
-    return this.#links.reduce((sum, { queue }) => sum + queue.length, this.deferred.tasks.length);
+    return this.#links.reduce((sum, { queue }) => sum + queue.length, this.#timers.length);
   }
 
   publish(...events: readonly NewEvent[]): void {
@@ -180,6 +259,12 @@ export class World {
     }
   }
 
+  /** As `seal`, told at once. */
+  receiveSeal(): void {
+    this.collector.receive({ type: 'seal' });
+    this.#isUnsettled = true;
+  }
+
   /** Everything is numbered, then the log is closed. */
   seal(): void {
     this.#toCollector.post({ type: 'seal' });
@@ -187,15 +272,28 @@ export class World {
 
   /** Lets one message arrive or one task run. @param pick chooses among so many */
   async step(pick: (count: number) => number = () => 0): Promise<boolean> {
-    const ready = this.#links.filter(({ queue }) => queue.length > 0).map(({ queue }) => queue);
-    if (this.deferred.tasks.length > 0) ready.push(this.deferred.tasks);
-    const queue = ready[pick(ready.length)];
-    if (!queue) return false;
-    queue.shift()?.();
-    await settled();
+    const waiting = this.#links.filter(({ queue }) => queue.length > 0);
+    const also = this.#alsoReady();
+    const count = waiting.length + also.length + this.#timers.length;
+    if (count === 0) return false;
+    const picked = pick(count);
+    if (picked < waiting.length) waiting[picked]!.queue.shift()!();
+    else {
+      this.#isUnsettled = true;
+      if (picked < waiting.length + also.length) also[picked - waiting.length]!();
+      else this.#timers.splice(picked - waiting.length - also.length, 1)[0]!();
+    }
+    await this.settle();
     this.look();
     if (this.violations.length > 0) throw this.violations[0];
     return true;
+  }
+
+  /** Lets promises do what they have to. @param isSure something was called that answers with one */
+  async settle(isSure = false): Promise<void> {
+    if (!this.#isUnsettled && !isSure) return;
+    this.#isUnsettled = false;
+    await settled();
   }
 
   /** Until nothing is on its way any more. */
@@ -242,6 +340,37 @@ export class World {
     return new RecordingSink(subscription.format ?? EVERYTHING.format, this.violations);
   }
 
+  /** What is said to `to` on the way that is returned arrives in order, some time. */
+  link<Message>(to: (message: Message) => void): Outbox<Message> {
+    return this.#link((message: Message) => {
+      this.#isUnsettled = true;
+      to(message);
+    });
+  }
+
+  /** One more way into the log, besides main's. */
+  openIntake(ring: PublishRing, publisher: Outbox<PublisherNotice>): Outbox<CollectorCommand> {
+    this.collector.openIntake(ring, publisher);
+    return this.#link<CollectorCommand>((command) => this.collector.receive(command));
+  }
+
+  /** Tells the collector what waits in a ring. */
+  wakeCollector(): void {
+    this.#toCollector.post({ type: 'records-available' });
+  }
+
+  #tellShard(shard: number, message: ToShard): void {
+    if ('requestId' in message) this.#isUnsettled = true;
+    this.shards[shard]!.receive(message);
+  }
+
+  /** Tasks that an actor has put off: one after the other, as messages that it sends itself. */
+  #tasks(): (task: () => void) => void {
+    const queue: (() => void)[] = [];
+    this.#links.push({ queue });
+    return (task) => void queue.push(task);
+  }
+
   #link<Message>(deliver: (message: Message) => void): Outbox<Message> {
     const queue: (() => void)[] = [];
     this.#links.push({ queue });
@@ -253,11 +382,48 @@ export class World {
     for (let run = this.#witness.take(); run; run = this.#witness.take()) {
       const view = new EventView(run.segment.memory);
       for (view.at = run.from; view.at < run.to; view.at += view.byteLength) {
-        const { seq, type, action, id, timeSec: sec, timeNanos: nanos } = view;
-        this.log.push({ seq, type, action, id, time: { sec, nanos } });
+        this.#onEvent(loggedEvent(view, this.#epochs));
       }
     }
   }
+}
+
+function openHistory(
+  { disk, durability, boot, fileBytes, newEpoch }: WorldHistory,
+  env: {
+    readonly epochs: Epochs;
+    readonly recovered: Recovered;
+    readonly snapshot: () => Iterable<SavedState>;
+    readonly nowSec: () => number;
+    readonly opened: (file: HistoryFileNotice['file']) => void;
+  },
+): DurableHistory {
+  const { epochs, recovered, snapshot, nowSec, opened } = env;
+  const { tail, time } = recovered;
+  const settings = { disk, crc32, writer: { boot, durability }, fileBytes, fileAgeSec: 1e6 };
+  return {
+    writer: new HistoryWriter({ ...settings, epochs, tail, snapshot, nowSec, opened }, time),
+    durability,
+    newEpoch,
+  };
+}
+
+/** The event that the view stands on. */
+export function loggedEvent(view: EventView, epochs: Epochs): LoggedEvent {
+  const { seq, type, action, id, args, pid, exitCode, timeSec: sec, timeNanos: nanos } = view;
+  const label = [...view.attributes()].find(([key]) => key === 'v');
+  return {
+    seq,
+    type,
+    action,
+    id,
+    args,
+    pid,
+    exitCode,
+    time: { sec, nanos },
+    cursor: formatCursor(epochs.at(seq), seq),
+    version: label && Number(label[1]),
+  };
 }
 
 /** Everything from now on. */
