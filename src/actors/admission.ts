@@ -13,25 +13,23 @@ export interface Admission {
   readonly matcher: Matcher;
   /** The first event that may be for the client. */
   readonly nextSeq: number;
-  /** The newest event when it asked. */
-  readonly head: number;
   /** Events behind its cursor that a crash has taken, if it is to be told of any. */
   readonly lost: Lagged | undefined;
 }
 
 /**
- * Fixes which events a client is to see and where it begins. The head is taken at once, before anything is asked: whatever is
- * appended while we wait belongs to the client.
+ * Fixes which events a client is to see and where it begins.
+ * @param env `head`: the newest event when the client came
  * @throws ERR_SINCE_AFTER_UNTIL, ERR_CONTAINER_*, ERR_CURSOR_*, ERR_FILTER_INVALID
  */
 export async function admit(
   subscription: Subscription,
-  { logState, epochs, asks }: { readonly logState: LogState; readonly epochs: Epochs; readonly asks: Asks },
+  env: { readonly logState: LogState; readonly epochs: Epochs; readonly asks: Asks; readonly head: number },
 ): Promise<Admission> {
+  const { logState, epochs, asks, head } = env;
   const { start, until, name } = subscription;
   if (start.from === 'time' && until && compareTime(start.time, until) > 0)
     throw new TocsinError('ERR_SINCE_AFTER_UNTIL', '`since` cannot be after `until`');
-  const head = logState.headSeq;
   const id = name ? await asks.resolveContainer(name) : undefined;
   const matcher = await makeMatcher(id, subscription.filter);
   let nextSeq = head + 1;
@@ -43,5 +41,5 @@ export async function admit(
       lost = { type: 'gap', missed: null, from: nextSeq, to: lostUpTo, reason: 'crash', oldest: epochs.cursor(seq) };
   } else if (start.from === 'recent') nextSeq = Math.max(logState.oldestSeq, head + 1 - start.count);
   else if (start.from === 'time') nextSeq = await asks.locateTime(start.time);
-  return { matcher, nextSeq, head, lost };
+  return { matcher, nextSeq, lost };
 }

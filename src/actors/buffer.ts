@@ -4,10 +4,12 @@ import { LogReader } from '../history/log-reader.ts';
 import type { DiskPage, HistoryFiles } from '../history/history-files.ts';
 import type { HistoryScans } from '../history/history-scans.ts';
 import { RetainedLog, type RetentionLimits } from '../history/retained-log.ts';
+import { type Run, Segment } from '../history/segment.ts';
 import type { BufferReply, BufferRequest, WantedEvents } from '../messages/buffer.ts';
 import type { HistoryFileNotice, LogNotice } from '../messages/collector.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { GapReason, Timestamp } from '../event/event.ts';
+import { SEGMENT } from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { Clock, Outbox } from './actor.ts';
 
@@ -183,6 +185,14 @@ export class HistoryBuffer {
       if (page) ({ reason } = page);
     }
     const run = this.#memory.page(Math.max(seq, oldestSeq));
-    return run && { run, reason };
+    if (run) return { run, reason };
+    // All that was from there on is gone, the newest event too: what comes next is the next that is left.
+    return seq <= headSeq ? { run: nothingBefore(headSeq + 1), reason } : undefined;
   }
+}
+
+/** No records, in the place of those before `firstSeq`. */
+function nothingBefore(firstSeq: number): Run {
+  const segment = Segment.create(SEGMENT.HEADER_BYTES, firstSeq);
+  return { segment, from: SEGMENT.HEADER_BYTES, to: SEGMENT.HEADER_BYTES, firstSeq };
 }

@@ -179,7 +179,10 @@ export class Fanout {
     const { logState, epochs } = this.#env;
     const { until, follow } = subscription;
     this.#requireOpen();
-    const { matcher, nextSeq, head, lost } = await admit(subscription, { logState, epochs, asks: this.#asks });
+    // Taken at once, before anything is waited for: whatever is appended meanwhile belongs to the client.
+    const head = logState.headSeq;
+    if (this.#headSeq < head) await this.#reach(head);
+    const { matcher, nextSeq, lost } = await admit(subscription, { logState, epochs, asks: this.#asks, head });
     this.#requireOpen();
 
     const { row, generation } = this.#rows.take(subscription, nextSeq <= head);
@@ -201,6 +204,14 @@ export class Fanout {
       drained: () => this.#onDrained(client),
       left: () => this.#leave(client),
     };
+  }
+
+  /** Until this shard has taken the event, and with it has heard of every epoch up to there: then it knows what cursors mean. */
+  async #reach(seq: number): Promise<void> {
+    while (this.#headSeq < seq) {
+      this.#advance();
+      if (this.#headSeq < seq) await new Promise<void>((resolve) => this.#env.defer(resolve));
+    }
   }
 
   #requireOpen(): void {

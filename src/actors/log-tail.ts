@@ -17,6 +17,8 @@ const SYNC_EVERY_MS = 100;
 const RETRY_MS = 1_000;
 /** Under `sync`: what may wait for the disk before intake waits too. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+/** Under `sync`: what goes to disk in one write. */
+const MAX_FLUSH_BYTES = 4 * 1024 * 1024;
 /** A write that takes longer is worth a word: whoever sends events waits for it. */
 const SLOW_MS = 1_000;
 
@@ -252,7 +254,7 @@ export class LogTail {
   #flush(): void {
     const { history, moved } = this.#env;
     if (!history || this.#inFlight > 0 || this.#waiting.length === 0 || this.#failure) return;
-    const batches = [...this.#waiting];
+    const batches = this.#nextFlush();
     const { mark } = history.writer;
     const startedMs = this.#env.elapsedMs();
     const fail = (error: unknown): void => {
@@ -260,7 +262,8 @@ export class LogTail {
       this.#fail(mark, error, () => history.writer.reopen(mark));
     };
     try {
-      for (const batch of batches) history.writer.append(batch);
+      // One write, which is there whole or not at all: a later batch must not outlive an earlier one.
+      history.writer.append(batches.reduce(joined));
     } catch (error) {
       return fail(error);
     }
@@ -274,6 +277,16 @@ export class LogTail {
       this.#flush();
       moved();
     }, fail);
+  }
+
+  /** What goes to disk together; never so much that a reader would take it for garbage. */
+  #nextFlush(): Batch[] {
+    let bytes = 0;
+    const count = this.#waiting.findIndex((batch) => {
+      bytes += batch.events.length;
+      return bytes > MAX_FLUSH_BYTES;
+    });
+    return this.#waiting.slice(0, count < 0 ? undefined : Math.max(1, count));
   }
 
   #timed(startedMs: number): void {
@@ -303,13 +316,17 @@ export class LogTail {
   }
 }
 
-/** Two batches, one behind the other in one segment, as one. */
+/** Two batches, one behind the other, as one. */
 function joined(left: Batch, right: Batch): Batch {
+  const isOneStretch = left.segment === right.segment && left.to === right.from;
   return {
+    // Of two segments it is to be written, not to be shown.
     segment: left.segment,
     from: left.from,
     to: right.to,
-    events: left.segment.view.bytes.subarray(left.from, right.to),
+    events: isOneStretch
+      ? left.segment.view.bytes.subarray(left.from, right.to)
+      : concatenated(left.events, right.events),
     count: left.count + right.count,
     firstSeq: left.firstSeq,
     first: left.count > 0 ? left.first : right.first,
@@ -317,4 +334,11 @@ function joined(left: Batch, right: Batch): Batch {
     state: [...left.state, ...right.state],
     effects: [...left.effects, ...right.effects],
   };
+}
+
+function concatenated(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(left.length + right.length);
+  bytes.set(left);
+  bytes.set(right, left.length);
+  return bytes;
 }

@@ -70,7 +70,7 @@ export class HistoryWriter {
   append(batch: NewBatch): void {
     const begun = !this.#file || this.#isDone(this.#file) ? this.#create(batch.firstSeq) : undefined;
     // The snapshot knows of the batch already: it counts from the moment that the batch is there, too.
-    this.#write(this.#isOpened ? batch : { ...batch, state: [{ opened: this.#env.writer }, ...batch.state] });
+    this.#write(this.#isOpened ? batch : { ...batch, state: [...this.#opening(), ...batch.state] });
     this.#isOpened = true;
     if (begun) this.#env.opened(begun);
   }
@@ -104,7 +104,7 @@ export class HistoryWriter {
   /** Begins the file whose first event is `firstSeq`, with a snapshot of what is known now. @throws as append */
   begin(firstSeq: number): void {
     const begun = this.#create(firstSeq);
-    this.#write({ ...this.#empty(firstSeq), state: [{ opened: this.#env.writer }] });
+    this.#write({ ...this.#empty(firstSeq), state: this.#opening() });
     this.#isOpened = true;
     this.#env.opened(begun);
   }
@@ -117,6 +117,11 @@ export class HistoryWriter {
     await this.sync();
     this.#file?.sink.close();
     this.#file = undefined;
+  }
+
+  /** What the first batch of a process says besides. */
+  #opening(): SavedState[] {
+    return [{ epochs: this.#env.epochs.spans }, { opened: this.#env.writer }];
   }
 
   #isDone({ createdSec }: OpenFile): boolean {

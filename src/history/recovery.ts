@@ -81,7 +81,8 @@ export function recoverHistory(
   if (truncatedBytes > 0 || isClosed) disk.open(fileName(last.firstSeq), length).close();
   return {
     files,
-    tail: mayHaveLost ? undefined : { firstSeq: last.firstSeq, length },
+    // One without an event is gone on with in another epoch, too: to write it anew could lose what it says.
+    tail: mayHaveLost && nextSeq > last.firstSeq ? undefined : { firstSeq: last.firstSeq, length },
     epochs: epochs.slice(-MAX_EPOCHS),
     headSeq: nextSeq - 1,
     time,

@@ -149,7 +149,8 @@ export const SEGMENT = {
 
 /**
  * A history file: this header, then batches back to back. Its name is its first sequence number; its first batch is a snapshot
- * of what the log knows besides events. All events of a file are of one epoch.
+ * of what the log knows besides events. All events of a file are of one epoch: the header's, or a later one when the first of them
+ * came after a loss.
  */
 export const HISTORY_FILE = {
   MAGIC: 0,

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { HistoryBuffer } from '../../../src/actors/buffer.ts';
+import type { BufferReply } from '../../../src/messages/buffer.ts';
+import { LogState } from '../../../src/messages/log-state.ts';
+import { CounterTable, ManualClock, MemoryOutbox } from '../../support/actors.ts';
+import { UNBOUNDED } from '../../support/world.ts';
+import { EPOCHS } from '../../support/log.ts';
+
+describe('HistoryBuffer', () => {
+  it('says what comes next when nothing is left of what a client asks for, and keeps waiting for what has not come', () => {
+    const buffer = new HistoryBuffer({
+      logState: new LogState(LogState.allocate(5, 1)),
+      headSeq: 5,
+      limits: UNBOUNDED,
+      files: undefined,
+      scans: undefined,
+      epochs: EPOCHS,
+      maxEvents: 0,
+      clock: new ManualClock(),
+      counters: new CounterTable().writer,
+    });
+    const shard = new MemoryOutbox<BufferReply>();
+    buffer.answer({ type: 'read-page', requestId: 1, seq: 6 }, shard);
+    assert.equal(shard.messages.length, 0);
+    buffer.answer({ type: 'read-page', requestId: 2, seq: 3 }, shard);
+    const [reply] = shard.messages;
+    assert.ok(reply?.type === 'page-read');
+    assert.deepEqual(
+      { requestId: reply.requestId, firstSeq: reply.firstSeq, bytes: reply.to - reply.from },
+      { requestId: 2, firstSeq: 6, bytes: 0 },
+    );
+  });
+});
