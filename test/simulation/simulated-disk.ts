@@ -19,6 +19,8 @@ class SimulatedFile {
   durable: Uint8Array = new Uint8Array(0);
   /** The sync that made it so. */
   durableSince = 0;
+  /** What `tag` said when what is durable was asked for. */
+  safeTag = 0;
   /** Written, then given up by a sync that failed: later ones think it safe. In order, apart from each other. */
   given: Stretch[] = [];
 
@@ -122,7 +124,8 @@ export class SimulatedDisk implements Disk {
   /** Asked when a sync begins, told when it ends. */
   tag: () => number = () => 0;
   onSynced: (tag: number) => void = () => {};
-  onSyncFailed: () => void = () => {};
+  /** @param safeTag of the newest sync of that file that did not fail */
+  onSyncFailed: (safeTag: number) => void = () => {};
   /** Whatever the process has done before, others may have seen by now. */
   onChange: () => void = () => {};
   /** A file begins. */
@@ -166,7 +169,11 @@ export class SimulatedDisk implements Disk {
   open(name: string, length: number): SegmentSink {
     this.#change();
     let file = this.#names.get(name);
-    if (!file) this.#names.set(name, (file = new SimulatedFile()));
+    if (!file) {
+      file = new SimulatedFile();
+      file.safeTag = this.tag();
+      this.#names.set(name, file);
+    }
     if (length === 0) this.onBegun();
     file.truncate(length);
     return this.#sink(file, length);
@@ -248,13 +255,14 @@ export class SimulatedDisk implements Disk {
     if (this.failsNextSync) {
       this.failsNextSync = false;
       sync.file.giveUp();
-      this.onSyncFailed();
+      this.onSyncFailed(sync.file.safeTag);
       return sync.reject(fault('EIO', 'input/output error'));
     }
     // One that began earlier knows less.
     if (sync.turn > sync.file.durableSince) {
       sync.file.durable = sync.image;
       sync.file.durableSince = sync.turn;
+      sync.file.safeTag = sync.tag;
     }
     if (sync.isFirst) this.#durableNames = new Map(this.#names);
     this.onSynced(sync.tag);

@@ -128,10 +128,10 @@ class Simulation {
       this.#syncedSeq = Math.max(this.#syncedSeq, headSeq);
     };
     this.#disk.onBegun = () => this.#tally.add('file begun');
-    this.#disk.onSyncFailed = () => {
+    this.#disk.onSyncFailed = (safeSeq) => {
       this.#tally.add('sync failed');
       this.trace.add('sync failed');
-      if (this.#durability === 'async') this.#truth.lost(this.#syncedSeq + 1);
+      if (this.#durability === 'async') this.#truth.lost(Math.min(safeSeq, this.#syncedSeq) + 1);
     };
     const env: ClientEnv = {
       truth: this.#truth,

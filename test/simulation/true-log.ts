@@ -31,6 +31,7 @@ export class TrueLog {
   /** Which event each cursor meant, in any life. */
   readonly #meaning = new Map<string, string>();
   readonly #seqs = new Map<string, number>();
+  readonly #damaged = new Set<string>();
   readonly #lastOf = new Map<string, number>();
   #epochs: Epochs | undefined;
 
@@ -83,9 +84,19 @@ export class TrueLog {
     }
   }
 
+  /** It was in the log, and cannot be read any more. */
+  wasDamaged(args: string): boolean {
+    return this.#damaged.has(args);
+  }
+
   damaged(seq: number): void {
     const event = this.#events[seq];
-    if (event) event.isHole = true;
+    if (event) {
+      event.isHole = true;
+      this.#damaged.add(event.args);
+    }
+    // Nobody has seen it yet, and its publisher may be told that it had been there before.
+    else this.mayHaveHalves = true;
   }
 
   /** Whether a client may be told that it missed this one. */
