@@ -128,7 +128,11 @@ export class TrueLog {
     }
     this.#events.length = headSeq + 1;
     const oldest = files[0]?.firstSeq ?? headSeq + 1;
-    for (const event of this.#events.slice(0, oldest)) if (event?.isVolatile) event.isHole = true;
+    for (const event of this.#events.slice(0, oldest)) {
+      if (!event?.isVolatile) continue;
+      event.isHole = true;
+      this.mayHaveHalves = true;
+    }
     for (let seq = oldest; seq <= headSeq; seq += 1) {
       const event = this.#events[seq];
       const kept = found.get(seq);
@@ -145,7 +149,11 @@ export class TrueLog {
         event.isHole = true;
         this.mayForget = true;
         this.mayHaveHalves ||= event.isVolatile;
-      } else this.#events[seq] = undefined;
+      } else {
+        this.#events[seq] = undefined;
+        // It was in memory only, while the disk took nothing, and nobody has seen it.
+        this.mayHaveHalves = true;
+      }
     }
     for (const [seq, event] of found) if (seq <= headSeq) this.#mean(event);
     this.#recount();
