@@ -11,7 +11,7 @@ import type { Counters } from '../messages/counters.ts';
 import type { GapReason, Timestamp } from '../event/event.ts';
 import { SEGMENT } from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
-import type { Clock, Outbox } from './actor.ts';
+import type { Clock, Defer, Outbox } from './actor.ts';
 
 interface Waiting {
   readonly request: Extract<BufferRequest, { type: 'read-page' }>;
@@ -32,6 +32,8 @@ export class HistoryBuffer {
   readonly #maxEvents: number;
   readonly #logState: LogState;
   readonly #clock: Clock;
+  readonly #defer: Defer;
+  #isReadingAhead = false;
   readonly #counters: Counters;
   /** Pages that a shard has asked for before this thread saw their records. At most one per client. */
   #waiting: Waiting[] = [];
@@ -49,6 +51,7 @@ export class HistoryBuffer {
     readonly epochs: Epochs;
     readonly maxEvents: number;
     readonly clock: Clock;
+    readonly defer: Defer;
     readonly counters: Counters;
   }) {
     this.#reader = new LogReader(env.logState.memory, 0, env.headSeq);
@@ -59,6 +62,7 @@ export class HistoryBuffer {
     this.#maxEvents = env.maxEvents;
     this.#logState = env.logState;
     this.#clock = env.clock;
+    this.#defer = env.defer;
     this.#counters = env.counters;
   }
 
@@ -145,7 +149,18 @@ export class HistoryBuffer {
     const page = this.#page(seq);
     if (!page) return false;
     this.#reply(request, page, shard);
+    if (page.behindSeq) this.#readAhead(page.behindSeq);
     return true;
+  }
+
+  /** Whoever got a page comes back for the next one: it is read while he is busy with the first. One at a time. */
+  #readAhead(seq: number): void {
+    if (this.#isReadingAhead || seq >= this.#memory.oldestSeq) return;
+    this.#isReadingAhead = true;
+    this.#defer(() => {
+      this.#isReadingAhead = false;
+      this.#files?.page(seq, this.#memory.headSeq);
+    });
   }
 
   /** What is wanted may be rare: looked for elsewhere, so that who asks for other pages does not wait. */

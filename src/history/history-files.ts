@@ -18,6 +18,8 @@ export interface HistoryLimits {
 export interface DiskPage {
   readonly run: Run;
   readonly reason: GapReason;
+  /** The event behind it; undefined when it is not from disk. */
+  readonly behindSeq?: number;
 }
 
 interface KnownFile {
@@ -40,6 +42,12 @@ interface Continuation {
   readonly reader: FileReader;
   nextSeq: number;
   offset: number;
+}
+
+interface FileRead {
+  readonly run?: Run;
+  readonly behindSeq?: number;
+  readonly isCorrupt: boolean;
 }
 
 /** The log's past on disk: which files there are, where in them an event is, and how long they stay. */
@@ -112,18 +120,18 @@ export class HistoryFiles {
    */
   page(seq: number, headSeq: number): DiskPage | undefined {
     const kept = this.#pages.find(({ run, nextSeq }) => run.firstSeq <= seq && seq < nextSeq);
-    if (kept) return { run: from(kept.run, seq), reason: 'retention' };
+    if (kept) return { run: from(kept.run, seq), reason: 'retention', behindSeq: kept.nextSeq };
     let reason: GapReason = 'retention';
     let first = this.#files.findLastIndex(({ head }) => head.firstSeq <= seq);
     for (first = Math.max(0, first); first < this.#files.length; first += 1) {
       const read = this.#read(this.#files[first]!, seq, headSeq);
       if (read.isCorrupt) reason = 'corruption';
-      if (read.run) return { run: read.run, reason };
+      if (read.run) return { run: read.run, reason, behindSeq: read.behindSeq ?? 0 };
     }
     return undefined;
   }
 
-  #read(file: KnownFile, seq: number, headSeq: number): { readonly run?: Run; readonly isCorrupt: boolean } {
+  #read(file: KnownFile, seq: number, headSeq: number): FileRead {
     let isCorrupt = false;
     try {
       const place = this.#placeOf(file, seq);
@@ -155,7 +163,7 @@ export class HistoryFiles {
       if (this.#pages.length > KEPT_PAGES) this.#pages.shift();
       this.#readers.push(place);
       if (this.#readers.length > KEPT_READERS) this.#readers.shift();
-      return { run: from(run, Math.max(seq, firstSeq)), isCorrupt };
+      return { run: from(run, Math.max(seq, firstSeq)), behindSeq: place.nextSeq, isCorrupt };
     } catch {
       // A file that cannot be read has no events.
       return { isCorrupt: this.#size(file.head) > 0 };

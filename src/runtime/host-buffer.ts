@@ -52,6 +52,7 @@ export function hostBuffer(init: ActorInit): Hosted {
     epochs: new Epochs(recovered.epochs),
     maxEvents: events,
     clock: systemClock(),
+    defer: setImmediate,
     counters,
   });
   listen<LogNotice | HistoryFileNotice | BufferRequest>(init, (message, from) => {

@@ -179,6 +179,7 @@ export class World {
           onCorrupt: (length) => counters.writer.add('historyCorrupt', length),
         }),
       scans: undefined,
+      defer: this.#tasks(),
       epochs: new Epochs(recovered.epochs),
       maxEvents: (history ? history.limits.events : options.limits?.events) ?? 0,
     });

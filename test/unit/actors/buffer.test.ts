@@ -18,6 +18,7 @@ describe('HistoryBuffer', () => {
       epochs: EPOCHS,
       maxEvents: 0,
       clock: new ManualClock(),
+      defer: () => {},
       counters: new CounterTable().writer,
     });
     const shard = new MemoryOutbox<BufferReply>();
