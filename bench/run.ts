@@ -10,6 +10,7 @@ import { fanout } from './topologies/fanout.ts';
 import { filters } from './topologies/filters.ts';
 import { footprint } from './topologies/footprint.ts';
 import { grpc } from './topologies/grpc.ts';
+import { history } from './topologies/history.ts';
 import { idle } from './topologies/idle.ts';
 import { ingest } from './topologies/ingest.ts';
 import { latency } from './topologies/latency.ts';
@@ -38,6 +39,7 @@ const TOPOLOGIES: readonly Topology[] = [
   stalled,
   filters,
   replay,
+  history,
   shards,
   embedded,
   idle,

@@ -1,0 +1,161 @@
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import http from 'node:http';
+import os from 'node:os';
+import path from 'node:path';
+import { residentBytes } from '../../src/cli/bench/accounting.ts';
+import { startDaemon } from '../../src/cli/bench/daemon.ts';
+import { measure } from '../../src/cli/bench/measure.ts';
+import type { Context, Row, Topology } from '../topology.ts';
+
+const EVENTS = 10_000_000;
+const REPLAYED = 1_000_000;
+/** One event in so many is of the container that is asked for. */
+const CONTAINERS = 10_000;
+const STOPPED_CLIENTS = 100;
+const FLAGS = ['--history-bytes', '16GiB', '--history-age', '0s'];
+const SETTLE_MS = 3_000;
+
+export const history: Topology = {
+  name: 'history',
+  title: 'Ten million events on disk',
+  about:
+    'Start: from nothing to ready, with and without them. Replay: the first million to one client. Scan: `tocsin history verify` reads ' +
+    'and checks every record. Filter: a query that shows one event in 10,000. Stopped clients: memory after ten million events, with 100 clients that stopped reading at different places and without them.',
+  async run(context: Context): Promise<Row[]> {
+    const root = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-history-'));
+    const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-empty-'));
+    try {
+      const rows: Row[] = [];
+      const rssBareMb = await fill(context, root, 0);
+      const other = path.join(root, 'with-clients');
+      const rssMb = await fill(context, other, STOPPED_CLIENTS);
+      fs.rmSync(other, { recursive: true });
+      const figures = { rssMb, rssBareMb, rssRatio: rssMb / rssBareMb };
+      rows.push({ system: 'stopped clients', params: { events: EVENTS }, figures });
+      context.log(`stopped clients ${JSON.stringify(figures)}`);
+      for (let round = 1; round <= context.rounds; round += 1) {
+        rows.push(...(await once(context, root, empty)));
+        for (const row of rows.slice(-4))
+          context.log(`${round}/${context.rounds} ${row.system} ${JSON.stringify(row.figures)}`);
+      }
+      return rows;
+    } finally {
+      for (const folder of [root, empty]) fs.rmSync(folder, { recursive: true, force: true });
+    }
+  },
+};
+
+/**
+ * Ten million events into a new history.
+ * @param stopped clients that begin at different moments, each with the oldest event, and soon take nothing more
+ * @returns what the daemon then has in memory
+ */
+async function fill(context: Context, root: string, stopped: number): Promise<number> {
+  const daemon = await startDaemon({ doors: ['native'], main: context.main, root, flags: FLAGS });
+  const load = [...daemon.load, String(EVENTS), '--containers', String(CONTAINERS)];
+  const sender = spawn(context.programs.load, load, { stdio: 'ignore' });
+  const done = new Promise((resolve) => sender.once('close', resolve));
+  const requests: http.ClientRequest[] = [];
+  for (let client = 0; client < stopped; client += 1) {
+    while ((await headOf(daemon.admin)) < (client * EVENTS) / stopped) await pause(5);
+    const { epoch } = JSON.parse(await read(daemon.admin, '/v1/stats')) as { epoch: string };
+    const after = `${epoch}-${Math.floor((client * EVENTS) / stopped / 2)}`;
+    const request = http.get(
+      { socketPath: daemon.socket, path: `/v1/events?after=${after}`, agent: false },
+      (response) => {
+        response.pause();
+        response.on('error', () => {});
+      },
+    );
+    request.on('error', () => {});
+    requests.push(request);
+  }
+  await done;
+  while ((await headOf(daemon.admin)) < EVENTS) await pause(20);
+  await pause(SETTLE_MS);
+  const rssMb = residentBytes(daemon.pid) / 1e6;
+  for (const request of requests) request.destroy();
+  await daemon.stop();
+  return rssMb;
+}
+
+async function once(context: Context, root: string, empty: string): Promise<Row[]> {
+  const row = (system: string, figures: Row['figures']): Row => ({ system, params: { events: EVENTS }, figures });
+  const bare = await readyMs(context, empty);
+  await bare.daemon.stop();
+  const { daemon, ms } = await readyMs(context, root);
+  try {
+    const start = row('start', { readyMs: ms, emptyMs: bare.ms });
+    const plan = { clients: 1, events: REPLAYED, warmup: 0, rate: 0, ahead: REPLAYED };
+    const subject = { ...daemon, load: [], doors: [['--door', 'native', '--path', '/v1/events?since=0']] };
+    const { eventsPerSecond, cpuSeconds } = await measure(subject, plan, context.programs);
+    const replay = row('replay', { eventsPerSecond, cpuPerEventUs: (cpuSeconds / REPLAYED) * 1e6 });
+    const filter = row('filter', await filtered(daemon.socket));
+    return [start, replay, filter, row('scan', await scanned(context, root))];
+  } finally {
+    await daemon.stop();
+  }
+}
+
+async function readyMs(context: Context, root: string) {
+  const begun = performance.now();
+  const daemon = await startDaemon({ doors: ['native'], main: context.main, root, flags: FLAGS });
+  return { daemon, ms: performance.now() - begun };
+}
+
+/** Every event of one container. @throws when they are not as many as there must be */
+async function filtered(socketPath: string): Promise<Row['figures']> {
+  const id = await idOf(socketPath);
+  const filters = encodeURIComponent(JSON.stringify({ container: [id] }));
+  const begun = performance.now();
+  const body = await read(socketPath, `/v1/events?since=0&follow=false&filters=${filters}`);
+  const seconds = (performance.now() - begun) / 1000;
+  const found = body.split('\n').length - 1;
+  if (found !== EVENTS / CONTAINERS) throw new Error(`${found} events of one container`);
+  return { seconds, eventsPerSecond: EVENTS / seconds };
+}
+
+async function idOf(socketPath: string): Promise<string> {
+  const line = await new Promise<string>((resolve, reject) => {
+    const request = http.get({ socketPath, path: '/v1/events?since=0', agent: false }, (response) => {
+      response.once('data', (bytes: Buffer) => {
+        resolve(bytes.toString().split('\n')[0]!);
+        request.destroy();
+      });
+      response.on('error', () => {});
+    });
+    request.on('error', reject);
+  });
+  return (JSON.parse(line) as { id: string }).id;
+}
+
+async function scanned(context: Context, root: string): Promise<Row['figures']> {
+  const begun = performance.now();
+  const child = spawn(process.execPath, [context.main, 'history', 'verify', '--root', root], { stdio: 'ignore' });
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  if (code !== 0) throw new Error(`tocsin history verify ended with ${code}`);
+  const seconds = (performance.now() - begun) / 1000;
+  return { seconds, eventsPerSecond: EVENTS / seconds };
+}
+
+async function headOf(socketPath: string): Promise<number> {
+  return (JSON.parse(await read(socketPath, '/v1/stats')) as { headSeq: number }).headSeq;
+}
+
+function read(socketPath: string, requestPath: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    http
+      .get({ socketPath, path: requestPath, agent: false }, (response) => {
+        let body = '';
+        response.setEncoding('utf8').on('data', (text: string) => (body += text));
+        response.on('end', () => resolve(body));
+        response.on('error', reject);
+      })
+      .once('error', reject);
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
