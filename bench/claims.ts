@@ -81,6 +81,26 @@ export function claims(results: Results): Claim[] {
       1.5,
     ),
   );
+  const past = results.read('history');
+  const ofPast = (system: string, figure: string): number => median(valuesOf(past, system, {}, figure));
+  const ingest = results.read('ingest');
+  list.push(
+    atLeast(
+      'FIFO to log, sync, k records/s',
+      median(valuesOf(ingest, 'tocsin', { durability: 'sync' }, 'eventsPerSecond')) / 1e3,
+      100,
+    ),
+    atMost('10 million events on disk: start, ms', ofPast('start', 'readyMs'), 1000),
+    atLeast(
+      '10 million events on disk: replay of a million, k events/s',
+      ofPast('replay', 'eventsPerSecond') / 1e3,
+      1000,
+    ),
+    atLeast('10 million events on disk: scan on two cores, M events/s', ofPast('scan', 'eventsPerSecond') / 1e6, 6),
+    atMost('10 million events on disk: a filter that shows one in 10,000, s', ofPast('filter', 'seconds'), 3),
+    atMost('memory with 100 stopped clients over that without', ofPast('stopped clients', 'rssRatio'), 1.2, ' x'),
+    atMost('live p99 beside 8 scans of history over that without', ofPast('live beside 8 scans', 'p99Ratio'), 2, ' x'),
+  );
   const latency = results.read('latency');
   for (const eventsPerSecond of [200, 2_000]) {
     const ratio = (figure: string): number =>

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { residentBytes } from '../../src/cli/bench/accounting.ts';
 import { startDaemon } from '../../src/cli/bench/daemon.ts';
-import { measure } from '../../src/cli/bench/measure.ts';
+import { measure, type Subject } from '../../src/cli/bench/measure.ts';
 import type { Context, Row, Topology } from '../topology.ts';
 
 const EVENTS = 10_000_000;
@@ -21,7 +21,7 @@ export const history: Topology = {
   title: 'Ten million events on disk',
   about:
     'Start: from nothing to ready, with and without them. Replay: the first million to one client. Scan: `tocsin history verify` reads ' +
-    'and checks every record. Filter: a query that shows one event in 10,000. Stopped clients: memory after ten million events, with 100 clients that stopped reading at different places and without them.',
+    'and checks every record. Filter: a query that shows one event in 10,000. Live: p99 of 2,000 events a second to 100 clients, while eight such queries run all the time. Stopped clients: memory after ten million events, with 100 clients that stopped reading at different places and without them.',
   async run(context: Context): Promise<Row[]> {
     const root = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-history-'));
     const empty = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-empty-'));
@@ -36,7 +36,7 @@ export const history: Topology = {
       context.log(`stopped clients ${JSON.stringify(figures)}`);
       for (let round = 1; round <= context.rounds; round += 1) {
         rows.push(...(await once(context, root, empty)));
-        for (const row of rows.slice(-4))
+        for (const row of rows.slice(-5))
           context.log(`${round}/${context.rounds} ${row.system} ${JSON.stringify(row.figures)}`);
       }
       return rows;
@@ -45,6 +45,11 @@ export const history: Topology = {
     }
   },
 };
+
+interface Sockets {
+  readonly socket: string;
+  readonly admin: string;
+}
 
 /**
  * Ten million events into a new history.
@@ -91,8 +96,11 @@ async function once(context: Context, root: string, empty: string): Promise<Row[
     const subject = { ...daemon, load: [], doors: [['--door', 'native', '--path', '/v1/events?since=0']] };
     const { eventsPerSecond, cpuSeconds } = await measure(subject, plan, context.programs);
     const replay = row('replay', { eventsPerSecond, cpuPerEventUs: (cpuSeconds / REPLAYED) * 1e6 });
-    const filter = row('filter', await filtered(daemon.socket));
-    return [start, replay, filter, row('scan', await scanned(context, root))];
+    const filter = row('filter', await filtered(daemon));
+    const quiet = await live(context, daemon);
+    const beside = await besideScans(daemon, () => live(context, daemon));
+    const figures = { p99us: beside, p99QuietUs: quiet, p99Ratio: beside / quiet };
+    return [start, replay, filter, row('live beside 8 scans', figures), row('scan', await scanned(context, root))];
   } finally {
     await daemon.stop();
   }
@@ -105,29 +113,57 @@ async function readyMs(context: Context, root: string) {
 }
 
 /** Every event of one container. @throws when they are not as many as there must be */
-async function filtered(socketPath: string): Promise<Row['figures']> {
-  const id = await idOf(socketPath);
-  const filters = encodeURIComponent(JSON.stringify({ container: [id] }));
+async function filtered(daemon: Sockets): Promise<Row['figures']> {
+  const query = await queryFor(daemon);
   const begun = performance.now();
-  const body = await read(socketPath, `/v1/events?since=0&follow=false&filters=${filters}`);
+  const body = await read(daemon.socket, query);
   const seconds = (performance.now() - begun) / 1000;
   const found = body.split('\n').length - 1;
   if (found !== EVENTS / CONTAINERS) throw new Error(`${found} events of one container`);
   return { seconds, eventsPerSecond: EVENTS / seconds };
 }
 
-async function idOf(socketPath: string): Promise<string> {
+/** All of the past for a container that no other part of the benchmark has events of. */
+async function queryFor({ socket, admin }: Sockets): Promise<string> {
+  const { epoch } = JSON.parse(await read(admin, '/v1/stats')) as { epoch: string };
   const line = await new Promise<string>((resolve, reject) => {
-    const request = http.get({ socketPath, path: '/v1/events?since=0', agent: false }, (response) => {
+    const from = `/v1/events?after=${epoch}-${CONTAINERS - 2}`;
+    const request = http.get({ socketPath: socket, path: from, agent: false }, (response) => {
       response.once('data', (bytes: Buffer) => {
-        resolve(bytes.toString().split('\n')[0]!);
+        resolve(bytes.toString().split('\n', 1).join(''));
         request.destroy();
       });
       response.on('error', () => {});
     });
     request.on('error', reject);
   });
-  return (JSON.parse(line) as { id: string }).id;
+  const { id } = JSON.parse(line) as { id: string };
+  return `/v1/events?since=0&follow=false&filters=${encodeURIComponent(JSON.stringify({ container: [id] }))}`;
+}
+
+/** p99 in us of 2,000 events a second to 100 clients. */
+async function live(context: Context, daemon: Sockets & Subject): Promise<number> {
+  const plan = { clients: 100, events: 10_000, warmup: 4_000, rate: 2_000, ahead: 1e6, latency: true };
+  const { p99us } = await measure(
+    { ...daemon, doors: [['--door', 'native', '--path', '/v1/events']] },
+    plan,
+    context.programs,
+  );
+  return p99us ?? 0;
+}
+
+async function besideScans(daemon: Sockets, use: () => Promise<number>): Promise<number> {
+  const query = await queryFor(daemon);
+  let isOver = false;
+  const scans = Array.from({ length: 8 }, async () => {
+    while (!isOver) await read(daemon.socket, query);
+  });
+  try {
+    return await use();
+  } finally {
+    isOver = true;
+    await Promise.all(scans);
+  }
 }
 
 async function scanned(context: Context, root: string): Promise<Row['figures']> {

@@ -3,7 +3,7 @@ import type { Mutant } from './mutant.ts';
 const TAIL = 'src/actors/log-tail.ts';
 const RECOVERY = 'src/history/recovery.ts';
 const WRITER = 'src/history/history-writer.ts';
-const FANOUT = 'src/actors/fanout.ts';
+const DELIVERY = 'src/actors/delivery.ts';
 
 function mutant(id: string, what: string, file: string, search: string, replace: string): Mutant {
   return { id, what, edits: [{ file, search, replace }] };
@@ -84,7 +84,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'silent-drop',
     'a client that fell behind what is kept is not told what it missed',
-    FANOUT,
+    DELIVERY,
     'if (client.expectsAll && missed > 0) {',
     "if (client.expectsAll && missed > 0 && reason === 'crash') {",
   ),
