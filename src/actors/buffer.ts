@@ -105,6 +105,7 @@ export class HistoryBuffer {
     const removed = this.#files?.retain(this.#clock.now(), this.#memory.headSeq) ?? 0;
     if (removed > 0) this.#counters.add('historyFilesRemoved', removed);
     this.#retain();
+    this.#serveWaiting();
   }
 
   #takeIn(): void {
@@ -114,8 +115,14 @@ export class HistoryBuffer {
         this.#retain();
       }
     } while (!this.#reader.sleep());
-    if (this.#waiting.length > 0)
-      this.#waiting = this.#waiting.filter(({ request, shard }) => !this.#serve(request, shard));
+    this.#serveWaiting();
+  }
+
+  #serveWaiting(): void {
+    if (this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { request, shard } of waiting) if (!this.#serve(request, shard)) this.#waiting.push({ request, shard });
   }
 
   #retain(): void {
@@ -146,7 +153,7 @@ export class HistoryBuffer {
       void this.#scan(this.#scans, request, seq, wanted, shard);
       return true;
     }
-    const page = this.#page(seq);
+    const page = this.#page(seq, request.seq);
     if (!page) return false;
     this.#reply(request, page, shard);
     if (page.behindSeq) this.#readAhead(page.behindSeq);
@@ -159,7 +166,7 @@ export class HistoryBuffer {
     this.#isReadingAhead = true;
     this.#defer(() => {
       this.#isReadingAhead = false;
-      this.#files?.page(seq, this.#memory.headSeq);
+      this.#page(seq, seq);
     });
   }
 
@@ -191,18 +198,26 @@ export class HistoryBuffer {
     shard.post({ type: 'page-read', requestId, memory: segment.memory, from, to, firstSeq, ...behind, reason });
   }
 
-  #page(seq: number): DiskPage | undefined {
+  /** @param askedSeq before what is left of it; @returns undefined when it has not come yet, or cannot be read now */
+  #page(seq: number, askedSeq: number): DiskPage | undefined {
     const { oldestSeq, headSeq } = this.#memory;
     let reason: GapReason = 'retention';
     if (seq < oldestSeq) {
-      const page = this.#files?.page(seq, headSeq);
+      let page: DiskPage | undefined;
+      try {
+        page = this.#files?.page(seq, headSeq);
+      } catch {
+        // It is asked for again with the next tick: what cannot be read at the moment is not gone.
+        this.#counters.add('historyUnreadable');
+        return undefined;
+      }
       if (page && page.run.firstSeq < oldestSeq) return page;
       if (page) ({ reason } = page);
     }
     const run = this.#memory.page(Math.max(seq, oldestSeq));
     if (run) return { run, reason };
     // All that was from there on is gone, the newest event too: what comes next is the next that is left.
-    return seq <= headSeq ? { run: nothingBefore(headSeq + 1), reason } : undefined;
+    return askedSeq <= headSeq ? { run: nothingBefore(headSeq + 1), reason } : undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Encoder } from '../codec/encoder.ts';
 import type { Epochs } from '../event/epochs.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
-import type { GapReason, Lagged } from '../event/event.ts';
+import type { GapReason, Lagged, Timestamp } from '../event/event.ts';
 import { compareTime } from '../event/time.ts';
 import type { LogReader } from '../history/log-reader.ts';
 import { RecentRuns } from '../history/recent-runs.ts';
@@ -300,7 +300,8 @@ export class Delivery {
     const to = Math.min(page.firstSeq - 1, client.endSeq);
     const missed = to + 1 - from;
     client.nextSeq = page.firstSeq;
-    if (client.expectsAll && missed > 0) {
+    // It has no claim to what was before its `since`.
+    if (client.expectsAll && missed > 0 && !isBefore(page, client.since)) {
       const oldest = this.#env.epochs.cursor(page.firstSeq - 1);
       if (!this.tellGap(client, { type: 'gap', missed, from, to, reason, oldest })) return;
     }
@@ -334,6 +335,14 @@ export class Delivery {
     }
     this.#due.add(lane);
   }
+}
+
+/** Whether the page begins before that time. */
+function isBefore({ segment, from, to }: Run, time: Timestamp | undefined): boolean {
+  if (!time || from === to) return false;
+  const { view } = segment;
+  view.at = from;
+  return compareTime({ sec: view.timeSec, nanos: view.timeNanos }, time) < 0;
 }
 
 /** What a lane looks for in history: a client that comes back for what it missed goes before one that has only just begun. */

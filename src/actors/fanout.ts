@@ -201,6 +201,8 @@ export class Fanout {
   #onTimeMark(mark: { readonly sec: number; readonly nanos: number; readonly seq: number }): void {
     this.#delivery.advance();
     this.#timeMark = { time: { sec: mark.sec, nanos: mark.nanos }, seq: mark.seq };
+    // Clients that nothing was for are further than it says of them.
+    this.#delivery.settle();
     for (const client of this.#clients.values()) this.#noticeUntil(client);
     this.#delivery.pumpAll();
   }

@@ -247,7 +247,7 @@ export class LogTail {
     if (last && !isInFlight && last.segment === batch.segment && last.to === batch.from)
       this.#waiting[this.#waiting.length - 1] = joined(last, batch);
     else this.#waiting.push(batch);
-    this.#waitingBytes += batch.events.length + 1;
+    this.#waitingBytes += bytesOf(batch);
     this.#flush();
   }
 
@@ -272,7 +272,7 @@ export class LogTail {
       this.#timed(startedMs);
       this.#inFlight = 0;
       this.#waiting.splice(0, batches.length);
-      this.#waitingBytes = this.#waiting.reduce((sum, batch) => sum + batch.events.length + 1, 0);
+      this.#waitingBytes = this.#waiting.reduce((sum, batch) => sum + bytesOf(batch), 0);
       for (const batch of batches) this.#show(batch);
       this.#flush();
       moved();
@@ -334,6 +334,11 @@ function joined(left: Batch, right: Batch): Batch {
     state: [...left.state, ...right.state],
     effects: [...left.effects, ...right.effects],
   };
+}
+
+/** What it keeps waiting, more or less; never nothing. */
+function bytesOf({ events, state }: NewBatch): number {
+  return events.length + 256 * state.length + 1;
 }
 
 function concatenated(left: Uint8Array, right: Uint8Array): Uint8Array {

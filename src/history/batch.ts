@@ -1,5 +1,6 @@
 import { textOf, utf8 } from '../codec/bytes.ts';
 import { roundUp8 } from '../codec/event-record.ts';
+import { TocsinError } from '../event/errors.ts';
 import type { Timestamp } from '../event/event.ts';
 import { EVENT_VERSION, HISTORY_BATCH, KIND_STATE, STATE } from '../messages/layout.ts';
 import type { Crc32 } from './disk.ts';
@@ -46,6 +47,8 @@ export class BatchPacker {
     const records = state.map(packState);
     let length = HISTORY_BATCH.BYTES + events.length;
     for (const record of records) length += record.length;
+    if (length > MAX_BATCH_BYTES)
+      throw new TocsinError('ERR_INTERNAL', `a batch of ${length} bytes could not be read again`);
     this.#reserve(length);
     const stage = this.#stage;
     const fields = this.#fields;

@@ -4,6 +4,7 @@ import { HISTORY_BATCH, HISTORY_FILE, SEGMENT } from '../messages/layout.ts';
 import type { Crc32, Disk } from './disk.ts';
 import { FileIndex } from './file-index.ts';
 import { type BadStretch, FileReader, type FoundBatch } from './file-reader.ts';
+import { isMissing } from './folder-listing.ts';
 import { type FileHead, fileName, indexName } from './history-file.ts';
 import { type Run, Segment } from './segment.ts';
 
@@ -111,12 +112,18 @@ export class HistoryFiles {
   locate(time: Timestamp): number | undefined {
     const file = this.#files.findLast(({ head }) => compareTime(head.after, time) < 0) ?? this.#files[0];
     if (!file) return undefined;
-    return this.#index(file).findTime(time)?.seq ?? file.head.firstSeq;
+    try {
+      return this.#index(file).findTime(time)?.seq ?? file.head.firstSeq;
+    } catch {
+      // A place that is too early does no harm.
+      return file.head.firstSeq;
+    }
   }
 
   /**
    * The records from `seq` on, up to `headSeq` at most, of one file.
    * @returns undefined when no file has an event from there on
+   * @throws what the disk throws, unless that is that there is no such file
    */
   page(seq: number, headSeq: number): DiskPage | undefined {
     const kept = this.#pages.find(({ run, nextSeq }) => run.firstSeq <= seq && seq < nextSeq);
@@ -141,6 +148,8 @@ export class HistoryFiles {
       let firstSeq = 0;
       for (let item = reader.next(); item; item = reader.next()) {
         if (!('head' in item)) {
+          // The end of the newest file is still being written; it is the collector's.
+          if (item.isTail && file === this.#files.at(-1)) break;
           this.#keepAside(file, item);
           isCorrupt = true;
           if (found.length > 0) break;
@@ -164,9 +173,10 @@ export class HistoryFiles {
       this.#readers.push(place);
       if (this.#readers.length > KEPT_READERS) this.#readers.shift();
       return { run: from(run, Math.max(seq, firstSeq)), behindSeq: place.nextSeq, isCorrupt };
-    } catch {
-      // A file that cannot be read has no events.
-      return { isCorrupt: this.#size(file.head) > 0 };
+    } catch (error) {
+      // A file that is not there has no events; one that cannot be read at the moment may have.
+      if (!isMissing(error)) throw error;
+      return { isCorrupt: false };
     }
   }
 

@@ -40,8 +40,8 @@ interface OpenFile {
   readonly isIndexed: boolean;
 }
 
-/** State that is written at once, at most; a longer list takes several batches. */
-const STATE_PER_BATCH = 256;
+/** Containers that are written at once, at most: 64 KiB each as JSON, if it comes to the worst, beside 4 MiB of events. */
+const STATE_PER_BATCH = 32;
 
 /**
  * The end of the history on disk: batches come in order and are appended to the newest file; a file that is large or old enough
@@ -70,7 +70,13 @@ export class HistoryWriter {
   append(batch: NewBatch): void {
     const begun = !this.#file || this.#isDone(this.#file) ? this.#create(batch.firstSeq) : undefined;
     // The snapshot knows of the batch already: it counts from the moment that the batch is there, too.
-    this.#write(this.#isOpened ? batch : { ...batch, state: [...this.#opening(), ...batch.state] });
+    // How far publishers have come goes with their events; what is known of containers may follow.
+    const containers = batch.state.filter((saved) => 'container' in saved);
+    const others = batch.state.filter((saved) => !('container' in saved));
+    const state = [...(this.#isOpened ? [] : this.#opening()), ...others, ...containers.splice(0, STATE_PER_BATCH)];
+    this.#write({ ...batch, state });
+    while (containers.length > 0)
+      this.#write({ ...this.#empty(batch.firstSeq + batch.count), state: containers.splice(0, STATE_PER_BATCH) });
     this.#isOpened = true;
     if (begun) this.#env.opened(begun);
   }
@@ -96,7 +102,8 @@ export class HistoryWriter {
     } catch {
       // It cannot be used any more either way.
     }
-    if (before && before.firstSeq !== mark?.firstSeq) this.#env.disk.remove(fileName(before.firstSeq));
+    // Begun meanwhile: it is begun again, under the same name, which is known already.
+    if (before && before.firstSeq !== mark?.firstSeq) return this.#env.disk.remove(fileName(before.firstSeq));
     // Retention may have let go of it when its successor was begun; then the next batch begins another.
     if (mark && this.#env.disk.list().includes(fileName(mark.firstSeq))) this.#open(mark, this.#env.nowSec(), false);
   }

@@ -55,6 +55,10 @@ export const COUNTER_TABLE = {
     meaning: 'Bytes of history files that were not what had been written; they were set aside.',
   },
   pagesServed: { label: 'pages served', meaning: 'Pages of history handed to cursors that were behind.' },
+  historyUnreadable: {
+    label: 'history unreadable',
+    meaning: 'Pages of history that could not be read when they were asked for; they are tried again.',
+  },
   pagesScanned: { label: 'pages scanned', meaning: 'Pages of history with only what a filter may show.' },
   scansFailed: { label: 'scans failed', meaning: 'Scans of history that failed; the events were read another way.' },
   clientsAttached: { label: 'clients attached', meaning: 'Clients that were admitted.' },

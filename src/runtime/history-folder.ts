@@ -73,7 +73,9 @@ export class HistoryFolder implements Disk {
 
   #reading(name: string): number {
     const open = this.#open.get(name);
-    if (open !== undefined) return open;
+    // Another file may have got the name.
+    if (open !== undefined && fs.fstatSync(open).nlink > 0) return open;
+    this.#forget(name);
     const fd = fs.openSync(this.#path(name), 'r');
     this.#open.set(name, fd);
     const [oldest = ''] = this.#open.keys();
@@ -118,7 +120,12 @@ class FileSink implements SegmentSink {
     this.#file.on('error', (error: Error) => {
       this.#error ??= error;
     });
-    fs.ftruncateSync(this.#fd, length);
+    try {
+      fs.ftruncateSync(this.#fd, length);
+    } catch (error) {
+      this.#file.destroy();
+      throw error;
+    }
   }
 
   get length(): number {

@@ -85,7 +85,7 @@ export const MUTANTS: readonly Mutant[] = [
     'silent-drop',
     'a client that fell behind what is kept is not told what it missed',
     DELIVERY,
-    'if (client.expectsAll && missed > 0) {',
+    'if (client.expectsAll && missed > 0 && !isBefore(page, client.since)) {',
     "if (client.expectsAll && missed > 0 && reason === 'crash') {",
   ),
   mutant(

@@ -32,4 +32,24 @@ describe('HistoryBuffer', () => {
       { requestId: 2, firstSeq: 6, bytes: 0 },
     );
   });
+
+  it('answers who asks for what is gone on an idle log, also when everything is', () => {
+    const buffer = new HistoryBuffer({
+      logState: new LogState(LogState.allocate(5, 6)),
+      headSeq: 5,
+      limits: UNBOUNDED,
+      files: undefined,
+      scans: undefined,
+      epochs: EPOCHS,
+      maxEvents: 0,
+      clock: new ManualClock(),
+      defer: () => {},
+      counters: new CounterTable().writer,
+    });
+    const shard = new MemoryOutbox<BufferReply>();
+    buffer.answer({ type: 'read-page', requestId: 1, seq: 3 }, shard);
+    const [reply] = shard.messages;
+    assert.ok(reply?.type === 'page-read');
+    assert.deepEqual([reply.firstSeq, reply.from], [6, reply.to]);
+  });
 });

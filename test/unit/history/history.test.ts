@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { SavedState } from '../../../src/history/saved-state.ts';
+import { HistoryFolder } from '../../../src/runtime/history-folder.ts';
 import { HISTORY_FILE } from '../../../src/messages/layout.ts';
 import { eventsOf, readAll, TestHistory } from '../../support/history.ts';
 import { at, BASE_SEC } from '../../support/log.ts';
@@ -314,5 +315,74 @@ describe('a history on disk', () => {
       assert.equal(history.start().headSeq, 4);
       assert.deepEqual(readAll(history.files(), 1, 4).seqs, [1, 2, 3, 4]);
       assert.equal(at(4).nanos, 4);
+    }));
+
+  it('begins the next file again when its first batch failed, so that nobody looks for events in the wrong one', () =>
+    withHistory((history) => {
+      history.fileAgeSec = 60;
+      history.start();
+      history.append(texts(3));
+      const { mark } = history.writer;
+      history.nowSec += 61;
+      history.append(texts(2));
+      history.writer.reopen(mark);
+      history.nextSeq = 4;
+      history.append(['four']);
+      assert.deepEqual(
+        history.opened.map(({ firstSeq }) => firstSeq),
+        [1, 4, 4],
+      );
+      assert.deepEqual(readAll(history.files(), 1, 4).seqs, [1, 2, 3, 4]);
+      const files = history.files({ ageMs: 1 });
+      files.retain({ sec: history.nowSec + 1000, nanos: 0 }, 4);
+      assert.deepEqual(readAll(files, 1, 4).seqs, [4], 'the newest file stays');
+    }));
+
+  it('keeps whatever a great many containers are called, in batches that can be read again', () =>
+    withHistory((history) => {
+      history.fileBytes = 1e9;
+      history.start();
+      const labels = { text: '\u4e09'.repeat(10_000) };
+      const many = Array.from({ length: 400 }, (_, index): SavedState => {
+        const id = `c${index}`;
+        return { container: { id, spec: { labels }, pid: 0, exitCode: 0, known: true, removed: false, removal: 0 } };
+      });
+      history.append(texts(2), [...many, publisher(7)]);
+      history.snapshot = many;
+      history.append(texts(1));
+      for (const begun of [false, true]) {
+        if (begun) history.writer.begin(history.nextSeq);
+        const { containers, publishers, headSeq, truncatedBytes } = history.start();
+        assert.deepEqual([containers.length, headSeq, truncatedBytes], [400, 3, 0]);
+        assert.equal(publishers.length, begun ? 0 : 1);
+      }
+    }));
+
+  it('takes the end of the newest file for what it is: a write that has not come to its end', () =>
+    withHistory((history) => {
+      history.fileBytes = 1e9;
+      history.start();
+      history.append(texts(3));
+      const [name] = history.names() as [string];
+      const whole = history.disk.size(name);
+      history.append(texts(3));
+      history.cut(name, whole + 100);
+      const corrupt: number[] = [];
+      const files = history.files({}, (bytes) => corrupt.push(bytes));
+      assert.deepEqual(readAll(files, 1, 6).seqs, [1, 2, 3]);
+      assert.deepEqual(corrupt, []);
+      assert.deepEqual(history.names(), [name]);
+    }));
+
+  it('reads the file that has the name now', () =>
+    withHistory((history) => {
+      const other = new HistoryFolder(history.folder);
+      other.write('a', Uint8Array.of(1));
+      const byte = new Uint8Array(1);
+      assert.equal(history.disk.read('a', 0, byte), 1);
+      other.remove('a');
+      other.write('a', Uint8Array.of(2));
+      assert.equal(history.disk.read('a', 0, byte), 1);
+      assert.equal(byte[0], 2);
     }));
 });
