@@ -222,6 +222,8 @@ describe('a daemon that is started again', () => {
     const iterated = (async () => {
       for await (const delivery of live) got.push(delivery);
     })();
+    // It may end before anybody waits for it.
+    iterated.catch(() => {});
     await waitFor(() => got.length === 10 && command.seqs.length === 10, 'the events');
     process.kill(first.pid, 'SIGTERM');
     assert.equal(await first.exited, 0);
