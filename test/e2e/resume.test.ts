@@ -107,6 +107,8 @@ describe('tocsin events, with a cursor file', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const ended = new Promise((resolve) => child.once('exit', (_code, signal) => resolve(signal)));
+    // Without a listener, Node throws away what nobody has read when the process ends.
+    child.stdout.on('readable', () => {});
     await waitFor(() => child.stdout.readableLength > 0, 'the first output');
     child.kill('SIGTERM');
     assert.equal(await ended, 'SIGTERM');
