@@ -15,7 +15,7 @@ export type ScanJob = keyof ScanJobs;
 
 /**
  * Does the same with many files, or parts of them, several at a time. Results come in the order of the tasks; tasks are asked for
- * only a few ahead of what has been taken, and leaving the loop stops what is under way.
+ * only a few ahead of what has been taken, and leaving the loop asks for no more.
  */
 export interface ScanPool {
   /** @throws what a task throws, in its turn */

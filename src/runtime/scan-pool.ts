@@ -46,26 +46,23 @@ export class ThreadedScans implements ScanPool {
       niceIncrement: niceness,
       execArgv: [],
     });
+    // Every task says itself what became of it; without a listener this would end whoever owns the pool.
+    this.#pool.on('error', () => {});
   }
 
   async *run<Job extends ScanJob>(
     job: Job,
     tasks: Iterable<ScanJobs[Job]['task']>,
   ): AsyncGenerator<ScanJobs[Job]['result'], void> {
-    const stop = new AbortController();
     const running: Promise<ScanAnswer>[] = [];
-    try {
-      for (const task of tasks) {
-        const answer = this.#pool.run({ folder: this.#folder, job, task }, { signal: stop.signal });
-        // Whoever left the loop does not wait for it.
-        answer.catch(() => {});
-        running.push(answer);
-        if (running.length >= this.#ahead) yield await taken<Job>(running);
-      }
-      while (running.length > 0) yield await taken<Job>(running);
-    } finally {
-      stop.abort();
+    for (const task of tasks) {
+      const answer = this.#pool.run({ folder: this.#folder, job, task });
+      // Whoever left the loop does not wait for it. It is not aborted: that would end its thread, for a few milliseconds of work.
+      answer.catch(() => {});
+      running.push(answer);
+      if (running.length >= this.#ahead) yield await taken<Job>(running);
     }
+    while (running.length > 0) yield await taken<Job>(running);
   }
 
   async close(): Promise<void> {
