@@ -99,7 +99,7 @@ export const MUTANTS: readonly Mutant[] = [
     'torn-tail',
     'what a crash left of a write is not cut off',
     RECOVERY,
-    'tail: mayHaveLost ? undefined : { firstSeq: last.firstSeq, length },',
+    'tail: mayHaveLost && nextSeq > last.firstSeq ? undefined : { firstSeq: last.firstSeq, length },',
     'tail: mayHaveLost ? undefined : { firstSeq: last.firstSeq, length: length + truncatedBytes },',
   ),
   mutant(
