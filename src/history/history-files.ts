@@ -4,7 +4,7 @@ import { HISTORY_BATCH, HISTORY_FILE, SEGMENT } from '../messages/layout.ts';
 import type { Crc32, Disk } from './disk.ts';
 import { FileIndex } from './file-index.ts';
 import { type BadStretch, FileReader, type FoundBatch } from './file-reader.ts';
-import { isMissing } from './folder-listing.ts';
+import { isMissing, storedIndex } from './folder-listing.ts';
 import { type FileHead, fileName, indexName } from './history-file.ts';
 import { type Run, Segment } from './segment.ts';
 
@@ -196,29 +196,17 @@ export class HistoryFiles {
   /** Up to the end of the file as it is now. */
   #index(file: KnownFile): FileIndex {
     const name = fileName(file.head.firstSeq);
-    file.index ??= this.#storedIndex(file);
+    if (!file.index) {
+      const stored = storedIndex(this.#disk, this.#crc32, file.head.firstSeq);
+      file.index = stored?.index ?? new FileIndex();
+      file.covered = stored?.covered ?? 0;
+    }
     if (file.covered < this.#size(file.head)) {
       const reader = new FileReader(this.#disk, name, this.#crc32, Math.max(file.covered, HISTORY_FILE.BYTES));
       for (let item = reader.nextHead(); item; item = reader.nextHead()) file.index.add(item.offset, item.head);
       file.covered = reader.position;
     }
     return file.index;
-  }
-
-  #storedIndex(file: KnownFile): FileIndex {
-    const name = indexName(file.head.firstSeq);
-    try {
-      const bytes = new Uint8Array(this.#disk.size(name));
-      this.#disk.read(name, 0, bytes);
-      const stored = FileIndex.unpack(bytes, this.#crc32);
-      if (stored) {
-        file.covered = stored.covered;
-        return stored.index;
-      }
-    } catch {
-      // There is none.
-    }
-    return new FileIndex();
   }
 
   /** What cannot be read is copied beside the history, once, for whoever wants to look at it. */

@@ -7,20 +7,25 @@ import { CounterTable, ManualClock, MemoryOutbox } from '../../support/actors.ts
 import { UNBOUNDED } from '../../support/world.ts';
 import { EPOCHS } from '../../support/log.ts';
 
+/** Of a log that an earlier process left, of which nothing is at hand. */
+function bufferOf(headSeq: number, oldestSeq: number): HistoryBuffer {
+  return new HistoryBuffer({
+    logState: new LogState(LogState.allocate(headSeq, oldestSeq)),
+    headSeq,
+    limits: UNBOUNDED,
+    files: undefined,
+    scans: undefined,
+    epochs: EPOCHS,
+    maxEvents: 0,
+    clock: new ManualClock(),
+    defer: () => {},
+    counters: new CounterTable().writer,
+  });
+}
+
 describe('HistoryBuffer', () => {
   it('says what comes next when nothing is left of what a client asks for, and keeps waiting for what has not come', () => {
-    const buffer = new HistoryBuffer({
-      logState: new LogState(LogState.allocate(5, 1)),
-      headSeq: 5,
-      limits: UNBOUNDED,
-      files: undefined,
-      scans: undefined,
-      epochs: EPOCHS,
-      maxEvents: 0,
-      clock: new ManualClock(),
-      defer: () => {},
-      counters: new CounterTable().writer,
-    });
+    const buffer = bufferOf(5, 1);
     const shard = new MemoryOutbox<BufferReply>();
     buffer.answer({ type: 'read-page', requestId: 1, seq: 6 }, shard);
     assert.equal(shard.messages.length, 0);
@@ -34,18 +39,7 @@ describe('HistoryBuffer', () => {
   });
 
   it('answers who asks for what is gone on an idle log, also when everything is', () => {
-    const buffer = new HistoryBuffer({
-      logState: new LogState(LogState.allocate(5, 6)),
-      headSeq: 5,
-      limits: UNBOUNDED,
-      files: undefined,
-      scans: undefined,
-      epochs: EPOCHS,
-      maxEvents: 0,
-      clock: new ManualClock(),
-      defer: () => {},
-      counters: new CounterTable().writer,
-    });
+    const buffer = bufferOf(5, 6);
     const shard = new MemoryOutbox<BufferReply>();
     buffer.answer({ type: 'read-page', requestId: 1, seq: 3 }, shard);
     const [reply] = shard.messages;
