@@ -6,7 +6,6 @@ import { asTocsinError, assertNever, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, ContainerSpec, Timestamp } from '../event/event.ts';
 import { EXIT_CODE_UNKNOWN, STATE_START, STATE_STOPPED } from '../event/operators.ts';
 import { PublisherTable } from '../event/publisher-table.ts';
-import { claimWakeUp } from '../history/log-reader.ts';
 import type { Recovered } from '../history/recovery.ts';
 import type { SavedState } from '../history/saved-state.ts';
 import type {
@@ -24,6 +23,7 @@ import type { MonitoredCommand } from '../messages/monitored.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
 import type { Clock, Defer, Later, Outbox } from './actor.ts';
+import { LogReaders } from './log-readers.ts';
 import { type DurableHistory, LogTail } from './log-tail.ts';
 import { LogTime } from './log-time.ts';
 import { type Appender, PublishIntake } from './publish-intake.ts';
@@ -35,11 +35,6 @@ const TURN = 256;
 const TURNS_PER_BATCH = 4;
 /** Containers are looked over for forgetting each time the history has moved on this far. */
 const EXPIRE_EVERY = 16_384;
-
-/** Its place among the readers. */
-const BUFFER = 0;
-/** While there is more to take, readers are told of new events each time there are so many: waking a thread costs as much as ten. */
-const ANNOUNCE_EVERY = 1_024;
 
 /** Publishers with a ring of their own. */
 const MAX_INTAKES = 64;
@@ -62,9 +57,8 @@ export class Collector implements Appender {
   readonly #leaving = new Set<PublishIntake>();
   readonly #main: PublishIntake;
   readonly #tail: LogTail;
+  readonly #readers: LogReaders;
   #expiredAt = 0;
-  #bufferToldAt = 0;
-  #announcedAt = 0;
   /** Events of unknown containers in this batch. */
   #unknown = 0;
   /** More work is due without a wake-up. */
@@ -82,7 +76,7 @@ export class Collector implements Appender {
     this.#table.restore(recovered.containers, recovered.headSeq);
     this.#publishers.restore(recovered.publishers);
     this.#time.restore(recovered.time);
-    this.#announcedAt = recovered.headSeq;
+    this.#readers = new LogReaders(readers, logState, env.bufferEvery);
     this.#tail = new LogTail({
       logState,
       epochs,
@@ -178,7 +172,7 @@ export class Collector implements Appender {
     this.#importing = true;
     this.#time.beginImport();
     // Whatever mark was given before says nothing about the times to come.
-    this.#tellReaders({ type: 'time-mark', sec: 0, nanos: 0, seq: 0 });
+    this.#readers.tell({ type: 'time-mark', sec: 0, nanos: 0, seq: 0 });
   }
 
   endImport(): void {
@@ -206,7 +200,7 @@ export class Collector implements Appender {
     this.#commit();
     this.#dropLeft();
     const isIdle = this.#sleep();
-    if (isIdle || this.#env.logState.headSeq - this.#announcedAt >= ANNOUNCE_EVERY) this.#announce();
+    if (isIdle || this.#readers.isDue) this.#readers.announce();
     if (!isIdle) {
       this.#working = true;
       return this.#env.defer(() => this.#work());
@@ -323,7 +317,7 @@ export class Collector implements Appender {
 
   /** Batches that the disk kept waiting can be seen, or intake can go on. */
   #onMoved(): void {
-    this.#announce();
+    this.#readers.announce();
     this.#wake();
   }
 
@@ -335,19 +329,6 @@ export class Collector implements Appender {
   *#saved(): IterableIterator<SavedState> {
     for (const container of this.#table.saved()) yield { container };
     for (const publisher of this.#publishers.saved()) yield { publisher };
-  }
-
-  /** Wakes the readers that sleep. */
-  #announce(): void {
-    const { logState, readers, bufferEvery } = this.#env;
-    const head = logState.headSeq;
-    if (head === this.#announcedAt) return;
-    this.#announcedAt = head;
-    readers.forEach((reader, index) => {
-      if (index === BUFFER && head - this.#bufferToldAt < bufferEvery) return;
-      if (index === BUFFER) this.#bufferToldAt = head;
-      if (claimWakeUp(logState.asleep, index)) reader.post({ type: 'appended' });
-    });
   }
 
   #countRepairs(): void {
@@ -369,7 +350,7 @@ export class Collector implements Appender {
     const { sec, nanos } = this.#time.mark();
     this.#env.counters.add('timeMarks');
     const seq = this.#tail.nextSeq - 1;
-    this.#tail.after(() => this.#tellReaders({ type: 'time-mark', sec, nanos, seq }));
+    this.#tail.after(() => this.#readers.tell({ type: 'time-mark', sec, nanos, seq }));
   }
 
   /** Publishers are refused first, then heard for a last time: what any of them was told is accepted is in the log. */
@@ -379,7 +360,7 @@ export class Collector implements Appender {
     this.#sealed = true;
     const seq = this.#tail.nextSeq - 1;
     this.#tail.after(() => {
-      this.#tellReaders({ type: 'sealed', seq });
+      this.#readers.tell({ type: 'sealed', seq });
       this.#closing = this.#tail.close();
     });
   }
@@ -387,10 +368,6 @@ export class Collector implements Appender {
   /** Resolves when the history is complete on disk; at once when the log was not sealed. */
   closed(): Promise<void> {
     return this.#closing;
-  }
-
-  #tellReaders(notice: LogNotice): void {
-    for (const reader of this.#env.readers) reader.post(notice);
   }
 }
 
