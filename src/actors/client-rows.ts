@@ -1,7 +1,6 @@
 import { TocsinError } from '../event/errors.ts';
 import type { ClientTable } from '../messages/client-table.ts';
 import type { Subscription } from '../messages/control.ts';
-import { CLIENT } from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { Quota } from '../messages/quota.ts';
 
@@ -23,7 +22,7 @@ export class ClientRows {
   #taken = 0;
 
   constructor(shard: number, table: ClientTable, { clients, replays }: LogState, limits: ClientLimits) {
-    this.#first = shard * CLIENT.ROWS_PER_SHARD;
+    this.#first = shard * table.rowsPerShard;
     this.#table = table;
     this.#clients = clients;
     this.#replays = replays;
@@ -45,7 +44,7 @@ export class ClientRows {
       if (isReplay) this.#replays.give();
       throw new TocsinError(
         'ERR_CLIENTS_EXHAUSTED',
-        ...full('clients on this shard', 'clients-per-shard', CLIENT.ROWS_PER_SHARD),
+        ...full('clients on this shard', 'clients-per-shard', this.#table.rowsPerShard),
       );
     }
     // A client that is moved on is none that the clients-checker should end.
@@ -65,7 +64,7 @@ export class ClientRows {
   }
 
   #next(): number | undefined {
-    if (this.#taken === CLIENT.ROWS_PER_SHARD) return undefined;
+    if (this.#taken === this.#table.rowsPerShard) return undefined;
     this.#taken += 1;
     return this.#first + this.#taken - 1;
   }

@@ -2,7 +2,6 @@ import { assertNever } from '../event/errors.ts';
 import type { ClientTable } from '../messages/client-table.ts';
 import type { CollectorCommand } from '../messages/collector.ts';
 import type { FanoutCommand } from '../messages/fanout.ts';
-import { CLIENT } from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { ClientsCheckerCommand } from '../messages/clients-checker.ts';
 import type { Clock, Outbox } from './actor.ts';
@@ -48,8 +47,9 @@ export class ClientsChecker {
     const head = this.#logState.headSeq;
     let isMarkDue = false;
     for (const [index, shard] of this.#shards.entries()) {
-      const first = index * CLIENT.ROWS_PER_SHARD;
-      for (let row = first; row < first + CLIENT.ROWS_PER_SHARD && this.#clients.isUsed(row); row += 1) {
+      const { rowsPerShard } = this.#clients;
+      const first = index * rowsPerShard;
+      for (let row = first; row < first + rowsPerShard && this.#clients.isUsed(row); row += 1) {
         if (!this.#clients.isActive(row)) continue;
         // Read first: what is found below is of this client or an earlier one, and the shard ends nobody else.
         const generation = this.#clients.generation(row);

@@ -5,23 +5,24 @@ const NAME_WORDS = (MONITOR.NAME_BYTES - 1) / 4;
 /** Names that share a hash have so many places; the one that has been there longest gives way. */
 const WAYS = 4;
 
+const FIRST_SLOTS = 256;
+
 /**
  * Finds what belongs to the name in a monitor record without decoding it: the field's 64 bytes are compared as sixteen words.
- * Of fixed size, so that a flood of names costs no memory.
+ * It grows with the names that it sees up to a fixed size, so that a flood of names costs no memory.
  */
 export class NameCache<Value> {
-  readonly #mask: number;
-  readonly #hashes: Int32Array;
-  readonly #keys: Int32Array;
-  readonly #values: (Value | undefined)[];
+  readonly #maxSlots: number;
+  #mask = 0;
+  #hashes = new Int32Array(0);
+  #keys = new Int32Array(0);
+  #values: (Value | undefined)[] = [];
   #next = 0;
 
-  /** @param slots a power of two */
-  constructor(slots: number) {
-    this.#mask = slots - 1;
-    this.#hashes = new Int32Array(slots);
-    this.#keys = new Int32Array(slots * NAME_WORDS);
-    this.#values = Array.from({ length: slots });
+  /** @param maxSlots a power of two */
+  constructor(maxSlots: number) {
+    this.#maxSlots = maxSlots;
+    this.#resize(Math.min(maxSlots, FIRST_SLOTS));
   }
 
   /** @param words the memory that holds the record, @param at the record's byte offset, a multiple of four */
@@ -44,6 +45,11 @@ export class NameCache<Value> {
       slot += 1;
     }
     if (slot === first + WAYS) {
+      const slots = this.#values.length;
+      if (slots < this.#maxSlots) {
+        this.#resize(2 * slots);
+        return this.put(words, at, value);
+      }
       slot = first + this.#next;
       this.#next = (this.#next + 1) % WAYS;
     }
@@ -55,6 +61,14 @@ export class NameCache<Value> {
 
   clear(): void {
     this.#values.fill(undefined);
+  }
+
+  /** What was there is looked up once more, and put again. */
+  #resize(slots: number): void {
+    this.#mask = slots - 1;
+    this.#hashes = new Int32Array(slots);
+    this.#keys = new Int32Array(slots * NAME_WORDS);
+    this.#values = new Array<Value | undefined>(slots).fill(undefined);
   }
 
   #holds(slot: number, words: Int32Array, name: number): boolean {

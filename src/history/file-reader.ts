@@ -34,7 +34,7 @@ export class FileReader {
   #end: number;
   /** The file goes on behind what is read. */
   #isBounded: boolean;
-  #buffer: Uint8Array = new Uint8Array(CHUNK_BYTES);
+  #buffer: Uint8Array = new Uint8Array(0);
   /** Place in the file of the buffer's first byte, and how many there are. */
   #offset: number;
   #filled = 0;
@@ -77,15 +77,6 @@ export class FileReader {
     return this.#skip(head);
   }
 
-  /** Moves on without a look at what the batch holds. @returns undefined at the end, and where no batch begins */
-  nextHead(): { readonly offset: number; readonly head: BatchHead } | undefined {
-    const offset = this.position;
-    const head = offset < this.#end ? this.#headAt(offset) : undefined;
-    if (!head || offset + head.length > this.#end) return undefined;
-    this.#at += head.length;
-    return { offset, head };
-  }
-
   #take(head: BatchHead): FoundBatch {
     const found = { offset: this.position, head, bytes: this.#buffer, at: this.#at };
     this.#at += head.length;
@@ -119,10 +110,12 @@ export class FileReader {
   #load(offset: number, length: number): void {
     this.#at = offset - this.#offset;
     if (this.#at >= 0 && this.#at + length <= this.#filled) return;
-    if (length > this.#buffer.length) this.#buffer = new Uint8Array(Math.max(length, 2 * this.#buffer.length));
+    const left = this.#end - offset;
+    const chunk = Math.max(length, Math.min(left, CHUNK_BYTES));
+    if (chunk > this.#buffer.length) this.#buffer = new Uint8Array(Math.max(chunk, 2 * this.#buffer.length));
     this.#offset = offset;
     this.#at = 0;
-    const wanted = Math.min(this.#buffer.length, this.#end - offset);
+    const wanted = Math.min(this.#buffer.length, left);
     this.#filled = wanted > 0 ? this.#disk.read(this.#name, offset, this.#buffer.subarray(0, wanted)) : 0;
   }
 }

@@ -43,7 +43,7 @@ export function isMissing(error: unknown): boolean {
 }
 
 /** The index that stands beside a file. @returns undefined when there is none, or what there is cannot be believed */
-export function storedIndex(disk: Disk, crc32: Crc32, firstSeq: number): ReturnType<typeof FileIndex.unpack> {
+function storedIndex(disk: Disk, crc32: Crc32, firstSeq: number): ReturnType<typeof FileIndex.unpack> {
   const bytes = readSmall(disk, indexName(firstSeq));
   return bytes && FileIndex.unpack(bytes, crc32);
 }
@@ -59,19 +59,38 @@ export function readSmall(disk: Disk, name: string): Uint8Array | undefined {
   }
 }
 
-/** An index of what there is of a file, made from the file itself where the stored one does not know it. */
-export function indexOf(disk: Disk, crc32: Crc32, firstSeq: number): FileIndex {
-  const { index, covered } = storedIndex(disk, crc32, firstSeq) ?? { index: new FileIndex(), covered: 0 };
-  const reader = new FileReader(disk, fileName(firstSeq), crc32, Math.max(covered, HISTORY_FILE.BYTES));
-  for (let item = reader.nextHead(); item; item = reader.nextHead()) index.add(item.offset, item.head);
-  return index;
+/** An index, and how much of the file it knows. */
+export interface KnownIndex {
+  readonly index: FileIndex;
+  readonly covered: number;
+}
+
+/**
+ * An index of what there is of a file, made from the file itself where `known` or the stored one does not reach. A batch is
+ * believed when it is whole: what a damaged one says of its place in the log would hide others.
+ */
+export function indexOf(disk: Disk, crc32: Crc32, firstSeq: number, known?: KnownIndex): KnownIndex {
+  const { index, covered: from } = known ??
+    storedIndex(disk, crc32, firstSeq) ?? { index: new FileIndex(), covered: HISTORY_FILE.BYTES };
+  const reader = new FileReader(disk, fileName(firstSeq), crc32, from);
+  let covered = from;
+  for (let item = reader.next(); item; item = reader.next()) {
+    // A write may be about to complete what looks torn.
+    if (!('head' in item)) {
+      if (!item.isTorn) covered = item.offset + item.length;
+      continue;
+    }
+    index.add(item.offset, item.head);
+    covered = item.offset + item.head.length;
+  }
+  return { index, covered };
 }
 
 /** Number of the newest event; 0 = there is none. */
 export function headSeqOf(disk: Disk, crc32: Crc32, files: readonly ListedFile[]): number {
   for (const { firstSeq } of files.toReversed()) {
     try {
-      const from = indexOf(disk, crc32, firstSeq).entries.at(-1)?.offset;
+      const from = indexOf(disk, crc32, firstSeq).index.entries.at(-1)?.offset;
       const reader = new FileReader(disk, fileName(firstSeq), crc32, from);
       let nextSeq = firstSeq;
       for (let item = reader.next(); item; item = reader.next())

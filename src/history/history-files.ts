@@ -2,9 +2,9 @@ import type { GapReason, Timestamp } from '../event/event.ts';
 import { compareTime } from '../event/time.ts';
 import { HISTORY_BATCH, HISTORY_FILE, SEGMENT } from '../messages/layout.ts';
 import type { Crc32, Disk } from './disk.ts';
-import { FileIndex } from './file-index.ts';
+import type { FileIndex } from './file-index.ts';
 import { type BadStretch, FileReader, type FoundBatch } from './file-reader.ts';
-import { isMissing, storedIndex } from './folder-listing.ts';
+import { indexOf, isMissing, type KnownIndex } from './folder-listing.ts';
 import { type FileHead, fileName, indexName } from './history-file.ts';
 import { type Run, Segment } from './segment.ts';
 
@@ -25,9 +25,7 @@ export interface DiskPage {
 
 interface KnownFile {
   readonly head: FileHead;
-  index: FileIndex | undefined;
-  /** How much of the file the index knows. */
-  covered: number;
+  known: KnownIndex | undefined;
 }
 
 /** Events of one page, at most; a batch that is larger makes a page of its own. */
@@ -73,7 +71,7 @@ export class HistoryFiles {
     this.#disk = env.disk;
     this.#crc32 = env.crc32;
     this.#limits = env.limits;
-    this.#files = env.files.map((head) => ({ head, index: undefined, covered: 0 }));
+    this.#files = env.files.map((head) => ({ head, known: undefined }));
     this.#onCorrupt = env.onCorrupt;
   }
 
@@ -86,7 +84,7 @@ export class HistoryFiles {
   opened(head: FileHead): void {
     // What was begun in vain before has been given up.
     while ((this.#files.at(-1)?.head.firstSeq ?? 0) >= head.firstSeq) this.#files.pop();
-    this.#files.push({ head, index: undefined, covered: 0 });
+    this.#files.push({ head, known: undefined });
   }
 
   /** Removes the files that the limits leave no room for; never the newest. @returns how many */
@@ -195,18 +193,10 @@ export class HistoryFiles {
 
   /** Up to the end of the file as it is now. */
   #index(file: KnownFile): FileIndex {
-    const name = fileName(file.head.firstSeq);
-    if (!file.index) {
-      const stored = storedIndex(this.#disk, this.#crc32, file.head.firstSeq);
-      file.index = stored?.index ?? new FileIndex();
-      file.covered = stored?.covered ?? 0;
-    }
-    if (file.covered < this.#size(file.head)) {
-      const reader = new FileReader(this.#disk, name, this.#crc32, Math.max(file.covered, HISTORY_FILE.BYTES));
-      for (let item = reader.nextHead(); item; item = reader.nextHead()) file.index.add(item.offset, item.head);
-      file.covered = reader.position;
-    }
-    return file.index;
+    const { head, known } = file;
+    if (known && known.covered >= this.#size(head)) return known.index;
+    file.known = indexOf(this.#disk, this.#crc32, head.firstSeq, known);
+    return file.known.index;
   }
 
   /** What cannot be read is copied beside the history, once, for whoever wants to look at it. */

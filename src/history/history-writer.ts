@@ -27,7 +27,7 @@ export interface HistoryWriterEnv {
   readonly tail: HistoryTail | undefined;
   /** Everything that the log knows besides events, now. */
   readonly snapshot: () => Iterable<SavedState>;
-  /** A file was begun. */
+  /** A file was begun, and is there for good as far as `writer.durability` asks: older ones may go now. */
   readonly opened: (file: FileHead) => void;
 }
 
@@ -54,6 +54,9 @@ export class HistoryWriter {
   /** Bytes of the file that are whole batches. */
   #length = 0;
   #isOpened = false;
+  /** Under `sync`: the file that nobody has been told of. */
+  #begun: FileHead | undefined;
+  #syncing = 0;
   /** Settles when the files before are safe. */
   #retired: Promise<unknown> = Promise.resolve();
   /** The time of the newest event that was written. */
@@ -68,7 +71,7 @@ export class HistoryWriter {
 
   /** Hands a batch to the system. @throws what the disk threw */
   append(batch: NewBatch): void {
-    const begun = !this.#file || this.#isDone(this.#file) ? this.#create(batch.firstSeq) : undefined;
+    const begun = !this.#file || this.#isDone(this.#file, batch.firstSeq) ? this.#create(batch.firstSeq) : undefined;
     // The snapshot knows of the batch already: it counts from the moment that the batch is there, too.
     // How far publishers have come goes with their events; what is known of containers may follow.
     const containers = batch.state.filter((saved) => 'container' in saved);
@@ -78,12 +81,17 @@ export class HistoryWriter {
     while (containers.length > 0)
       this.#write({ ...this.#empty(batch.firstSeq + batch.count), state: containers.splice(0, STATE_PER_BATCH) });
     this.#isOpened = true;
-    if (begun) this.#env.opened(begun);
+    if (begun) this.#opened(begun);
   }
 
   /** Resolves when everything that was appended before is safe from a loss of power. */
   sync(): Promise<void> {
-    return Promise.all([this.#retired, this.#file?.sink.sync()]).then(() => {});
+    const begun = this.#begun;
+    return Promise.all([this.#retired, this.#file && this.#sync(this.#file.sink)]).then(() => {
+      if (!begun || begun !== this.#begun) return;
+      this.#begun = undefined;
+      this.#env.opened(begun);
+    });
   }
 
   /** What has been written so far; undefined before the first file. */
@@ -91,10 +99,15 @@ export class HistoryWriter {
     return this.#file && { firstSeq: this.#file.firstSeq, length: this.#length };
   }
 
-  /** After a failure: what came behind the mark is given up, and the next batch follows there. @throws as append */
+  /**
+   * After a failure: what came behind the mark is given up, and the next batch follows there.
+   * @throws as append, and while a sync has not ended: if it fails, so may what would be written now
+   */
   reopen(mark: HistoryTail | undefined): void {
+    if (this.#syncing > 0) throw new Error('the disk is busy with what it was asked before');
     const before = this.#file;
     this.#file = undefined;
+    this.#begun = undefined;
     this.#isOpened = false;
     this.#retired = Promise.resolve();
     try {
@@ -113,17 +126,32 @@ export class HistoryWriter {
     const begun = this.#create(firstSeq);
     this.#write({ ...this.#empty(firstSeq), state: this.#opening() });
     this.#isOpened = true;
-    this.#env.opened(begun);
+    this.#opened(begun);
   }
 
   /** Says that nothing is missing, and waits until that is on disk. @param nextSeq of the event that would come next */
   async close(nextSeq: number): Promise<void> {
     const batch = this.#empty(nextSeq);
-    if (!this.#file || this.#isDone(this.#file)) this.begin(nextSeq);
+    if (!this.#file || this.#isDone(this.#file, nextSeq)) this.begin(nextSeq);
     this.append({ ...batch, state: [{ closed: this.#env.writer }] });
     await this.sync();
     this.#file?.sink.close();
     this.#file = undefined;
+  }
+
+  async #sync(sink: SegmentSink): Promise<void> {
+    this.#syncing += 1;
+    try {
+      await sink.sync();
+    } finally {
+      this.#syncing -= 1;
+    }
+  }
+
+  #opened(begun: FileHead): void {
+    const { writer, opened } = this.#env;
+    if (writer.durability === 'sync') this.#begun = begun;
+    else opened(begun);
   }
 
   /** What the first batch of a process says besides. */
@@ -131,8 +159,10 @@ export class HistoryWriter {
     return [{ epochs: this.#env.epochs.spans }, { opened: this.#env.writer }];
   }
 
-  #isDone({ createdSec }: OpenFile): boolean {
+  /** One without an event is not: its successor's first event would be the same, and its name. */
+  #isDone({ firstSeq, createdSec }: OpenFile, nextSeq: number): boolean {
     const { fileBytes, fileAgeSec, nowSec } = this.#env;
+    if (nextSeq === firstSeq) return false;
     return this.#length >= fileBytes || nowSec() - createdSec >= fileAgeSec;
   }
 
@@ -142,7 +172,7 @@ export class HistoryWriter {
     const { firstSeq, sink, index, isIndexed } = this.#file;
     const { disk, crc32 } = this.#env;
     this.#file = undefined;
-    const retired = sink.sync().finally(() => sink.close());
+    const retired = this.#sync(sink).finally(() => sink.close());
     this.#retired = Promise.all([this.#retired, retired]);
     this.#retired.catch(() => {});
     if (isIndexed) disk.write(indexName(firstSeq), index.pack(this.#length, crc32));

@@ -41,11 +41,13 @@ interface Reading {
   truncated: number;
   /** Something that had been written whole is gone. */
   isDamaged: boolean;
+  /** Nothing is missing before its end, and its snapshot is there. */
+  isWhole: boolean;
 }
 
 /**
- * Reads what there is of a history, and prepares it to be gone on with. Only the newest file is read whole: each begins with a
- * snapshot.
+ * Reads what there is of a history, and prepares it to be gone on with. Only the newest file is read whole, for each begins with a
+ * snapshot; those before it where part of it cannot be read.
  * @param boot names the life of the machine; @param newEpoch makes a name
  * @throws what the disk throws
  */
@@ -72,9 +74,9 @@ export function recoverHistory(
   if (!last || !reading) {
     return { ...newLog(newEpoch()), truncatedBytes };
   }
-  const { state, opened, isClosed, nextSeq, time, length } = reading;
-  const told = state.findLast((saved) => 'epochs' in saved);
-  const epochs = [...(told && 'epochs' in told ? told.epochs : [{ epoch: last.epoch, firstSeq: last.firstSeq }])];
+  const { opened, isClosed, nextSeq, time, length } = reading;
+  const state = reading.isWhole ? reading.state : [...stateBefore(disk, crc32, files), ...reading.state];
+  const epochs = epochsOf(state, files);
   // Under `sync` clients saw nothing that a loss of power could take; under `async` they may have.
   const mayHaveLost = !isClosed && (isDamaged || (opened?.durability !== 'sync' && opened?.boot !== boot));
   if (mayHaveLost) epochs.push({ epoch: newEpoch(), firstSeq: nextSeq });
@@ -91,6 +93,27 @@ export function recoverHistory(
     truncatedBytes,
     wasClosed: isClosed,
   };
+}
+
+/** What was known when the last file began. */
+function stateBefore(disk: Disk, crc32: Crc32, files: readonly FileHead[]): SavedState[] {
+  let state: SavedState[] = [];
+  for (const file of files.slice(0, -1).reverse()) {
+    const reading = readFile(disk, crc32, file);
+    state = [...reading.state, ...state];
+    if (reading.isWhole) break;
+  }
+  return state;
+}
+
+/** Those that the log was last said to have, and the ones that files have begun with since. */
+function epochsOf(state: readonly SavedState[], files: readonly FileHead[]): EpochSpan[] {
+  const told = state.findLast((saved) => 'epochs' in saved);
+  const epochs = told && 'epochs' in told ? [...told.epochs] : [];
+  for (const { epoch, firstSeq } of files)
+    if (firstSeq >= (epochs.at(-1)?.firstSeq ?? 0) && !epochs.some((span) => span.epoch === epoch))
+      epochs.push({ epoch, firstSeq });
+  return epochs;
 }
 
 /**
@@ -154,11 +177,13 @@ function readFile(disk: Disk, crc32: Crc32, file: FileHead): Reading {
     length: HISTORY_FILE.BYTES,
     truncated: 0,
     isDamaged: false,
+    isWhole: true,
   };
   for (let item = reader.next(); item; item = reader.next()) {
     if (!('head' in item)) {
       if (item.isTail) reading.truncated = item.length;
       reading.isDamaged ||= item.isTail && !item.isTorn;
+      reading.isWhole &&= item.isTail;
       continue;
     }
     const { head, bytes, at } = item;
@@ -174,6 +199,7 @@ function readFile(disk: Disk, crc32: Crc32, file: FileHead): Reading {
     // The last word of a history that goes on is taken back: a loss of power must not make it one again.
     if (!reading.isClosed) reading.length = item.offset + head.length;
   }
+  reading.isWhole &&= reading.state.some((saved) => 'epochs' in saved);
   return reading;
 }
 

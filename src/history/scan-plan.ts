@@ -38,7 +38,7 @@ function partsOf(disk: Disk, crc32: Crc32, file: number, { fromSeq, toSeq, since
     if (offset - (parts.at(-1) ?? -Infinity) >= PART_BYTES) parts.push(offset);
   };
   try {
-    const index = indexOf(disk, crc32, file);
+    const { index } = indexOf(disk, crc32, file);
     const bySeq = index.find(fromSeq)?.offset ?? HISTORY_FILE.BYTES;
     const byTime = (since && index.findTime(since)?.offset) ?? HISTORY_FILE.BYTES;
     const from = Math.max(bySeq, byTime);

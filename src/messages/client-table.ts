@@ -11,12 +11,14 @@ export class ClientTable {
   readonly #words: Int32Array;
   readonly #cells: Float64Array;
   readonly rows: number;
+  readonly rowsPerShard: number;
 
-  static allocate(shards: number): SharedArrayBuffer {
-    return new SharedArrayBuffer(shards * CLIENT.ROWS_PER_SHARD * CLIENT.ROW_BYTES);
+  static allocate(shards: number, rowsPerShard: number = CLIENT.ROWS_PER_SHARD): SharedArrayBuffer {
+    return new SharedArrayBuffer(shards * rowsPerShard * CLIENT.ROW_BYTES);
   }
 
-  constructor(memory: SharedArrayBuffer) {
+  constructor(memory: SharedArrayBuffer, rowsPerShard: number = CLIENT.ROWS_PER_SHARD) {
+    this.rowsPerShard = rowsPerShard;
     this.#words = new Int32Array(memory);
     this.#cells = new Float64Array(memory);
     this.rows = memory.byteLength / CLIENT.ROW_BYTES;

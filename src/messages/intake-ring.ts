@@ -12,17 +12,20 @@ export class IntakeRing {
   readonly bytes: Uint8Array;
   /** The same memory; slots begin on word boundaries. */
   readonly words: Int32Array;
+  readonly #slots: number;
 
-  static allocate(): SharedArrayBuffer {
-    const memory = new SharedArrayBuffer(INTAKE.HEADER_BYTES + INTAKE.SLOTS * MONITOR.BYTES);
+  /** @param slots a power of two */
+  static allocate(slots: number = INTAKE.SLOTS): SharedArrayBuffer {
+    const memory = new SharedArrayBuffer(INTAKE.HEADER_BYTES + slots * MONITOR.BYTES);
     const ring = new IntakeRing(memory);
-    for (let slot = 0; slot < INTAKE.SLOTS; slot += 1) ring.#markFree(slot);
+    for (let slot = 0; slot < slots; slot += 1) ring.#markFree(slot);
     return memory;
   }
 
   constructor(memory: SharedArrayBuffer) {
     this.bytes = new Uint8Array(memory);
     this.words = new Int32Array(memory);
+    this.#slots = (memory.byteLength - INTAKE.HEADER_BYTES) / MONITOR.BYTES;
   }
 
   /** Byte offset of the slot that is `ahead` records behind the last committed one. */
@@ -34,7 +37,7 @@ export class IntakeRing {
   get contiguousFree(): number {
     const head = Atomics.load(this.words, INTAKE.HEAD);
     const used = (head - Atomics.load(this.words, INTAKE.TAIL)) | 0;
-    return Math.min(INTAKE.SLOTS - used, INTAKE.SLOTS - (head & (INTAKE.SLOTS - 1)));
+    return Math.min(this.#slots - used, this.#slots - (head & (this.#slots - 1)));
   }
 
   /** Hands the first `records` free slots to the consumer. @returns true when it sleeps and must be woken */
@@ -49,7 +52,7 @@ export class IntakeRing {
 
   /** Undoes what a partial read left in free slots, so that they read as free again. */
   resetFree(bytes: number): void {
-    const first = Atomics.load(this.words, INTAKE.HEAD) & (INTAKE.SLOTS - 1);
+    const first = Atomics.load(this.words, INTAKE.HEAD) & (this.#slots - 1);
     for (let slot = first; (slot - first) * MONITOR.BYTES < bytes; slot += 1) this.#markFree(slot);
   }
 
@@ -78,10 +81,10 @@ export class IntakeRing {
    */
   release(records: number): boolean {
     const tail = Atomics.load(this.words, INTAKE.TAIL);
-    for (let index = 0; index < records; index += 1) this.#markFree((tail + index) & (INTAKE.SLOTS - 1));
+    for (let index = 0; index < records; index += 1) this.#markFree((tail + index) & (this.#slots - 1));
     Atomics.store(this.words, INTAKE.TAIL, (tail + records) | 0);
     return (
-      this.available <= INTAKE.SLOTS / 2 &&
+      this.available <= this.#slots / 2 &&
       Atomics.load(this.words, INTAKE.PRODUCER_WAITS) === 1 &&
       Atomics.exchange(this.words, INTAKE.PRODUCER_WAITS, 0) === 1
     );
@@ -96,7 +99,7 @@ export class IntakeRing {
   }
 
   #offset(counter: number): number {
-    return INTAKE.HEADER_BYTES + (counter & (INTAKE.SLOTS - 1)) * MONITOR.BYTES;
+    return INTAKE.HEADER_BYTES + (counter & (this.#slots - 1)) * MONITOR.BYTES;
   }
 
   #markFree(slot: number): void {

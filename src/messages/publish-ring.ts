@@ -9,14 +9,17 @@ const NOTHING = new Uint8Array(0);
 export class PublishRing {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
+  readonly #length: number;
 
-  static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer(PUBLISH.HEADER_BYTES + PUBLISH.BYTES);
+  /** @param length of the ring in bytes, a power of two */
+  static allocate(length: number = PUBLISH.BYTES): SharedArrayBuffer {
+    return new SharedArrayBuffer(PUBLISH.HEADER_BYTES + length);
   }
 
   constructor(memory: SharedArrayBuffer) {
     this.bytes = new Uint8Array(memory);
     this.words = new Int32Array(memory);
+    this.#length = memory.byteLength - PUBLISH.HEADER_BYTES;
   }
 
   /**
@@ -29,7 +32,7 @@ export class PublishRing {
     const skipped = this.#skipped(head, length);
     if (this.isClosed) return 'closed';
     if (!this.#hasRoom(head, skipped + length)) return 'full';
-    const at = head & (PUBLISH.BYTES - 1);
+    const at = head & (this.#length - 1);
     if (skipped > 0) this.words[(PUBLISH.HEADER_BYTES + at) >> 2] = PUBLISH.WRAP;
     const to = PUBLISH.HEADER_BYTES + (skipped > 0 ? 0 : at);
     this.bytes.set(first, to);
@@ -59,7 +62,7 @@ export class PublishRing {
   claimProducer(): boolean {
     const used = (Atomics.load(this.words, PUBLISH.HEAD) - Atomics.load(this.words, PUBLISH.TAIL)) | 0;
     return (
-      used <= PUBLISH.BYTES / 2 &&
+      used <= this.#length / 2 &&
       Atomics.load(this.words, PUBLISH.PRODUCER_WAITS) === 1 &&
       Atomics.exchange(this.words, PUBLISH.PRODUCER_WAITS, 0) === 1
     );
@@ -81,10 +84,10 @@ export class PublishRing {
   /** Byte offset of the oldest record, or undefined when there is none. */
   peek(): number | undefined {
     if (this.isEmpty) return undefined;
-    const at = Atomics.load(this.words, PUBLISH.TAIL) & (PUBLISH.BYTES - 1);
+    const at = Atomics.load(this.words, PUBLISH.TAIL) & (this.#length - 1);
     const offset = PUBLISH.HEADER_BYTES + at;
     if (this.words[offset >> 2] !== PUBLISH.WRAP) return offset;
-    this.release(PUBLISH.BYTES - at);
+    this.release(this.#length - at);
     return PUBLISH.HEADER_BYTES;
   }
 
@@ -101,12 +104,12 @@ export class PublishRing {
   }
 
   #hasRoom(head: number, bytes: number): boolean {
-    return ((head - Atomics.load(this.words, PUBLISH.TAIL)) | 0) + bytes <= PUBLISH.BYTES;
+    return ((head - Atomics.load(this.words, PUBLISH.TAIL)) | 0) + bytes <= this.#length;
   }
 
   /** Bytes at the end of the ring that these entries leave unused. */
   #skipped(head: number, bytes: number): number {
-    const toEnd = PUBLISH.BYTES - (head & (PUBLISH.BYTES - 1));
+    const toEnd = this.#length - (head & (this.#length - 1));
     return toEnd < bytes ? toEnd : 0;
   }
 }

@@ -18,7 +18,7 @@ export class Daemon {
     this.world = new World({ ...options, toPublisher: (notice) => this.publishers[0]!.receive(notice) });
     const { world } = this;
     const main = new Publisher(world.published, new Epochs(recovered.epochs), () => world.wakeCollector());
-    const ring = new PublishRing(PublishRing.allocate());
+    const ring = new PublishRing(PublishRing.allocate(options.rings?.bytes));
     const toCollector = world.openIntake(
       ring,
       world.link((notice) => connected.receive(notice)),

@@ -96,8 +96,8 @@ interface PendingSync {
   readonly image: Uint8Array;
   /** Which of the disk's syncs it is. */
   readonly turn: number;
-  /** Of its sink: the folder is synced with it. */
-  readonly isFirst: boolean;
+  /** Whether its sink's folder has been synced; it is with each that begins before one has ended. */
+  readonly folder: { isSynced: boolean };
   readonly tag: number;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
@@ -264,7 +264,8 @@ export class SimulatedDisk implements Disk {
       sync.file.durableSince = sync.turn;
       sync.file.safeTag = sync.tag;
     }
-    if (sync.isFirst) this.#durableNames = new Map(this.#names);
+    if (!sync.folder.isSynced) this.#durableNames = new Map(this.#names);
+    sync.folder.isSynced = true;
     this.onSynced(sync.tag);
     sync.resolve();
   }
@@ -272,7 +273,7 @@ export class SimulatedDisk implements Disk {
   #sink(file: SimulatedFile, at: number): SegmentSink {
     let length = at;
     let isClosed = false;
-    let isFirst = true;
+    const folder = { isSynced: false };
     return {
       get length() {
         return length;
@@ -295,8 +296,7 @@ export class SimulatedDisk implements Disk {
       sync: () => {
         if (isClosed) return Promise.resolve();
         this.#turn += 1;
-        const asked = { file, image: file.image(), turn: this.#turn, isFirst, tag: this.tag() };
-        isFirst = false;
+        const asked = { file, image: file.image(), turn: this.#turn, folder, tag: this.tag() };
         return new Promise((resolve, reject) => this.#pending.push({ ...asked, resolve, reject }));
       },
       truncate: (to) => {

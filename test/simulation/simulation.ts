@@ -7,6 +7,7 @@ import type { Term } from '../../src/event/filter.ts';
 import { addNanos } from '../../src/event/time.ts';
 import { newLog, type Recovered, recoverHistory, secureHistory } from '../../src/history/recovery.ts';
 import type { LaneFormat, StartPosition, Subscription } from '../../src/messages/control.ts';
+import type { HistoryNotice } from '../../src/messages/collector.ts';
 import { ManualClock } from '../support/actors.ts';
 import { Random } from '../support/random.ts';
 import { EVERYTHING, settled, type World } from '../support/world.ts';
@@ -27,6 +28,9 @@ const SLOW_STEPS = 30;
 const SECOND = 1_000_000_000;
 /** A run that takes longer than any does stands still. */
 const MOST_STEPS = 100_000;
+const MOST_STEPS_OF_A_READER = 5_000;
+/** Small, so that they are full at times; any part of a batch fits into half a publisher's. */
+const RINGS = { slots: 64, bytes: 262_144 };
 const FORMATS: readonly LaneFormat[] = ['packed', 'json-plain', 'packed', 'json-chunked'];
 const CONTAINERS = ['c1', 'c2', 'c3'] as const;
 
@@ -96,6 +100,7 @@ class Simulation {
   readonly #limits: { readonly events: number; readonly bytes: number; readonly ageMs: number };
   readonly #memoryBytes: number;
   readonly #fileBytes: number;
+  readonly #fileAgeSec: number;
   readonly #violations: unknown[] = [];
   readonly #clients: SimulatedClient[];
   readonly #choices = new Map<SimulatedClient, Choice>();
@@ -109,6 +114,8 @@ class Simulation {
   #spec = 0;
   #isEnding = false;
   #syncSteps = 0;
+  /** How often the history had been recovered when a sync failed last. */
+  #syncFailedAt = -1;
   /** What the disk has been asked to sync, at least. */
   #syncedSeq = 0;
 
@@ -122,6 +129,7 @@ class Simulation {
     this.#limits = { events: random.pick([0, 0, 80, 200]), bytes: random.pick([0, 0, 30_000, 100_000]), ageMs: 0 };
     this.#memoryBytes = random.pick([1, 100_000, 1e9]);
     this.#fileBytes = random.pick([2_000, 8_000, 60_000]);
+    this.#fileAgeSec = random.pick([1, 1_000_000]);
     this.#disk.cut = () => random.next();
     this.#disk.tag = () => this.#truth.headSeq;
     this.#disk.onSynced = (headSeq) => {
@@ -131,7 +139,9 @@ class Simulation {
     this.#disk.onSyncFailed = (safeSeq) => {
       this.#tally.add('sync failed');
       this.trace.add('sync failed');
-      if (this.#durability === 'async') this.#truth.lost(Math.min(safeSeq, this.#syncedSeq) + 1);
+      if (this.#durability !== 'async') return;
+      this.#truth.lost(Math.min(safeSeq, this.#syncedSeq) + 1);
+      this.#syncFailedAt = this.#count('history-recovered');
     };
     const env: ClientEnv = {
       truth: this.#truth,
@@ -212,18 +222,21 @@ class Simulation {
     this.#truth.restart(end, recovered, isDurable ? scanDisk(this.#disk, epochs) : new Map());
     if (isDurable && this.#containers.compare(recovered)) this.#tally.add('container state restored');
     this.#disk.onChange = () => {};
+    this.#syncFailedAt = -1;
     this.#syncedSeq = end === 'process crash' ? Math.min(this.#syncedSeq, headSeq) : headSeq;
     try {
       this.#daemon = new Daemon({
         shards: this.#shards,
         limits: { ...this.#limits, bytes: this.#memoryBytes },
         segmentBytes: 0,
+        rings: RINGS,
+        clientRows: 16,
         clock: this.#clock,
         recovered,
         alsoReady: () => this.#disk.syncs,
         onEvent: (event) => {
           if (this.#disk.hasCrashed) return;
-          this.#truth.append(event, this.#durability === 'async' && this.#world.logState.isHistoryFailed);
+          this.#truth.append(event, this.#isDiskInDoubt);
         },
         ...(this.#durability === 'memory'
           ? {}
@@ -234,6 +247,7 @@ class Simulation {
                 boot: `boot ${this.#boot}`,
                 limits: this.#limits,
                 fileBytes: this.#fileBytes,
+                fileAgeSec: this.#fileAgeSec,
                 newEpoch: () => this.#newEpoch(),
               },
             }),
@@ -328,20 +342,25 @@ class Simulation {
     this.#isEnding = true;
     const world = this.#world;
     const wasFailing = world.logState.isHistoryFailed;
-    const failures = this.#failures;
+    const failures = this.#count('history-failed');
     world.receiveSeal();
-    await this.#rest();
+    const { shards } = world;
+    await this.#rest(
+      () => shards.every((shard) => shard.isSealed) && !this.#clients.some((client) => client.isConnected),
+    );
     let isClosed = false;
     void world.collector.closed().then(() => {
       isClosed = true;
     });
-    await this.#rest();
+    // Then the process is gone, whatever else was on its way.
+    await settled();
+    while (!isClosed && !this.#disk.hasCrashed && (await this.#stepped()));
     this.#isEnding = false;
     if (this.#disk.hasCrashed) return;
     assert.ok(isClosed, 'the history is never closed');
     for (const client of this.#clients)
       assert.ok(!client.isConnected, `${client.name} is still connected behind the end of the log`);
-    const isOrderly = !wasFailing && this.#failures === failures;
+    const isOrderly = !wasFailing && this.#count('history-failed') === failures;
     const hasPower = this.#random.chance(0.6);
     this.#endLife();
     if (hasPower) this.#disk.restart();
@@ -358,8 +377,14 @@ class Simulation {
     assert.equal(this.#daemon.recovered.truncatedBytes, 0);
   }
 
-  get #failures(): number {
-    return this.#world.reports.messages.filter(({ type }) => type === 'history-failed').length;
+  #count(report: HistoryNotice['type']): number {
+    return this.#world.reports.messages.filter(({ type }) => type === report).length;
+  }
+
+  /** What is written now may be on the medium, or not: a sync has failed, and the log goes on in the same file until it hears of it. */
+  get #isDiskInDoubt(): boolean {
+    if (this.#durability !== 'async') return false;
+    return this.#world.logState.isHistoryFailed || this.#count('history-recovered') === this.#syncFailedAt;
   }
 
   // What happens in one
@@ -388,7 +413,7 @@ class Simulation {
       action: random.pick(['start', 'die']),
       id: random.pick(CONTAINERS),
       args,
-      ...(random.chance(0.05) ? { attributes: { large: 'x'.repeat(random.below(20_000)) } } : {}),
+      ...(random.chance(0.05) ? { attributes: { large: 'x'.repeat(random.below(8_000)) } } : {}),
       ...(random.chance(0.1) ? { time: addNanos(this.#clock.time, random.below(6 * SECOND)) } : {}),
     };
   }
@@ -592,9 +617,13 @@ class Simulation {
   /** Faults stop: everything drains, and what is left of the log is what everybody was told. */
   async #finish(): Promise<void> {
     this.trace.add('faults stop');
-    this.#disk.isFull = false;
     this.#disk.failsNextSync = false;
     this.#disk.fuse = -1;
+    if (this.#disk.isFull) {
+      this.#tally.add('read while the disk was full');
+      await this.#readAll();
+      this.#disk.isFull = false;
+    }
     await this.#rest();
     for (const sender of this.#senders) {
       sender.send(1, (args) => this.#event(args));
@@ -608,12 +637,12 @@ class Simulation {
     await this.#readAll();
   }
 
-  /** Nothing is on its way any more, and everybody has read what there is. */
-  async #rest(): Promise<void> {
+  /** Nothing is on its way any more, and everybody has read what there is; or something that is waited for has come. */
+  async #rest(hasCome: () => boolean = () => false): Promise<void> {
     const world = this.#world;
     for (let steps = 0; ; steps += 1) {
       assert.ok(steps < MOST_STEPS, 'the pipeline does not come to rest');
-      if (this.#disk.hasCrashed) return;
+      if (this.#disk.hasCrashed || hasCome()) return;
       if (steps === 20) this.#disk.isFull = false;
       if (await this.#stepped()) continue;
       const blocked = this.#clients.filter(({ sink }) => sink?.isBlocked || sink?.isFull);
@@ -667,7 +696,8 @@ class Simulation {
     const subscription: Subscription = { ...EVERYTHING, format: 'json-plain', start, follow: false };
     reader.connect(this.#world, 0, subscription, { tellsGaps: true, isFull: false });
     await this.#world.settle(true);
-    await this.#rest();
+    for (let steps = 0; reader.isConnected && steps < MOST_STEPS_OF_A_READER; steps += 1)
+      if (!(await this.#stepped())) break;
     assert.ok(!reader.isConnected, 'whoever does not follow ends');
   }
 }

@@ -28,6 +28,7 @@ export const TRANSITIONS = [
   'file removed',
   'segment dropped',
   'page read',
+  'read while the disk was full',
   'resumed within a life',
   'resumed in another life',
   'cursor of an earlier epoch',

@@ -62,7 +62,14 @@ export interface WorldHistory {
   readonly boot: string;
   readonly limits: HistoryLimits;
   readonly fileBytes: number;
+  readonly fileAgeSec: number;
   readonly newEpoch: () => Epoch;
+}
+
+/** Of the rings before the collector: records of the FIFO's, bytes of a publisher's. */
+export interface RingSizes {
+  readonly slots: number;
+  readonly bytes: number;
 }
 
 /** @see World */
@@ -70,6 +77,9 @@ export interface WorldOptions {
   readonly shards?: number;
   readonly limits?: Partial<RetentionLimits>;
   readonly segmentBytes?: number;
+  readonly rings?: RingSizes;
+  /** Clients that a shard has room for. */
+  readonly clientRows?: number;
   readonly clients?: Partial<ClientLimits>;
   readonly maxLagBytes?: number;
   readonly clock?: ManualClock;
@@ -105,8 +115,8 @@ export class World {
   readonly clock: ManualClock;
   readonly counters = new CounterTable();
   readonly logState: LogState;
-  readonly ring = new IntakeRing(IntakeRing.allocate());
-  readonly published = new PublishRing(PublishRing.allocate());
+  readonly ring: IntakeRing;
+  readonly published: PublishRing;
   readonly clientTable: ClientTable;
   readonly collector: Collector;
   readonly buffer: HistoryBuffer;
@@ -137,7 +147,9 @@ export class World {
 
   constructor(options: WorldOptions = {}) {
     const { counters } = this;
-    const { recovered = newLog(EPOCH), history } = options;
+    const { recovered = newLog(EPOCH), history, rings } = options;
+    this.ring = new IntakeRing(IntakeRing.allocate(rings?.slots));
+    this.published = new PublishRing(PublishRing.allocate(rings?.bytes));
     const clock = options.clock ?? new ManualClock();
     this.clock = clock;
     const logState = new LogState(LogState.allocate(recovered.headSeq, recovered.files[0]?.firstSeq));
@@ -147,7 +159,7 @@ export class World {
     this.#epochs = new Epochs(recovered.epochs);
     const { headSeq } = recovered;
     const count = options.shards ?? 1;
-    this.clientTable = new ClientTable(ClientTable.allocate(count));
+    this.clientTable = new ClientTable(ClientTable.allocate(count, options.clientRows), options.clientRows);
     this.#witness = new LogReader(logState.memory, count + 1, headSeq);
     const toShards = Array.from({ length: count }, (_, shard) =>
       this.#link<ToShard>((message) => this.#tellShard(shard, message)),
@@ -390,7 +402,7 @@ export class World {
 }
 
 function openHistory(
-  { disk, durability, boot, fileBytes, newEpoch }: WorldHistory,
+  { disk, durability, boot, fileBytes, fileAgeSec, newEpoch }: WorldHistory,
   env: {
     readonly epochs: Epochs;
     readonly recovered: Recovered;
@@ -401,7 +413,7 @@ function openHistory(
 ): DurableHistory {
   const { epochs, recovered, snapshot, nowSec, opened } = env;
   const { tail, time } = recovered;
-  const settings = { disk, crc32, writer: { boot, durability }, fileBytes, fileAgeSec: 1e6 };
+  const settings = { disk, crc32, writer: { boot, durability }, fileBytes, fileAgeSec };
   return {
     writer: new HistoryWriter({ ...settings, epochs, tail, snapshot, nowSec, opened }, time),
     durability,
@@ -439,9 +451,10 @@ export const EVERYTHING: Subscription = {
   heartbeatMs: 0,
 };
 
+/** No chain of promises is longer. */
+const PROMISE_TURNS = 32;
+
 /** Everything that promises have been waiting for has happened. */
-export function settled(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < PROMISE_TURNS; turn += 1) await undefined;
 }

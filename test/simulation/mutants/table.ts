@@ -164,7 +164,7 @@ export const MUTANTS: readonly Mutant[] = [
     'retired-unsynced',
     'a file that is complete is not waited for before what follows it is shown',
     WRITER,
-    'return Promise.all([this.#retired, this.#file?.sink.sync()]).then(() => {});',
-    'return Promise.all([this.#file?.sink.sync()]).then(() => {});',
+    'Promise.all([this.#retired, this.#file && this.#sync(this.#file.sink)])',
+    'Promise.all([this.#file && this.#sync(this.#file.sink)])',
   ),
 ];

@@ -3,7 +3,6 @@ import { describe, it } from 'node:test';
 import type { NewEvent } from '../../../src/event/event.ts';
 import { addNanos } from '../../../src/event/time.ts';
 import type { Subscription } from '../../../src/messages/control.ts';
-import { CLIENT } from '../../../src/messages/layout.ts';
 import { BASE_SEC, EPOCH } from '../../support/log.ts';
 import { settled, World } from '../../support/world.ts';
 
@@ -892,9 +891,9 @@ describe('Fanout: who is ended', () => {
   });
 
   it('refuses clients beyond its rows and admits one again when a row is free', async () => {
-    const world = new World();
+    const world = new World({ clientRows: 100 });
     const sinks = [];
-    for (let client = 0; client < CLIENT.ROWS_PER_SHARD; client += 1) {
+    for (let client = 0; client < 100; client += 1) {
       sinks.push(await world.shards[0]!.subscribe(subscriptionOf()));
     }
     await assert.rejects(world.attach(), { code: 'ERR_CLIENTS_EXHAUSTED' });

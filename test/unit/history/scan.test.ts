@@ -51,7 +51,7 @@ async function scan(folder: string, wish: Partial<ScanWish> = {}): Promise<ScanR
 /** As the writer leaves it beside a file that is complete. */
 function makeIndex(folder: string, file: number): void {
   const disk = new HistoryFolder(folder);
-  disk.write(indexName(file), indexOf(disk, crc32, file).pack(disk.size(fileName(file)), crc32));
+  disk.write(indexName(file), indexOf(disk, crc32, file).index.pack(disk.size(fileName(file)), crc32));
   disk.close();
 }
 
