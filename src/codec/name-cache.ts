@@ -22,7 +22,7 @@ export class NameCache<Value> {
   /** @param maxSlots a power of two */
   constructor(maxSlots: number) {
     this.#maxSlots = maxSlots;
-    this.#resize(Math.min(maxSlots, FIRST_SLOTS));
+    this.#grow(Math.min(maxSlots, FIRST_SLOTS));
   }
 
   /** @param words the memory that holds the record, @param at the record's byte offset, a multiple of four */
@@ -37,38 +37,44 @@ export class NameCache<Value> {
 
   put(words: Int32Array, at: number, value: Value): void {
     const name = (at + MONITOR.NAME) >> 2;
-    const hash = hashOf(words, name);
-    const first = hash & this.#mask & ~(WAYS - 1);
-    let slot = first;
-    while (slot < first + WAYS && this.#values[slot] !== undefined) {
-      if (this.#hashes[slot] === hash && this.#holds(slot, words, name)) break;
-      slot += 1;
-    }
-    if (slot === first + WAYS) {
-      const slots = this.#values.length;
-      if (slots < this.#maxSlots) {
-        this.#resize(2 * slots);
-        return this.put(words, at, value);
-      }
-      slot = first + this.#next;
-      this.#next = (this.#next + 1) % WAYS;
-    }
-    const key = slot * NAME_WORDS;
-    for (let index = 0; index < NAME_WORDS; index += 1) this.#keys[key + index] = words[name + index]!;
-    this.#hashes[slot] = hash;
-    this.#values[slot] = value;
+    this.#place(words.subarray(name, name + NAME_WORDS), hashOf(words, name), value);
   }
 
   clear(): void {
     this.#values.fill(undefined);
   }
 
-  /** What was there is looked up once more, and put again. */
-  #resize(slots: number): void {
+  #place(name: Int32Array, hash: number, value: Value): void {
+    const first = hash & this.#mask & ~(WAYS - 1);
+    let slot = first;
+    while (slot < first + WAYS && this.#values[slot] !== undefined) {
+      if (this.#hashes[slot] === hash && this.#holds(slot, name, 0)) break;
+      slot += 1;
+    }
+    if (slot === first + WAYS) {
+      if (this.#values.length < this.#maxSlots) {
+        this.#grow(2 * this.#values.length);
+        return this.#place(name, hash, value);
+      }
+      slot = first + this.#next;
+      this.#next = (this.#next + 1) % WAYS;
+    }
+    this.#keys.set(name, slot * NAME_WORDS);
+    this.#hashes[slot] = hash;
+    this.#values[slot] = value;
+  }
+
+  /** Names that shared a hash share it still, or part in two: there is room for all. */
+  #grow(slots: number): void {
+    const [hashes, keys, values] = [this.#hashes, this.#keys, this.#values];
     this.#mask = slots - 1;
     this.#hashes = new Int32Array(slots);
     this.#keys = new Int32Array(slots * NAME_WORDS);
     this.#values = new Array<Value | undefined>(slots).fill(undefined);
+    for (const [slot, value] of values.entries()) {
+      const key = slot * NAME_WORDS;
+      if (value !== undefined) this.#place(keys.subarray(key, key + NAME_WORDS), hashes[slot]!, value);
+    }
   }
 
   #holds(slot: number, words: Int32Array, name: number): boolean {

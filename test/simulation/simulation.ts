@@ -440,10 +440,10 @@ class Simulation {
     const id = this.#random.pick(CONTAINERS);
     this.#containers.put(id, this.#spec);
     world.collector.putContainer(id, { name: `name-${id}`, pid: this.#spec, labels: { v: String(this.#spec) } });
-    await world.settle(true);
+    await settled();
   }
 
-  #connect(): void {
+  async #connect(): Promise<void> {
     const random = this.#random;
     const client = random.pick(this.#clients);
     if (client.isConnected || this.#isEnding) return;
@@ -464,7 +464,7 @@ class Simulation {
     this.#tellResume(client, start);
     const shard = random.below(this.#shards);
     client.connect(this.#world, shard, subscription, { tellsGaps: random.chance(0.9), isFull: random.chance(0.2) });
-    return void this.#world.settle(true);
+    await settled();
   }
 
   #tellResume(client: SimulatedClient, { from }: StartPosition): void {
@@ -538,7 +538,7 @@ class Simulation {
       () => shards.forEach((shard) => shard.tick()),
     ]);
     tick();
-    await world.settle(true);
+    await settled();
   }
 
   #turnClock(): void {
@@ -639,7 +639,6 @@ class Simulation {
 
   /** Nothing is on its way any more, and everybody has read what there is; or something that is waited for has come. */
   async #rest(hasCome: () => boolean = () => false): Promise<void> {
-    const world = this.#world;
     for (let steps = 0; ; steps += 1) {
       assert.ok(steps < MOST_STEPS, 'the pipeline does not come to rest');
       if (this.#disk.hasCrashed || hasCome()) return;
@@ -651,7 +650,7 @@ class Simulation {
         if (this.#random.chance(0.5)) sink?.resume();
         else sink?.takeOne();
       }
-      await world.settle(true);
+      await settled();
     }
   }
 
@@ -695,7 +694,7 @@ class Simulation {
     const start: StartPosition = { from: 'time', time: { sec: 0, nanos: 0 } };
     const subscription: Subscription = { ...EVERYTHING, format: 'json-plain', start, follow: false };
     reader.connect(this.#world, 0, subscription, { tellsGaps: true, isFull: false });
-    await this.#world.settle(true);
+    await settled();
     for (let steps = 0; reader.isConnected && steps < MOST_STEPS_OF_A_READER; steps += 1)
       if (!(await this.#stepped())) break;
     assert.ok(!reader.isConnected, 'whoever does not follow ends');

@@ -140,8 +140,6 @@ export class World {
   readonly #epochs: Epochs;
   readonly #onEvent: (event: LoggedEvent) => void;
   readonly #alsoReady: () => readonly (() => void)[];
-  /** Promises may have something to do. */
-  #isUnsettled = true;
   readonly #toCollector: Outbox<CollectorCommand>;
   readonly #witness: LogReader;
 
@@ -275,7 +273,6 @@ export class World {
   /** As `seal`, told at once. */
   receiveSeal(): void {
     this.collector.receive({ type: 'seal' });
-    this.#isUnsettled = true;
   }
 
   /** Everything is numbered, then the log is closed. */
@@ -291,22 +288,12 @@ export class World {
     if (count === 0) return false;
     const picked = pick(count);
     if (picked < waiting.length) waiting[picked]!.queue.shift()!();
-    else {
-      this.#isUnsettled = true;
-      if (picked < waiting.length + also.length) also[picked - waiting.length]!();
-      else this.#timers.splice(picked - waiting.length - also.length, 1)[0]!();
-    }
-    await this.settle();
+    else if (picked < waiting.length + also.length) also[picked - waiting.length]!();
+    else this.#timers.splice(picked - waiting.length - also.length, 1)[0]!();
+    await settled();
     this.look();
     if (this.violations.length > 0) throw this.violations[0];
     return true;
-  }
-
-  /** Lets promises do what they have to. @param isSure something was called that answers with one */
-  async settle(isSure = false): Promise<void> {
-    if (!this.#isUnsettled && !isSure) return;
-    this.#isUnsettled = false;
-    await settled();
   }
 
   /** Until nothing is on its way any more. */
@@ -355,10 +342,7 @@ export class World {
 
   /** What is said to `to` on the way that is returned arrives in order, some time. */
   link<Message>(to: (message: Message) => void): Outbox<Message> {
-    return this.#link((message: Message) => {
-      this.#isUnsettled = true;
-      to(message);
-    });
+    return this.#link(to);
   }
 
   /** One more way into the log, besides main's. */
@@ -373,7 +357,6 @@ export class World {
   }
 
   #tellShard(shard: number, message: ToShard): void {
-    if ('requestId' in message) this.#isUnsettled = true;
     this.shards[shard]!.receive(message);
   }
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { indexOf } from '../../../src/history/folder-listing.ts';
 import type { SavedState } from '../../../src/history/saved-state.ts';
-import { HistoryFolder } from '../../../src/runtime/history-folder.ts';
-import { HISTORY_FILE } from '../../../src/messages/layout.ts';
+import { crc32, HistoryFolder } from '../../../src/runtime/history-folder.ts';
+import { HISTORY_BATCH, HISTORY_FILE } from '../../../src/messages/layout.ts';
 import { eventsOf, readAll, TestHistory } from '../../support/history.ts';
 import { at, BASE_SEC } from '../../support/log.ts';
 
@@ -191,6 +192,53 @@ describe('a history on disk', () => {
       assert.deepEqual(readAll(history.files(), 1, 3).seqs, [1, 2, 3]);
     }));
 
+  it('goes back to the file before for what the newest one no longer says', () =>
+    withHistory((history) => {
+      history.fileAgeSec = 60;
+      history.start();
+      history.append(texts(2), [publisher(3)]);
+      history.nowSec += 61;
+      const { current } = history.epochs;
+      history.append(texts(2), [publisher(9, 'q')]);
+      history.damage(history.names().at(-1)!, HISTORY_FILE.BYTES + HISTORY_BATCH.BYTES);
+      const { publishers, epochs, headSeq } = history.start();
+      assert.equal(headSeq, 4);
+      assert.deepEqual(
+        publishers.map(({ name, next }) => [name, next]),
+        [
+          ['p', 3],
+          ['q', 9],
+        ],
+      );
+      assert.deepEqual(epochs[0], { epoch: current, firstSeq: 1 });
+    }));
+
+  it('goes on with a file without an event, however old it is: the next one would have its name', () =>
+    withHistory((history) => {
+      history.fileAgeSec = 60;
+      history.start();
+      history.append([], [publisher(3)]);
+      const [name = ''] = history.names();
+      const size = history.disk.size(name);
+      history.nowSec += 61;
+      history.append([], [publisher(4)]);
+      assert.deepEqual(history.names(), [name]);
+      assert.ok(history.disk.size(name) > size);
+      history.append(texts(1));
+      history.append(texts(1));
+      assert.equal(history.opened.length, 2);
+    }));
+
+  it('tells of a file under sync when it is safe: then older ones may go', () =>
+    withHistory(async (history) => {
+      history.durability = 'sync';
+      history.start();
+      history.append(texts(1));
+      assert.deepEqual(history.opened, []);
+      await history.writer.sync();
+      assert.equal(history.opened.length, 1);
+    }));
+
   it('remembers the newest word on containers and publishers, over snapshots and restarts', () =>
     withHistory((history) => {
       const container = (id: string, exitCode: number): SavedState => ({
@@ -276,6 +324,18 @@ describe('a history on disk', () => {
     });
   });
 
+  it('does not believe a damaged batch about its place in the log', () =>
+    withHistory((history) => {
+      history.fileBytes = 1e9;
+      history.start();
+      for (let batch = 0; batch < 3; batch += 1) history.append(texts(10));
+      const { offset } = indexOf(history.disk, crc32, 1).index.entries[0]!;
+      history.damage(history.names()[0]!, offset + HISTORY_BATCH.FIRST_SEQ_LOW, Uint8Array.of(25));
+      const files = history.files();
+      assert.equal(files.locate(at(12)), 11);
+      assert.deepEqual(readAll(files, 1, 30).seqs, numbers(11, 30));
+    }));
+
   it('shows nothing behind the head, so that what is written but not safe stays unseen', () =>
     withHistory((history) => {
       history.append(texts(5));
@@ -318,13 +378,15 @@ describe('a history on disk', () => {
     }));
 
   it('begins the next file again when its first batch failed, so that nobody looks for events in the wrong one', () =>
-    withHistory((history) => {
+    withHistory(async (history) => {
       history.fileAgeSec = 60;
       history.start();
       history.append(texts(3));
       const { mark } = history.writer;
       history.nowSec += 61;
       history.append(texts(2));
+      assert.throws(() => history.writer.reopen(mark), /busy/);
+      await history.writer.sync();
       history.writer.reopen(mark);
       history.nextSeq = 4;
       history.append(['four']);
