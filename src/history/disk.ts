@@ -34,3 +34,8 @@ export interface SegmentSink {
 
 /** CRC-32 as zlib has it. */
 export type Crc32 = (bytes: Uint8Array) => number;
+
+/** Whether an error of a disk says that there is no such file. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

@@ -3,10 +3,10 @@ import type { Timestamp } from '../event/event.ts';
 import { compareTime } from '../event/time.ts';
 import { EVENT, HISTORY_BATCH, HISTORY_FILE, KIND_EVENT } from '../messages/layout.ts';
 import { stateOf } from './batch.ts';
-import type { Crc32, Disk } from './disk.ts';
+import { type Crc32, type Disk, isMissing } from './disk.ts';
 import { FileIndex, type IndexEntry } from './file-index.ts';
 import { type BadStretch, FileReader, type FoundBatch } from './file-reader.ts';
-import { isMissing, readSmall } from './folder-listing.ts';
+import { readSmall } from './folder-listing.ts';
 import { type FileHead, fileName, indexName, readFileHead } from './history-file.ts';
 
 /** A file that is to be read and checked, every byte of it. */

@@ -4,9 +4,8 @@ import type { Epoch } from '../event/cursor.ts';
 import type { Timestamp } from '../event/event.ts';
 import { EVENT, HISTORY_BATCH, HISTORY_FILE } from '../messages/layout.ts';
 import { ByteTally } from './byte-tally.ts';
-import type { Crc32, Disk } from './disk.ts';
+import { type Crc32, type Disk, isMissing } from './disk.ts';
 import { FileReader } from './file-reader.ts';
-import { isMissing } from './folder-listing.ts';
 import { fileName, readFileHead } from './history-file.ts';
 
 /** A file whose events are to be counted. */

@@ -2,7 +2,7 @@ import type { Epoch } from '../event/cursor.ts';
 import type { EpochSpan } from '../event/epochs.ts';
 import { HISTORY_FILE } from '../messages/layout.ts';
 import { stateOf } from './batch.ts';
-import type { Crc32, Disk } from './disk.ts';
+import { type Crc32, type Disk, isMissing } from './disk.ts';
 import { FileIndex } from './file-index.ts';
 import { FileReader } from './file-reader.ts';
 import { type FileHead, fileName, firstSeqOf, indexName, readFileHead } from './history-file.ts';
@@ -35,11 +35,6 @@ export function listFiles(disk: Disk, crc32: Crc32): ListedFile[] {
     }
   }
   return files;
-}
-
-/** Whether an error of a disk says that there is no such file. */
-export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 /** The index that stands beside a file. @returns undefined when there is none, or what there is cannot be believed */

@@ -2,7 +2,7 @@ import { textOf, utf8 } from '../codec/bytes.ts';
 import type { Epoch } from '../event/cursor.ts';
 import type { HistoryFileHead } from '../messages/collector.ts';
 import { HISTORY_FILE } from '../messages/layout.ts';
-import type { Crc32 } from './disk.ts';
+import { type Crc32, type Disk, isMissing } from './disk.ts';
 
 /** What the header of a history file says. */
 export type FileHead = HistoryFileHead;
@@ -17,6 +17,20 @@ export function fileName(firstSeq: number): string {
 
 export function indexName(firstSeq: number): string {
   return `${String(firstSeq).padStart(DIGITS, '0')}.idx`;
+}
+
+/**
+ * Removes a file, its index first: one that stayed would be taken for that of the next file of this name.
+ * @throws what the disk throws, unless there is none
+ */
+export function removeFile(disk: Disk, firstSeq: number): void {
+  for (const name of [indexName(firstSeq), fileName(firstSeq)]) {
+    try {
+      disk.remove(name);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
 }
 
 /** @returns undefined when the name is none of a history file */

@@ -1,11 +1,11 @@
 import type { GapReason, Timestamp } from '../event/event.ts';
 import { compareTime } from '../event/time.ts';
 import { HISTORY_BATCH, HISTORY_FILE, SEGMENT } from '../messages/layout.ts';
-import type { Crc32, Disk } from './disk.ts';
+import { type Crc32, type Disk, isMissing } from './disk.ts';
 import type { FileIndex } from './file-index.ts';
 import { type BadStretch, FileReader, type FoundBatch } from './file-reader.ts';
-import { indexOf, isMissing, type KnownIndex } from './folder-listing.ts';
-import { type FileHead, fileName, indexName } from './history-file.ts';
+import { indexOf, type KnownIndex } from './folder-listing.ts';
+import { type FileHead, fileName, removeFile } from './history-file.ts';
 import { type Run, Segment } from './segment.ts';
 
 export interface HistoryLimits {
@@ -101,7 +101,7 @@ export class HistoryFiles {
       bytes -= this.#size(oldest.head);
       this.#files.shift();
       removed += 1;
-      for (const name of [fileName(oldest.head.firstSeq), indexName(oldest.head.firstSeq)]) this.#remove(name);
+      this.#remove(oldest.head);
     }
     return removed;
   }
@@ -222,11 +222,11 @@ export class HistoryFiles {
     }
   }
 
-  #remove(name: string): void {
+  #remove({ firstSeq }: FileHead): void {
     try {
-      this.#disk.remove(name);
+      removeFile(this.#disk, firstSeq);
     } catch {
-      // Gone already.
+      // It is counted no more, whatever became of it.
     }
   }
 }

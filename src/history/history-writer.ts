@@ -4,7 +4,7 @@ import { HISTORY_FILE } from '../messages/layout.ts';
 import { BatchPacker, type NewBatch, readBatchHead } from './batch.ts';
 import type { Crc32, Disk, SegmentSink } from './disk.ts';
 import { FileIndex } from './file-index.ts';
-import { type FileHead, fileName, indexName, packFileHead } from './history-file.ts';
+import { type FileHead, fileName, indexName, packFileHead, removeFile } from './history-file.ts';
 import type { SavedState, SavedWriter } from './saved-state.ts';
 
 /** Where a history goes on. */
@@ -116,7 +116,7 @@ export class HistoryWriter {
       // It cannot be used any more either way.
     }
     // Begun meanwhile: it is begun again, under the same name, which is known already.
-    if (before && before.firstSeq !== mark?.firstSeq) return this.#env.disk.remove(fileName(before.firstSeq));
+    if (before && before.firstSeq !== mark?.firstSeq) return removeFile(this.#env.disk, before.firstSeq);
     // Retention may have let go of it when its successor was begun; then the next batch begins another.
     if (mark && this.#env.disk.list().includes(fileName(mark.firstSeq))) this.#open(mark, this.#env.nowSec(), false);
   }
@@ -187,6 +187,7 @@ export class HistoryWriter {
     const epoch = epochs.at(firstSeq);
     const parent = epochs.spans[epochs.spans.findIndex((span) => span.epoch === epoch) - 1]?.epoch;
     const head: FileHead = { firstSeq, epoch, parent, after: this.#last, createdSec };
+    removeFile(this.#env.disk, firstSeq);
     this.#open({ firstSeq, length: 0 }, createdSec, true);
     try {
       this.#file!.sink.append(packFileHead(head, crc32));
@@ -213,7 +214,7 @@ export class HistoryWriter {
     this.#file = undefined;
     try {
       sink.close();
-      disk.remove(fileName(firstSeq));
+      removeFile(disk, firstSeq);
     } catch {
       // Without an event in it, it is passed over.
     }

@@ -7,7 +7,7 @@ import { HISTORY_FILE } from '../messages/layout.ts';
 import { stateOf } from './batch.ts';
 import type { Crc32, Disk } from './disk.ts';
 import { FileReader } from './file-reader.ts';
-import { type FileHead, fileName, firstSeqOf, readFileHead } from './history-file.ts';
+import { type FileHead, fileName, firstSeqOf, readFileHead, removeFile } from './history-file.ts';
 import type { HistoryTail } from './history-writer.ts';
 import type { SavedState, SavedWriter } from './saved-state.ts';
 
@@ -66,7 +66,7 @@ export function recoverHistory(
     isDamaged ||= reading.isDamaged;
     if (reading.opened || reading.hasEvents) break;
     // It was begun, and no more: its snapshot may tell of a batch that was to follow.
-    disk.remove(fileName(last.firstSeq));
+    removeFile(disk, last.firstSeq);
     files.pop();
     reading = undefined;
   }

@@ -1,9 +1,9 @@
 import type { Timestamp } from '../event/event.ts';
 import { compareTime } from '../event/time.ts';
 import { HISTORY_FILE } from '../messages/layout.ts';
-import type { Crc32, Disk } from './disk.ts';
+import { type Crc32, type Disk, isMissing } from './disk.ts';
 import type { ScanTask } from './file-scan.ts';
-import { indexOf, isMissing, type ListedFile } from './folder-listing.ts';
+import { indexOf, type ListedFile } from './folder-listing.ts';
 
 /** What is wanted of a whole history. */
 export type ScanWish = Omit<ScanTask, 'file' | 'from' | 'to'>;
