@@ -23,13 +23,15 @@
  *   --slow K             as many before them read only --slow-rate bytes per second (100000). Both are not waited for.
  *   --latency            from the moment in the event, else from the arguments (`"args":"<digits>"`, `container start: <digits>`)
  *   --window-seconds W   adds "windows", the p99 of each W seconds from the first event on (null without events)
+ *   --resume             native: a client that is cut off comes back, until the time-out, with the cursor behind its last event.
+ *                        The log's numbers must follow as ever; those of senders, which may lose some, must only grow.
  *   --timeout S          since the start (60)
  *   --ready-fd[=FD]      where to say `ready`, when every stream is accepted, and `warm`, when every client has passed the
  *                        warm-up (stdout). A stream that is refused before `ready`: {"error":"..."} and exit code 1.
  *
  * At the end (all clients done or ended, time-out, SIGTERM, SIGINT) prints one JSON line:
  *   {"clients","done","bad","events","measuredEvents","other","bytes","payloadBytes","firstToLastSeconds","cpu",
- *    "minEvents","maxEvents","stalled","slow","slowEvents","slowBad","abnormal","ends"}
+ *    "minEvents","maxEvents","stalled","slow","slowEvents","slowBad","resumed","abnormal","ends"}
  * `clients` and everything else is of those that are waited for; `bad` discontinuities; `events` with the attribute, `other`
  * lines or messages without it (gaps, heartbeats); `measuredEvents` and `firstToLastSeconds` since `warm` (without a warm-up:
  * the first event); `bytes` read from the sockets, `payloadBytes` of these the events alone, without framing; `abnormal` streams
@@ -63,6 +65,8 @@
 enum {
     READ_BYTES = 64 * 1024, /* what has been read is parsed before it leaves the cache */
     HEAD_LIMIT = 64 * 1024,
+    EPOCH_CHARS = 8,
+    RESUME_TICK_MS = 10,
     UNIT_LIMIT = 4 * 1024 * 1024, /* one line or message; beyond it the stream is garbage */
     MAX_EPOLL = 256,
     PROGRESS_NS = 500000,
@@ -115,7 +119,9 @@ struct client {
     bool size_digits;
     uint64_t chunk_left;
     struct expected log_text, attribute_text;
-    size_t seq_at, args_at; /* where the last line had them: the next line nearly always has them there too */
+    char epoch[EPOCH_CHARS + 1]; /* of its last event's cursor, with --resume */
+    bool waits;                  /* to come back */
+    size_t seq_at, args_at, cursor_at; /* where the last line had them: the next line nearly always has them there too */
 
     /* grpc */
     uint8_t header[9];
@@ -136,7 +142,7 @@ static struct {
     uint32_t window;
     double timeout_s, window_s;
     int ready_fd;
-    bool latency;
+    bool latency, resume;
     uint64_t step, warmup, event_bytes, stall, slow, slow_rate;
 } options = { .window = H2_DEFAULT_WINDOW, .timeout_s = 60, .ready_fd = STDOUT_FILENO, .step = 1, .event_bytes = 300, .slow_rate = 100000 };
 
@@ -147,6 +153,8 @@ static uint64_t *reached;
 static volatile uint64_t *progress;
 static int64_t progress_ns;
 static size_t ends[END_KINDS];
+static size_t waiting_count;
+static uint64_t resumed_count;
 static uint64_t bytes_read, payload_bytes, event_count, measured_from;
 static int epoll_fd;
 /* Taken once after each read: the moment at which everything in it was seen. */
@@ -252,7 +260,8 @@ static void record_latency(uint64_t sent_ns)
 
 static void check(struct client *c, struct sequence *s, uint64_t value)
 {
-    if (s->started && value != s->previous + options.step)
+    bool may_skip = options.resume && s == &c->annotation;
+    if (s->started && (may_skip ? value <= s->previous : value != s->previous + options.step))
         c->bad++;
     s->started = true;
     s->previous = value;
@@ -316,6 +325,13 @@ static void end_client(struct client *c, enum end how)
         return;
     if (!c->accepted)
         fail("client %zu: the stream ended before it was accepted (%s)", (size_t)(c - clients), end_names[how]);
+    if (options.resume && how != END_PROTOCOL) {
+        close(c->fd);
+        c->fd = -1;
+        c->waits = true;
+        waiting_count++;
+        return;
+    }
     c->ended = true;
     if (c->role == ROLE_NORMAL) {
         end_count++;
@@ -327,6 +343,8 @@ static void end_client(struct client *c, enum end how)
 
 static void accept_client(struct client *c)
 {
+    if (c->accepted)
+        return;
     c->accepted = true;
     if (++accepted_count < client_count)
         return;
@@ -488,6 +506,13 @@ static void native_line(struct client *c, const char *line, size_t bytes)
         if (bytes < sizeof log_key || memcmp(line, log_key, sizeof log_key - 1) != 0) {
             c->other++;
             return;
+        }
+        if (options.resume) {
+            static const char cursor_key[] = "\"cursor\":\"";
+            uint64_t none;
+            member(line, end, cursor_key, sizeof cursor_key - 1, &c->cursor_at, &none);
+            if ((size_t)(end - line) >= c->cursor_at + sizeof cursor_key + EPOCH_CHARS)
+                memcpy(c->epoch, line + c->cursor_at + sizeof cursor_key - 1, EPOCH_CHARS);
         }
         if (as_expected(&c->log_text, number, end)) {
             c->log.previous++;
@@ -1140,10 +1165,13 @@ static bool native_request(struct client *c)
     char *request;
     const char *place = strstr(options.path, "{i}");
     int before = place ? (int)(place - options.path) : (int)strlen(options.path);
-    char number[24] = "";
+    char number[24] = "", after[64] = "";
     if (place)
         snprintf(number, sizeof number, "%012zu", (size_t)(c - clients));
-    int n = asprintf(&request, "GET %.*s%s%s HTTP/1.1\r\nHost: localhost\r\n\r\n", before, options.path, number, place ? place + 3 : "");
+    if (c->epoch[0])
+        snprintf(after, sizeof after, "&after=%s-%" PRIu64, c->epoch, c->log.previous);
+    int n = asprintf(&request, "GET %.*s%s%s%s HTTP/1.1\r\nHost: localhost\r\n\r\n", before, options.path, number,
+                     place ? place + 3 : "", after);
     if (n < 0)
         fail("out of memory");
     bool sent = send_all(c, request, (size_t)n);
@@ -1160,6 +1188,28 @@ static bool request(struct client *c)
     case DOOR_RAW: accept_client(c); return true;
     default: return native_request(c);
     }
+}
+
+/* Once: the server may not be there yet. */
+static void resume_client(struct client *c, const struct sockaddr *address, socklen_t address_bytes)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || connect(fd, address, address_bytes) < 0) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    c->fd = fd;
+    c->carry_bytes = 0;
+    c->phase = PHASE_HEAD;
+    c->size_digits = false;
+    c->chunk_left = 0;
+    c->waits = false;
+    waiting_count--;
+    resumed_count++;
+    struct epoll_event interest = { .events = EPOLLIN, .data.ptr = c };
+    if (!request(c) || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &interest) < 0)
+        end_client(c, END_IO);
 }
 
 static void open_client(struct client *c, const struct sockaddr *address, socklen_t address_bytes, const char *where)
@@ -1227,10 +1277,10 @@ static void read_slow(void)
             read_client(&clients[i], options.slow_rate * SLOW_TICK_MS / 1000 + 1);
 }
 
-static void drain(int64_t deadline_ns)
+static void drain(int64_t deadline_ns, const struct sockaddr *address, socklen_t address_bytes)
 {
     struct epoll_event events[MAX_EPOLL];
-    int64_t slow_ns = 0;
+    int64_t slow_ns = 0, resume_ns = 0;
     while (done_count + end_count < normal_count && !interrupted) {
         int64_t now_ns = clock_ns(CLOCK_MONOTONIC), left_ms = (deadline_ns - now_ns) / 1000000;
         if (left_ms <= 0)
@@ -1239,7 +1289,13 @@ static void drain(int64_t deadline_ns)
             read_slow();
             slow_ns = now_ns + SLOW_TICK_MS * INT64_C(1000000);
         }
-        int64_t most_ms = options.slow ? SLOW_TICK_MS : 1000;
+        if (waiting_count > 0 && now_ns >= resume_ns) {
+            for (size_t i = 0; i < client_count; i++)
+                if (clients[i].waits)
+                    resume_client(&clients[i], address, address_bytes);
+            resume_ns = now_ns + RESUME_TICK_MS * INT64_C(1000000);
+        }
+        int64_t most_ms = options.slow || waiting_count > 0 ? SLOW_TICK_MS : 1000;
         int n = epoll_wait(epoll_fd, events, MAX_EPOLL, (int)(left_ms > most_ms ? most_ms : left_ms));
         for (int i = 0; i < n; i++) {
             struct client *c = events[i].data.ptr;
@@ -1274,8 +1330,8 @@ static bool report(void)
     printf("{\"clients\":%zu,\"done\":%zu,\"bad\":%" PRIu64 ",\"events\":%" PRIu64 ",\"other\":%" PRIu64 ",\"bytes\":%" PRIu64,
            normal_count, done_count, bad, events, other, bytes_read);
     printf(",\"measuredEvents\":%" PRIu64 ",\"payloadBytes\":%" PRIu64 ",\"stalled\":%" PRIu64 ",\"slow\":%" PRIu64
-           ",\"slowEvents\":%" PRIu64 ",\"slowBad\":%" PRIu64,
-           event_count - measured_from, payload_bytes, options.stall, options.slow, slow_events, slow_bad);
+           ",\"slowEvents\":%" PRIu64 ",\"slowBad\":%" PRIu64 ",\"resumed\":%" PRIu64,
+           event_count - measured_from, payload_bytes, options.stall, options.slow, slow_events, slow_bad, resumed_count);
     printf(",\"firstToLastSeconds\":%.6f,\"cpu\":%.6f,\"minEvents\":%" PRIu64 ",\"maxEvents\":%" PRIu64 ",\"abnormal\":%zu",
            (double)(until - first_event_ns) / 1e9, (double)clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9, least, most, end_count);
     const char *comma = "";
@@ -1317,7 +1373,7 @@ static _Noreturn void usage(const char *why)
     fprintf(stderr,
             "drain: %s\nusage: drain SOCKET CLIENTS LAST --door native|docker|grpc|redis|nats|raw [--path P] [--step N] [--warmup N]\n"
             "             [--progress FILE] [--stall K] [--slow K] [--slow-rate B] [--latency] [--window-seconds W] [--event-bytes B]\n"
-            "             [--since SECONDS] [--window BYTES] [--timeout S] [--ready-fd[=FD]]\n",
+            "             [--since SECONDS] [--window BYTES] [--resume] [--timeout S] [--ready-fd[=FD]]\n",
             why);
     exit(2);
 }
@@ -1361,7 +1417,7 @@ int main(int argc, char **argv)
         { "step", required_argument, NULL, 'S' },     { "warmup", required_argument, NULL, 'u' },
         { "progress", required_argument, NULL, 'P' }, { "stall", required_argument, NULL, 'x' },
         { "slow", required_argument, NULL, 'y' },     { "slow-rate", required_argument, NULL, 'z' },
-        { "event-bytes", required_argument, NULL, 'b' },
+        { "event-bytes", required_argument, NULL, 'b' }, { "resume", no_argument, NULL, 'R' },
         { NULL, 0, NULL, 0 },
     };
     const char *door = NULL;
@@ -1378,6 +1434,7 @@ int main(int argc, char **argv)
                 options.ready_fd = (int)whole(optarg, INT32_MAX, "--ready-fd: expected a number");
             break;
         case 'l': options.latency = true; break;
+        case 'R': options.resume = true; break;
         case 'S': options.step = whole(optarg, UINT32_MAX, "--step: expected a number"); break;
         case 'u': options.warmup = whole(optarg, UINT64_MAX / 2, "--warmup: expected a number"); break;
         case 'P': map_progress(optarg); break;
@@ -1401,6 +1458,8 @@ int main(int argc, char **argv)
         usage("--step and --event-bytes: expected at least 1");
     if (!options.path)
         options.path = options.door == DOOR_NATIVE ? "/v1/events?since=0" : options.door == DOOR_DOCKER ? "/events" : "events";
+    if (options.resume && (options.door != DOOR_NATIVE || options.stall || options.slow || !strchr(options.path, '?')))
+        usage("--resume: expected the native door, clients that read, and a path with a query");
     if (options.window == 0)
         usage("--window: expected 1..2147483647");
     const char *where = argv[optind];
@@ -1437,7 +1496,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < client_count; i++)
         open_client(&clients[i], is_inet ? (struct sockaddr *)&inet : (struct sockaddr *)&local,
                     is_inet ? sizeof inet : sizeof local, where);
-    drain(deadline_ns);
+    drain(deadline_ns, is_inet ? (struct sockaddr *)&inet : (struct sockaddr *)&local, is_inet ? sizeof inet : sizeof local);
     if (accepted_count < client_count)
         fail("only %zu of %zu streams accepted %s", accepted_count, client_count, interrupted ? "before a signal" : "in time");
     return report() ? 0 : 1;

@@ -121,12 +121,18 @@ export class HistoryWriter {
     if (mark && this.#env.disk.list().includes(fileName(mark.firstSeq))) this.#open(mark, this.#env.nowSec(), false);
   }
 
-  /** Begins the file whose first event is `firstSeq`, with a snapshot of what is known now. @throws as append */
+  /**
+   * Begins the file whose first event is `firstSeq`, with a snapshot of what is known now; where there is one without an event
+   * already, that goes on: what stands in it must not be lost when this does not succeed.
+   * @throws as append
+   */
   begin(firstSeq: number): void {
-    const begun = this.#create(firstSeq);
+    const isThere = this.#file?.firstSeq === firstSeq;
+    const begun = isThere ? undefined : this.#create(firstSeq);
+    if (isThere) this.#writeSnapshot(firstSeq);
     this.#write({ ...this.#empty(firstSeq), state: this.#opening() });
     this.#isOpened = true;
-    this.#opened(begun);
+    if (begun) this.#opened(begun);
   }
 
   /** Says that nothing is missing, and waits until that is on disk. @param nextSeq of the event that would come next */
@@ -181,7 +187,7 @@ export class HistoryWriter {
   /** Does not count before something stands behind the snapshot. */
   #create(firstSeq: number): FileHead {
     this.#retire();
-    const { crc32, epochs, snapshot, nowSec } = this.#env;
+    const { crc32, epochs, nowSec } = this.#env;
     const createdSec = nowSec();
     this.#isOpened = false;
     const epoch = epochs.at(firstSeq);
@@ -192,19 +198,23 @@ export class HistoryWriter {
     try {
       this.#file!.sink.append(packFileHead(head, crc32));
       this.#length = HISTORY_FILE.BYTES;
-      let state: SavedState[] = [{ epochs: epochs.spans }];
-      for (const saved of snapshot()) {
-        state.push(saved);
-        if (state.length < STATE_PER_BATCH) continue;
-        this.#write({ ...this.#empty(firstSeq), state });
-        state = [];
-      }
-      this.#write({ ...this.#empty(firstSeq), state });
+      this.#writeSnapshot(firstSeq);
     } catch (error) {
       this.#discard();
       throw error;
     }
     return head;
+  }
+
+  #writeSnapshot(firstSeq: number): void {
+    let state: SavedState[] = [{ epochs: this.#env.epochs.spans }];
+    for (const saved of this.#env.snapshot()) {
+      state.push(saved);
+      if (state.length < STATE_PER_BATCH) continue;
+      this.#write({ ...this.#empty(firstSeq), state });
+      state = [];
+    }
+    this.#write({ ...this.#empty(firstSeq), state });
   }
 
   /** Half a beginning is no file. */

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
+import http from 'node:http';
+import readline from 'node:readline';
 import { describe, it } from 'node:test';
 import { sendContainerEvent } from '../../src/index.ts';
-import { call, type Daemon, startDaemon, statsOf, temporaryFolder, waitFor } from '../support/daemon.ts';
+import { buildPrograms } from '../../src/cli/bench/programs.ts';
+import { call, type Daemon, exitOf, startDaemon, statsOf, temporaryFolder, waitFor } from '../support/daemon.ts';
 import { Random } from '../support/random.ts';
 import {
   commandClient,
@@ -20,6 +24,12 @@ const CLIENTS_OF_EACH_KIND = 5;
 const BURST_BATCHES = 20;
 const BURST_BATCH = 1_000;
 
+interface Publishing {
+  readonly batch: number;
+  readonly everyMs: number;
+  readonly action: string;
+}
+
 /** Publishes batches under its name until it is stopped, each until it is acknowledged. */
 class AcknowledgedPublisher {
   readonly name: string;
@@ -28,12 +38,14 @@ class AcknowledgedPublisher {
   repeated = 0;
   #isStopped = false;
   readonly #admin: string;
+  readonly #action: string;
   readonly #done: Promise<void>;
   #burst = 0;
   #isAbandoned = false;
 
-  constructor(name: string, admin: string, batch: number, everyMs: number) {
+  constructor(name: string, admin: string, { batch, everyMs, action }: Publishing) {
     this.name = name;
+    this.#action = action;
     this.#admin = admin;
     this.#done = this.#run(batch, everyMs);
   }
@@ -68,7 +80,7 @@ class AcknowledgedPublisher {
       const n = first + index;
       return JSON.stringify({
         type: 'container',
-        action: 'start',
+        action: this.#action,
         id: `${this.name}-${n}`,
         attributes: { n: String(n) },
       });
@@ -141,7 +153,9 @@ describe(`SIGKILL at random moments (seed ${SEED}, TOCSIN_KILLS=${KILLS})`, () =
         ...range.map(() => eventSourceClient(events)),
         ...range.map(() => dockerClient(events)),
       ];
-      const publishers = ['a', 'b', 'c'].map((name) => new AcknowledgedPublisher(name, admin, 30, 60));
+      const publishers = ['a', 'b', 'c'].map(
+        (name) => new AcknowledgedPublisher(name, admin, { batch: 30, everyMs: 60, action: 'start' }),
+      );
       const sender = new FifoSender(fifo, 25, 50);
       try {
         for (let kill = 0; kill < KILLS; kill += 1) {
@@ -200,6 +214,106 @@ describe(`SIGKILL at random moments (seed ${SEED}, TOCSIN_KILLS=${KILLS})`, () =
     });
   }
 });
+
+/** FIFO records of the life before, at most: their numbers grow from life to life. */
+const LIFE = 40_000_000;
+const DRAINS = 20;
+const LAST_RECORDS = 1_000;
+
+describe(`SIGKILL at random moments at full rate (seed ${SEED}, TOCSIN_KILLS=${KILLS})`, () => {
+  for (const durability of ['sync', 'async'] as const) {
+    it(`loses and repeats nothing, with --durability ${durability}`, { timeout: 1_800_000 }, async (t) => {
+      const { load, drain } = buildPrograms();
+      const root = temporaryFolder();
+      const random = new Random(SEED);
+      const start = (): Promise<Daemon> => startDaemon(['--durability', durability, '--history-bytes', '200GiB'], root);
+      let daemon = await start();
+      const { events, admin, fifo } = daemon;
+      const send = (life: number, records: number): ChildProcess =>
+        spawn(load, ['fifo', fifo, String(records), '--start', String(life * LIFE)], { stdio: 'ignore' });
+      const clients = spawn(
+        drain,
+        [events, String(DRAINS), String(KILLS * LIFE + LAST_RECORDS), '--door', 'native', '--resume'].concat(
+          ['--path', '/v1/events?follow=true'],
+          ['--timeout', '1800'],
+        ),
+        { stdio: ['ignore', 'pipe', 'inherit'] },
+      );
+      let said = '';
+      clients.stdout!.setEncoding('utf8').on('data', (text: string) => (said += text));
+      const drained = exitOf(clients);
+      await waitFor(() => said.includes('ready') || clients.exitCode !== null, 'the clients to be accepted');
+      const publishers = ['a', 'b'].map(
+        (name) => new AcknowledgedPublisher(name, admin, { batch: BURST_BATCH, everyMs: 0, action: 'create' }),
+      );
+      let sender: ChildProcess | undefined;
+      try {
+        for (let kill = 0; kill < KILLS; kill += 1) {
+          sender = send(kill, LIFE - 1);
+          const ended = exitOf(sender);
+          await new Promise((resolve) => setTimeout(resolve, 50 + random.below(1_500)));
+          process.kill(daemon.pid, 'SIGKILL');
+          await daemon.exited;
+          sender.kill('SIGKILL');
+          await ended;
+          daemon = await start();
+        }
+        for (const publisher of publishers) await publisher.stop();
+        assert.equal(await exitOf((sender = send(KILLS, LAST_RECORDS))), 0);
+        assert.equal(await drained, 0, said);
+        const report = JSON.parse(said.slice(said.indexOf('{'))) as DrainReport;
+        const { headSeq } = await statsOf(daemon);
+        assert.deepEqual([report.done, report.bad, report.minEvents], [DRAINS, 0, report.maxEvents]);
+        assert.equal(report.events + report.other, DRAINS * headSeq, 'every client had every event, once');
+        assert.ok(report.resumed >= KILLS * DRAINS, `${report.resumed}`);
+        for (const { name, acknowledged } of publishers)
+          assert.equal(await countInOrder(events, name), acknowledged, `what was acknowledged to ${name}, each once`);
+        const sum = (of: (publisher: AcknowledgedPublisher) => number): number =>
+          publishers.reduce((total, one) => total + of(one), 0);
+        t.diagnostic(
+          `${KILLS} kills, ${headSeq} events: ${report.maxEvents} records of the FIFO, ${sum((one) => one.acknowledged)} acknowledged, ` +
+            `${sum((one) => one.retries)} tries again, ${sum((one) => one.repeated)} events recognised; ${DRAINS} clients, ` +
+            `${report.events + report.other} deliveries, ${report.resumed} times resumed, ${report.bad} discontinuities`,
+        );
+      } finally {
+        for (const publisher of publishers) publisher.abandon();
+        sender?.kill('SIGKILL');
+        clients.kill('SIGKILL');
+        process.kill(daemon.pid, 'SIGKILL');
+        await daemon.exited;
+        fs.rmSync(root, { recursive: true, force: true });
+      }
+    });
+  }
+});
+
+interface DrainReport {
+  readonly done: number;
+  readonly bad: number;
+  /** With a number of the sender: those of the FIFO. */
+  readonly events: number;
+  readonly other: number;
+  readonly minEvents: number;
+  readonly maxEvents: number;
+  readonly resumed: number;
+}
+
+/** How many events of this publisher are in the log; they are numbered from 1 on, each once. */
+async function countInOrder(socketPath: string, name: string): Promise<number> {
+  const path = `/v1/events?since=0&follow=false&filters=${encodeURIComponent('event=create')}`;
+  const response = await new Promise<http.IncomingMessage>((resolve, reject) =>
+    http.get({ socketPath, path, agent: false }, resolve).once('error', reject),
+  );
+  let count = 0;
+  for await (const line of readline.createInterface({ input: response })) {
+    const { id } = JSON.parse(line) as { id: string };
+    if (!id.startsWith(`${name}-`)) continue;
+    count += 1;
+    assert.equal(id, `${name}-${count}`);
+  }
+  assert.ok(response.complete);
+  return count;
+}
 
 interface Log {
   readonly marks: number[];
