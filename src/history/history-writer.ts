@@ -1,6 +1,5 @@
 import type { Epochs } from '../event/epochs.ts';
 import type { Timestamp } from '../event/event.ts';
-import { HISTORY_FILE } from '../messages/layout.ts';
 import { BatchPacker, type NewBatch, readBatchHead } from './batch.ts';
 import type { Crc32, Disk, SegmentSink } from './disk.ts';
 import { FileIndex } from './file-index.ts';
@@ -121,18 +120,12 @@ export class HistoryWriter {
     if (mark && this.#env.disk.list().includes(fileName(mark.firstSeq))) this.#open(mark, this.#env.nowSec(), false);
   }
 
-  /**
-   * Begins the file whose first event is `firstSeq`, with a snapshot of what is known now; where there is one without an event
-   * already, that goes on: what stands in it must not be lost when this does not succeed.
-   * @throws as append
-   */
+  /** Begins the file whose first event is `firstSeq`, with a snapshot of what is known now. @throws as append */
   begin(firstSeq: number): void {
-    const isThere = this.#file?.firstSeq === firstSeq;
-    const begun = isThere ? undefined : this.#create(firstSeq);
-    if (isThere) this.#writeSnapshot(firstSeq);
+    const begun = this.#create(firstSeq);
     this.#write({ ...this.#empty(firstSeq), state: this.#opening() });
     this.#isOpened = true;
-    if (begun) this.#opened(begun);
+    this.#opened(begun);
   }
 
   /** Says that nothing is missing, and waits until that is on disk. @param nextSeq of the event that would come next */
@@ -184,50 +177,37 @@ export class HistoryWriter {
     if (isIndexed) disk.write(indexName(firstSeq), index.pack(this.#length, crc32));
   }
 
-  /** Does not count before something stands behind the snapshot. */
+  /** Whole or not at all. It does not count before something stands behind the snapshot. */
   #create(firstSeq: number): FileHead {
-    this.#retire();
-    const { crc32, epochs, nowSec } = this.#env;
-    const createdSec = nowSec();
+    // One that has its name has no event, and goes.
+    if (this.#file?.firstSeq === firstSeq) this.#file.sink.close();
+    else this.#retire();
+    this.#file = undefined;
     this.#isOpened = false;
+    const { disk, crc32, epochs, nowSec } = this.#env;
+    const createdSec = nowSec();
     const epoch = epochs.at(firstSeq);
     const parent = epochs.spans[epochs.spans.findIndex((span) => span.epoch === epoch) - 1]?.epoch;
     const head: FileHead = { firstSeq, epoch, parent, after: this.#last, createdSec };
-    removeFile(this.#env.disk, firstSeq);
-    this.#open({ firstSeq, length: 0 }, createdSec, true);
-    try {
-      this.#file!.sink.append(packFileHead(head, crc32));
-      this.#length = HISTORY_FILE.BYTES;
-      this.#writeSnapshot(firstSeq);
-    } catch (error) {
-      this.#discard();
-      throw error;
-    }
+    const bytes = Buffer.concat([packFileHead(head, crc32), ...this.#snapshot(firstSeq)]);
+    disk.write(fileName(firstSeq), bytes);
+    this.#open({ firstSeq, length: bytes.length }, createdSec, true);
     return head;
   }
 
-  #writeSnapshot(firstSeq: number): void {
+  #snapshot(firstSeq: number): Uint8Array[] {
+    const batches: Uint8Array[] = [];
     let state: SavedState[] = [{ epochs: this.#env.epochs.spans }];
+    const pack = (): void => {
+      batches.push(this.#packer.pack({ ...this.#empty(firstSeq), state }).slice());
+      state = [];
+    };
     for (const saved of this.#env.snapshot()) {
       state.push(saved);
-      if (state.length < STATE_PER_BATCH) continue;
-      this.#write({ ...this.#empty(firstSeq), state });
-      state = [];
+      if (state.length === STATE_PER_BATCH) pack();
     }
-    this.#write({ ...this.#empty(firstSeq), state });
-  }
-
-  /** Half a beginning is no file. */
-  #discard(): void {
-    const { disk } = this.#env;
-    const { firstSeq, sink } = this.#file!;
-    this.#file = undefined;
-    try {
-      sink.close();
-      removeFile(disk, firstSeq);
-    } catch {
-      // Without an event in it, it is passed over.
-    }
+    if (state.length > 0) pack();
+    return batches;
   }
 
   #open({ firstSeq, length }: HistoryTail, createdSec: number, isIndexed: boolean): void {

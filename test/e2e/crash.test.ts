@@ -300,7 +300,7 @@ interface DrainReport {
 
 /** How many events of this publisher are in the log; they are numbered from 1 on, each once. */
 async function countInOrder(socketPath: string, name: string): Promise<number> {
-  const path = `/v1/events?since=0&follow=false&filters=${encodeURIComponent('event=create')}`;
+  const path = `/v1/events?since=0&follow=false&filters=${encodeURIComponent('{"event":["create"]}')}`;
   const response = await new Promise<http.IncomingMessage>((resolve, reject) =>
     http.get({ socketPath, path, agent: false }, resolve).once('error', reject),
   );

@@ -150,6 +150,8 @@ export class SimulatedDisk implements Disk {
     if (this.isFull) throw fault('ENOSPC', 'no space left on device');
     const file = new SimulatedFile();
     file.append(bytes);
+    file.safeTag = this.tag();
+    if (name.endsWith('.log')) this.onBegun();
     this.#names.set(name, file);
   }
 
@@ -174,7 +176,6 @@ export class SimulatedDisk implements Disk {
       file.safeTag = this.tag();
       this.#names.set(name, file);
     }
-    if (length === 0) this.onBegun();
     file.truncate(length);
     return this.#sink(file, length);
   }
