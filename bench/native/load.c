@@ -16,7 +16,8 @@
  *   --pad N           so many further bytes in the attribute
  *   --name-bytes N    length of a container's id (64)
  *   --payload N       redis, nats: exactly N bytes of JSON an event (300)
- *   --batch N         http: events in a request (256), redis: commands in a write (64)
+ *   --batch N         http: events in a request (256), redis: commands in a write (64), fifo: records in a write (6, the most that
+ *                     a pipe takes whole)
  *   --depth N         http: requests on their way (4), redis: commands without answer (1024)
  *   --channel C       redis, nats: where to (events)
  *   --path P          http: (/v1/events)
@@ -31,6 +32,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -349,15 +351,23 @@ static void run_fifo(const char *path)
     fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         fail(2, path);
+    uint64_t most = PIPE_BUF / RECORD_BYTES;
+    if (options.batch && options.batch < most)
+        most = options.batch;
     for (uint64_t ready = due(); ready; ready = due()) {
         int64_t now = clock_ns(CLOCK_REALTIME);
         if (ready > 64)
             ready = 64;
-        for (; ready && !stopped; ready--) {
-            stamp(&t, options.start + sent + 1, moment_of(sent + 1, now));
+        while (ready && !stopped) {
+            static char records[PIPE_BUF];
+            uint64_t count = ready < most ? ready : most;
+            for (uint64_t i = 0; i < count; i++) {
+                stamp(&t, options.start + sent + i + 1, moment_of(sent + i + 1, now));
+                memcpy(records + i * RECORD_BYTES, t.data, RECORD_BYTES);
+            }
             ssize_t n;
             /* Up to PIPE_BUF a write is all or nothing. */
-            while ((n = write(fd, t.data, RECORD_BYTES)) < 0 && (errno == EAGAIN || errno == EINTR) && !stopped) {
+            while ((n = write(fd, records, count * RECORD_BYTES)) < 0 && (errno == EAGAIN || errno == EINTR) && !stopped) {
                 waits++;
                 struct pollfd p = { .fd = fd, .events = POLLOUT };
                 int64_t give_up = clock_ns(CLOCK_MONOTONIC) + GIVE_UP_S * INT64_C(1000000000);
@@ -367,7 +377,8 @@ static void run_fifo(const char *path)
             }
             if (n < 0)
                 fail(2, "write");
-            sent++;
+            sent += count;
+            ready -= count;
         }
     }
 }

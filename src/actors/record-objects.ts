@@ -5,7 +5,7 @@ import { NameCache } from '../codec/name-cache.ts';
 import type { Container, ContainerTable } from '../event/container-table.ts';
 import { MONITOR } from '../messages/layout.ts';
 
-const CACHED_CONTAINERS = 8_192;
+const CACHED_CONTAINERS = 65_536;
 const CACHED_IMAGES = 256;
 
 /** What a container's name in records leads to. */

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type Command, Option } from 'commander';
 import { createPipeline } from '../create-pipeline.ts';
+import { loadPosix, type Posix } from '../doors/posix.ts';
 import { TocsinError } from '../event/errors.ts';
 import {
   flagName,
@@ -13,6 +14,8 @@ import {
 } from '../event/options.ts';
 import { EXIT_FAILURE, EXIT_OK, reportError } from './exit.ts';
 import { runPaths } from './paths.ts';
+
+const TRIM_EVERY_MS = 10_000;
 
 export function addServeCommand(program: Command, run: (action: () => Promise<number>) => Promise<void>): void {
   const serve = program.command('serve').description('Run the daemon');
@@ -51,6 +54,7 @@ async function serveUntilSignal(flags: Readonly<Record<string, string>>): Promis
     `ready in ${Math.round(performance.now())} ms; events on ${options.listen}, admin on ${options.admin}, FIFO ${options.fifo}`,
   );
   hint(String(root));
+  keepMemorySmall(await loadPosix());
   const outcome = await Promise.race([signalled, pipeline.closed.catch((error: unknown) => error as TocsinError)]);
   if (outcome instanceof TocsinError) {
     reportError(outcome);
@@ -66,6 +70,11 @@ async function serveUntilSignal(flags: Readonly<Record<string, string>>): Promis
       `${counters.clientsEnded} clients ended, ${counters.clientsCut} cut, ${counters.clientsLeft} left`,
   );
   return EXIT_OK;
+}
+
+/** Threads free what other threads have allocated: the C library keeps such memory, in places that it may never use again. */
+function keepMemorySmall(posix: Posix): void {
+  setInterval(() => posix.trimMemory(), TRIM_EVERY_MS).unref();
 }
 
 function makeFolder(folder: string): void {

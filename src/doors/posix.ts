@@ -17,6 +17,8 @@ export interface Posix {
   memoryFile(name: string): number;
   /** Frees the pages of a part of a file. */
   punchHole(fd: number, offset: number, length: number): number;
+  /** Gives the system back what the C library keeps of freed memory. @returns 1 when there was some */
+  trimMemory(): number;
 }
 
 const F_OFD_SETLK = 37;
@@ -71,6 +73,7 @@ async function load(): Promise<Posix> {
       offset: number,
       length: number,
     ) => number;
+    const mallocTrim = libc.func('int malloc_trim(size_t pad)') as (pad: number) => number;
     // An off_t for sendfile, which moves it on.
     const offset = new Uint32Array(2);
     const lock = koffi.struct({ l_type: 'short', l_whence: 'short', l_start: 'long', l_len: 'long', l_pid: 'int' });
@@ -85,6 +88,7 @@ async function load(): Promise<Posix> {
         offset[1] = at / 0x100000000;
         return sendfile(to, from, offset, length);
       },
+      trimMemory: () => mallocTrim(0),
       memoryFile: (name) => memfdCreate(name, MFD_CLOEXEC),
       punchHole: (fd, at, length) => fallocate(fd, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, at, length),
       setPipeSize: (fd, bytes) => fcntl(fd, F_SETPIPE_SZ, 'int', bytes),

@@ -28,7 +28,8 @@ interface KnownFile {
   known: KnownIndex | undefined;
 }
 
-/** Events of one page, at most; a batch that is larger makes a page of its own. */
+/** Events of one page, at most; a batch that is larger makes a page of its own. Many clients never come back for a second one. */
+const FIRST_PAGE_BYTES = 64 * 1024;
 const PAGE_BYTES = 512 * 1024;
 /** Clients that are behind together ask for the same ones. */
 const KEPT_PAGES = 4;
@@ -41,6 +42,7 @@ interface Continuation {
   readonly reader: FileReader;
   nextSeq: number;
   offset: number;
+  pageBytes: number;
 }
 
 interface FileRead {
@@ -141,31 +143,32 @@ export class HistoryFiles {
     try {
       const place = this.#placeOf(file, seq);
       const { reader } = place;
-      const found: Uint8Array[] = [];
-      let bytes = 0;
-      let firstSeq = 0;
+      let segment: Segment | undefined;
+      let to: number = SEGMENT.HEADER_BYTES;
       for (let item = reader.next(); item; item = reader.next()) {
         if (!('head' in item)) {
           // The end of the newest file is still being written; it is the collector's.
           if (item.isTail && file === this.#files.at(-1)) break;
           this.#keepAside(file, item);
           isCorrupt = true;
-          if (found.length > 0) break;
+          if (segment) break;
           continue;
         }
         const { head, offset } = item;
         if (head.firstSeq > headSeq) break;
         if (head.count === 0 || head.firstSeq + head.count <= seq) continue;
         // Behind a hole another page begins.
-        if (found.length > 0 && (head.firstSeq !== place.nextSeq || bytes + head.eventBytes > PAGE_BYTES)) break;
-        if (found.length === 0) ({ firstSeq } = head);
-        found.push(eventsOf(item));
-        bytes += head.eventBytes;
+        if (segment && (head.firstSeq !== place.nextSeq || to + head.eventBytes > segment.byteLength)) break;
+        segment ??= Segment.create(SEGMENT.HEADER_BYTES + Math.max(place.pageBytes, head.eventBytes), head.firstSeq);
+        segment.view.bytes.set(eventsOf(item), to);
+        to += head.eventBytes;
         place.nextSeq = head.firstSeq + head.count;
         place.offset = offset + head.length;
       }
-      if (found.length === 0) return { isCorrupt };
-      const run = toRun(found, bytes, firstSeq);
+      if (!segment) return { isCorrupt };
+      segment.commit(to);
+      const { firstSeq } = segment;
+      const run: Run = { segment, from: SEGMENT.HEADER_BYTES, to, firstSeq };
       this.#pages.push({ run, nextSeq: place.nextSeq });
       if (this.#pages.length > KEPT_PAGES) this.#pages.shift();
       this.#readers.push(place);
@@ -184,11 +187,12 @@ export class HistoryFiles {
     if (index >= 0) {
       const [place] = this.#readers.splice(index, 1) as [Continuation];
       place.reader.seek(place.offset);
+      place.pageBytes = PAGE_BYTES;
       return place;
     }
     const offset = this.#index(file).find(seq)?.offset ?? HISTORY_FILE.BYTES;
     const reader = new FileReader(this.#disk, fileName(file.head.firstSeq), this.#crc32, offset);
-    return { file, reader, nextSeq: 0, offset };
+    return { file, reader, nextSeq: 0, offset, pageBytes: FIRST_PAGE_BYTES };
   }
 
   /** Up to the end of the file as it is now. */
@@ -232,19 +236,7 @@ export class HistoryFiles {
 }
 
 function eventsOf({ bytes, at, head }: FoundBatch): Uint8Array {
-  return bytes.slice(at + HISTORY_BATCH.BYTES, at + HISTORY_BATCH.BYTES + head.eventBytes);
-}
-
-/** Records as a segment, which is what readers know. */
-function toRun(parts: readonly Uint8Array[], bytes: number, firstSeq: number): Run {
-  const segment = Segment.create(SEGMENT.HEADER_BYTES + bytes, firstSeq);
-  let at: number = SEGMENT.HEADER_BYTES;
-  for (const part of parts) {
-    segment.view.bytes.set(part, at);
-    at += part.length;
-  }
-  segment.commit(at);
-  return { segment, from: SEGMENT.HEADER_BYTES, to: at, firstSeq };
+  return bytes.subarray(at + HISTORY_BATCH.BYTES, at + HISTORY_BATCH.BYTES + head.eventBytes);
 }
 
 /** The run from one of its events on. */
