@@ -70,7 +70,7 @@ export class NameCache<Value> {
     this.#mask = slots - 1;
     this.#hashes = new Int32Array(slots);
     this.#keys = new Int32Array(slots * NAME_WORDS);
-    this.#values = new Array<Value | undefined>(slots).fill(undefined);
+    this.#values = Array.from<Value | undefined>({ length: slots });
     for (const [slot, value] of values.entries()) {
       const key = slot * NAME_WORDS;
       if (value !== undefined) this.#place(keys.subarray(key, key + NAME_WORDS), hashes[slot]!, value);

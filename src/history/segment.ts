@@ -79,8 +79,8 @@ let unweighed = 0;
 function weigh(bytes: number): void {
   unweighed += bytes;
   if (unweighed < WEIGHT_BYTES) return;
-  unweighed -= WEIGHT_BYTES;
-  new ArrayBuffer(WEIGHT_BYTES);
+  unweighed = 0;
+  void new ArrayBuffer(WEIGHT_BYTES);
 }
 
 /** Where one reader is in one segment: moves over records as they are committed. */

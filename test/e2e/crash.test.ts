@@ -240,7 +240,7 @@ describe(`SIGKILL at random moments at full rate (seed ${SEED}, TOCSIN_KILLS=${K
         { stdio: ['ignore', 'pipe', 'inherit'] },
       );
       let said = '';
-      clients.stdout!.setEncoding('utf8').on('data', (text: string) => (said += text));
+      clients.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
       const drained = exitOf(clients);
       await waitFor(() => said.includes('ready') || clients.exitCode !== null, 'the clients to be accepted');
       const publishers = ['a', 'b'].map(

@@ -331,7 +331,7 @@ export function describeHistory(threads: Threads): void {
       const { pipeline } = fixture;
       const { epoch } = pipeline;
       // Nothing has been written yet; what is first written goes where no room is.
-      fs.symlinkSync('/dev/full', file(1));
+      fs.symlinkSync('/dev/full', `${file(1)}.tmp`);
       const live = collect(await pipeline.subscribe({}), 30);
       await pipeline.publishDurable(events(1, 10));
       assert.equal((await call(fixture.events, '/readyz')).status, 503);
@@ -339,7 +339,7 @@ export function describeHistory(threads: Threads): void {
       assert.equal((await call(fixture.events, '/healthz')).status, 200);
       await waitFor(() => reports.some((report) => report.includes('cannot be written')), 'a word on it');
       await pipeline.publishDurable(events(11, 10));
-      fs.rmSync(file(1), { force: true });
+      fs.rmSync(`${file(1)}.tmp`, { force: true });
       await waitFor(() => reports.includes('the history is written again'), 'recovery');
       assert.equal((await call(fixture.events, '/readyz')).status, 200);
       const { cursor } = await pipeline.publishDurable(events(21, 10));

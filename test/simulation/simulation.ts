@@ -101,6 +101,8 @@ class Simulation {
   readonly #memoryBytes: number;
   readonly #fileBytes: number;
   readonly #fileAgeSec: number;
+  /** A large file takes its time, a small one behind it does not. */
+  readonly #syncsNewestFirst: boolean;
   readonly #violations: unknown[] = [];
   readonly #clients: SimulatedClient[];
   readonly #choices = new Map<SimulatedClient, Choice>();
@@ -130,6 +132,7 @@ class Simulation {
     this.#memoryBytes = random.pick([1, 100_000, 1e9]);
     this.#fileBytes = random.pick([2_000, 8_000, 60_000]);
     this.#fileAgeSec = random.pick([1, 1_000_000]);
+    this.#syncsNewestFirst = random.chance(0.3);
     this.#disk.cut = () => random.next();
     this.#disk.tag = () => this.#truth.headSeq;
     this.#disk.onSynced = (headSeq) => {
@@ -233,7 +236,7 @@ class Simulation {
         clientRows: 16,
         clock: this.#clock,
         recovered,
-        alsoReady: () => this.#disk.syncs,
+        alsoReady: () => (this.#syncsNewestFirst ? this.#disk.syncs.slice(-1) : this.#disk.syncs),
         onEvent: (event) => {
           if (this.#disk.hasCrashed) return;
           this.#truth.append(event, this.#isDiskInDoubt);

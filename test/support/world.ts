@@ -439,5 +439,5 @@ const PROMISE_TURNS = 32;
 
 /** Everything that promises have been waiting for has happened. */
 export async function settled(): Promise<void> {
-  for (let turn = 0; turn < PROMISE_TURNS; turn += 1) await undefined;
+  for (let turn = 0; turn < PROMISE_TURNS; turn += 1) await Promise.resolve();
 }
