@@ -4,18 +4,16 @@ import fc from 'fast-check';
 import { compileDockerFilters } from '../../../src/codec/docker-filter.ts';
 import { parseDockerFilters } from '../../../src/event/docker-filters.ts';
 import type { NewEvent } from '../../../src/event/event.ts';
+import { edgeRows } from '../../support/docker-edge.ts';
 import { viewOf } from '../../support/log.ts';
 import { isPinned } from '../../support/pins.ts';
 import { eventOfLine } from '../../support/packed.ts';
 import { recordedLines } from '../../support/vectors.ts';
 
 const EVENTS = recordedLines('docker-edge-events.jsonl').map(eventOfLine);
-/** `filters={...} -> 200 application/json 2ms lines=12`: what the real engine answered. */
-const ROW = /^filters=(.*?)\s+-> (\d+) \S+ \S+ lines=(\d+)/;
-const ROWS = recordedLines('docker-edge.txt').flatMap((line) => {
-  const [, json, status, lines] = ROW.exec(line) ?? [];
-  return json === undefined ? [] : [{ json, status: Number(status), lines: Number(lines) }];
-});
+const ROWS = edgeRows().flatMap(({ name, status, lines }) =>
+  name.startsWith('filters=') ? [{ json: name.slice('filters='.length), status, lines }] : [],
+);
 
 function matches(filters: unknown, event: NewEvent): boolean {
   return compileDockerFilters(parseDockerFilters(JSON.stringify(filters))).matches(viewOf(event));
