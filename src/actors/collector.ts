@@ -12,8 +12,10 @@ import type {
   CollectorCommand,
   CollectorReply,
   CollectorRequest,
+  ContainerResolved,
   HistoryNotice,
   LogNotice,
+  ResolveContainer,
 } from '../messages/collector.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { IntakeRing } from '../messages/intake-ring.ts';
@@ -115,12 +117,25 @@ export class Collector implements Appender {
   }
 
   /** A shard asks; the answer goes back to that shard. */
+  answer(request: ResolveContainer): ContainerResolved;
+  answer(request: CollectorRequest): CollectorReply;
   answer(request: CollectorRequest): CollectorReply {
     const { requestId } = request;
+    switch (request.type) {
+      case 'resolve-container':
+        return { type: 'container-resolved', requestId, ...this.#resolve(request.name) };
+      case 'list-containers':
+        return { type: 'containers-listed', requestId, containers: this.containers() };
+      default:
+        return assertNever(request);
+    }
+  }
+
+  #resolve(name: string): Pick<ContainerResolved, 'id' | 'error'> {
     try {
-      return { type: 'container-resolved', requestId, id: this.#table.resolve(request.name).id };
+      return { id: this.#table.resolve(name).id };
     } catch (error) {
-      return { type: 'container-resolved', requestId, error: asTocsinError(error).toData() };
+      return { error: asTocsinError(error).toData() };
     }
   }
 

@@ -1,6 +1,6 @@
 import { dockerAction, hasDockerExitCode } from '../event/operators.ts';
 import { EVENT, NO_EXIT_CODE } from '../messages/layout.ts';
-import { utf8 } from './bytes.ts';
+import { isRange, utf8 } from './bytes.ts';
 import type { EventView } from './event-record.ts';
 
 /**
@@ -11,6 +11,7 @@ import type { EventView } from './event-record.ts';
 export const DOCKER_SCOPE = 'local';
 export const TYPE_CONTAINER = utf8('container');
 export const TYPE_IMAGE = utf8('image');
+const ACTION_CREATE = utf8('create');
 
 /** Docker's `Action`: the word and, behind a colon, the args. */
 export function dockerActionOf(event: EventView): string {
@@ -30,6 +31,13 @@ export function dockerExitCodeOf(event: EventView): number | undefined {
 /** An image event without attributes: Docker's always have a `name`, so its reference is shown as that too. */
 export function isBareImageEvent(event: EventView): boolean {
   return event.attributeCount === 0 && event.half(EVENT.ID_BYTES) > 0 && event.isOfType(TYPE_IMAGE);
+}
+
+/** Docker tells of the creation of an image from API 1.46 on. */
+export function isImageCreation(event: EventView): boolean {
+  const from = event.at + EVENT.FIXED_BYTES + event.half(EVENT.TYPE_BYTES);
+  const to = from + event.half(EVENT.ACTION_BYTES);
+  return isRange(event.bytes, from, to, ACTION_CREATE) && event.isOfType(TYPE_IMAGE);
 }
 
 /** The attributes as Docker shows them, in no particular order. */

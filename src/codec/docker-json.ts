@@ -1,7 +1,15 @@
 import { dockerAction } from '../event/operators.ts';
+import type { DockerDialect, Framing } from '../messages/control.ts';
 import { EVENT } from '../messages/layout.ts';
 import { copyPlain, literal, textOf, utf8, writeBytes, writeLiteral, writeNanos, writeUint } from './bytes.ts';
-import { DOCKER_SCOPE, dockerExitCodeOf, isBareImageEvent, TYPE_CONTAINER, TYPE_IMAGE } from './docker-event.ts';
+import {
+  DOCKER_SCOPE,
+  dockerExitCodeOf,
+  isBareImageEvent,
+  isImageCreation,
+  TYPE_CONTAINER,
+  TYPE_IMAGE,
+} from './docker-event.ts';
 import type { Encoder } from './encoder.ts';
 import { type EventView, readUint16 } from './event-record.ts';
 import { CHUNK_HEAD_BYTES, frameChunk } from './http-chunk.ts';
@@ -25,6 +33,8 @@ const KEY_NAME = utf8('name');
 const OVERHEAD_BYTES = 400;
 /** `\u003c`: the longest escape of one byte. */
 const MAX_ESCAPE = 6;
+/** Before each text of a JSON text sequence. */
+const RECORD_SEPARATOR = 0x1e;
 /** Entries of the attribute index: where key and value begin and end. */
 const ENTRY_WORDS = 4;
 
@@ -49,19 +59,31 @@ for (const [byte, letter] of [
 const SEPARATOR_LEAD = 0xe2;
 ESCAPES[SEPARATOR_LEAD] = 2;
 
+/** How a client wants its lines. */
+export interface DockerStyle {
+  readonly dialect: DockerDialect;
+  readonly framing: Framing;
+  readonly isSequence: boolean;
+}
+
 /**
- * An event line of Docker's `GET /events`: JSON with the keys in Docker's order, attributes sorted, and LF. The legacy dialect
- * (API below 1.52) has `status`, `id` and `from` of container and image events before them.
+ * An event line of Docker's `GET /events`: JSON with the keys in Docker's order, attributes sorted, and LF. The dialects of API
+ * versions below 1.52 have `status`, `id` and `from` of container and image events before them; the old one, below 1.46, has no
+ * word for the creation of an image.
  */
 export class DockerJsonEncoder implements Encoder {
   readonly #isLegacy: boolean;
+  readonly #isOld: boolean;
+  readonly #isSequence: boolean;
   readonly #framed: boolean;
   /** keyFrom, keyTo, valueFrom, valueTo per attribute; grows with the largest event. */
   #entries = new Int32Array(32 * ENTRY_WORDS);
   #count = 0;
 
-  constructor(dialect: 'modern' | 'legacy', framing: 'chunked' | 'plain') {
-    this.#isLegacy = dialect === 'legacy';
+  constructor({ dialect, framing, isSequence }: DockerStyle) {
+    this.#isLegacy = dialect !== 'modern';
+    this.#isOld = dialect === 'old';
+    this.#isSequence = isSequence;
     this.#framed = framing === 'chunked';
   }
 
@@ -71,6 +93,7 @@ export class DockerJsonEncoder implements Encoder {
   }
 
   encode(event: EventView, out: Uint8Array, pos: number): number {
+    if (this.#isOld && isImageCreation(event)) return pos;
     if (!this.#framed) return this.#line(event, out, pos);
     return frameChunk(out, pos, this.#line(event, out, pos + CHUNK_HEAD_BYTES));
   }
@@ -85,8 +108,13 @@ export class DockerJsonEncoder implements Encoder {
     const scopeTo = idTo + event.half(EVENT.SCOPE_BYTES);
     this.#index(event);
 
-    out[start] = 0x7b;
-    let pos = start + 1;
+    let pos = start;
+    if (this.#isSequence) {
+      out[pos] = RECORD_SEPARATOR;
+      pos += 1;
+    }
+    out[pos] = 0x7b;
+    pos += 1;
     if (this.#isLegacy) {
       const isContainer = event.isOfType(TYPE_CONTAINER);
       if (isContainer || event.isOfType(TYPE_IMAGE)) {

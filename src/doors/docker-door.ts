@@ -2,9 +2,13 @@ import type http from 'node:http';
 import os from 'node:os';
 import type { Fanout } from '../actors/fanout.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
+import type { ContainerInfo } from '../event/event.ts';
 import { VERSION } from '../event/version.ts';
+import type { DockerDialect } from '../messages/control.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { parseDockerQuery } from './docker-query.ts';
+import { type DockerStreamType, preferredDockerType } from './accept-header.ts';
+import { inspectContainer, isRunning, listContainers, presentContainers } from './docker-containers.ts';
+import { checkDockerQuery, parseDockerQuery } from './docker-query.ts';
 import { framingOf, streamEvents } from './event-stream.ts';
 import { replyJson, replyText } from './http-reply.ts';
 import type { SocketWriter } from './socket-writer.ts';
@@ -14,6 +18,10 @@ const API_VERSION = '1.54';
 const MIN_API_VERSION = '1.24';
 /** From here on events have no `status`, `id` and `from`, and the type of the stream is JSON lines. */
 const MODERN_SINCE = '1.52';
+/** From here on the creation of an image is an event. */
+const LEGACY_SINCE = '1.46';
+/** Ids and names as engines give them. */
+const CONTAINER = /^\/containers\/([\w.-]+)\/json$/;
 const VERSIONED = /^\/v(\d+\.\d+)(\/.*)$/;
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
@@ -43,7 +51,12 @@ export class DockerDoor {
     checkVersion(version);
     if (isGet && path === '/events') return this.#events(request, response, target, version);
     if (isGet && path === '/version') return replyJson(response, 200, versionInfo());
-    if (isGet && path === '/info') return replyJson(response, 200, systemInfo());
+    if (isGet && path === '/info') return replyJson(response, 200, systemInfo(await this.#containers()));
+    if (isGet && path === '/containers/json')
+      return replyJson(response, 200, listContainers(await this.#containers(), wantsAll(target)));
+    const [, container] = CONTAINER.exec(path) ?? [];
+    if (isGet && container !== undefined)
+      return replyJson(response, 200, inspectContainer(await this.#containers(), container));
     throw new TocsinError('ERR_ROUTE_UNKNOWN', 'page not found');
   }
 
@@ -58,13 +71,16 @@ export class DockerDoor {
     target: URL,
     version: string,
   ): Promise<void> {
-    const isModern = compareVersions(version, MODERN_SINCE) >= 0;
-    const framing = framingOf(request);
-    const format = isModern ? (`docker-${framing}` as const) : (`docker-legacy-${framing}` as const);
+    const dialect = dialectOf(version);
+    const type = preferredDockerType(request.headers.accept) ?? DEFAULT_TYPES[dialect];
+    const shape = type === 'application/json-seq' ? 'seq' : 'lines';
+    const format = `docker-${dialect}-${shape}-${framingOf(request)}` as const;
     const handle = await this.#fanout.subscribe(parseDockerQuery(target, format, this.#clock.now()));
-    streamEvents(request, response, handle, this.#writer, {
-      'Content-Type': isModern ? 'application/jsonl' : 'application/json',
-    });
+    streamEvents(request, response, handle, this.#writer, { 'Content-Type': type });
+  }
+
+  async #containers(): Promise<readonly ContainerInfo[]> {
+    return presentContainers(await this.#fanout.containers());
   }
 }
 
@@ -89,6 +105,25 @@ function checkVersion(version: string): void {
       `client version ${version} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
     );
   }
+}
+
+/** What the stream is called where the client names no type. */
+const DEFAULT_TYPES = {
+  modern: 'application/jsonl',
+  legacy: 'application/json',
+  old: 'application/json',
+} as const satisfies Record<DockerDialect, DockerStreamType | 'application/json'>;
+
+function dialectOf(version: string): DockerDialect {
+  if (compareVersions(version, MODERN_SINCE) >= 0) return 'modern';
+  return compareVersions(version, LEGACY_SINCE) >= 0 ? 'legacy' : 'old';
+}
+
+/** Go's way to read a switch, as Docker does it: anything but these is yes. */
+function wantsAll(target: URL): boolean {
+  checkDockerQuery(target.search);
+  const all = (target.searchParams.get('all') ?? '').trim().toLowerCase();
+  return !['', '0', 'no', 'false', 'none'].includes(all);
 }
 
 function compareVersions(a: string, b: string): number {
@@ -117,7 +152,8 @@ function versionInfo(): unknown {
 }
 
 /** What `docker info` and SDKs need not to stumble; there is no engine behind it to tell more about. */
-function systemInfo(): unknown {
+function systemInfo(containers: readonly ContainerInfo[]): unknown {
+  const running = containers.filter(isRunning).length;
   return {
     ID: '',
     Name: os.hostname(),
@@ -128,10 +164,10 @@ function systemInfo(): unknown {
     KernelVersion: os.release(),
     NCPU: os.availableParallelism(),
     MemTotal: os.totalmem(),
-    Containers: 0,
-    ContainersRunning: 0,
+    Containers: containers.length,
+    ContainersRunning: running,
     ContainersPaused: 0,
-    ContainersStopped: 0,
+    ContainersStopped: containers.length - running,
     Images: 0,
     Driver: '',
     DriverStatus: [],

@@ -19,7 +19,7 @@ type Bound = Timestamp | 'past' | 'future' | undefined;
  * @throws ERR_PARAMETER_INVALID, ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_FILTER_INVALID
  */
 export function parseDockerQuery(target: URL, format: LaneFormat, now: Timestamp): Subscription {
-  checkQuery(target.search);
+  checkDockerQuery(target.search);
   const query = target.searchParams;
   const since = parseBound('since', query.get('since') ?? '', now);
   const until = parseBound('until', query.get('until') ?? '', now);
@@ -69,8 +69,8 @@ function parseBound(name: string, text: string, now: Timestamp): Bound {
   }
 }
 
-/** Go's query parser refuses these two; the one of URLs does not. */
-function checkQuery(search: string): void {
+/** Go's query parser refuses these two; the one of URLs does not. @throws ERR_PARAMETER_INVALID */
+export function checkDockerQuery(search: string): void {
   if (search.includes(';')) throw new TocsinError('ERR_PARAMETER_INVALID', 'invalid semicolon separator in query');
   const broken = /%(?![0-9a-fA-F]{2}).{0,2}/.exec(search);
   if (broken) throw new TocsinError('ERR_PARAMETER_INVALID', `invalid URL escape ${JSON.stringify(broken[0])}`);

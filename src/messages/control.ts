@@ -54,12 +54,16 @@ export type LaneFormat =
   | `json-${Framing}`
   /** The same lines as server-sent events. */
   | `sse-${Framing}`
-  /** Docker's JSON; `legacy` is that of API versions below 1.52. */
-  | `docker-${Framing}`
-  | `docker-legacy-${Framing}`
+  | DockerFormat
   | 'isulad-grpc'
   | 'event-log'
   | 'packed';
+
+/** Docker's JSON, as bare lines or as a JSON text sequence (RFC 7464). */
+export type DockerFormat = `docker-${DockerDialect}-${'lines' | 'seq'}-${Framing}`;
+
+/** `modern` from API 1.52 on; `legacy` below; `old` below 1.46. */
+export type DockerDialect = 'modern' | 'legacy' | 'old';
 
 /** HTTP/1.1 chunks, one per event, or bare lines. */
 export type Framing = 'chunked' | 'plain';

@@ -102,7 +102,9 @@ function nativeLine(event: EventView): string {
 }
 
 function dockerLine(event: EventView): string {
-  return Buffer.from(encode(new DockerJsonEncoder('modern', 'plain'), event)).toString('utf8');
+  return Buffer.from(
+    encode(new DockerJsonEncoder({ dialect: 'modern', framing: 'plain', isSequence: false }), event),
+  ).toString('utf8');
 }
 
 function isuladEvent(event: EventView): WireEvent {

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { NewEvent } from '../../src/index.ts';
+import { type Answer, call, waitFor } from '../support/daemon.ts';
+import { Fixture, type Threads } from './fixture.ts';
+
+/** Ends what Docker's door would follow. */
+const UNTIL_NOW = 'until=0s';
+
+const EVENTS: readonly NewEvent[] = [
+  { type: 'container', action: 'create', id: 'c1', attributes: { image: 'bb:1', name: 'web', tier: 'front' } },
+  { type: 'image', action: 'create', id: 'bb:2' },
+  { type: 'image', action: 'remove', id: 'bb:1' },
+  { type: 'container', action: 'exec_create', args: '/bin/sh -c true', id: 'c1', attributes: { name: 'web' } },
+  { type: 'volume', action: 'create', id: 'v1' },
+];
+
+/** What Docker's clients see of the Docker door, over HTTP/1.1. */
+export function describeDocker(threads: Threads): void {
+  describe(`the Docker door (${threads})`, () => {
+    const fixture = new Fixture(threads);
+    const get = (target: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> =>
+      call(fixture.events, target, { headers });
+    const linesOf = ({ body }: Answer): string[] => body.split('\n').slice(0, -1);
+    before(async () => {
+      await fixture.open({ fanouts: 2 });
+      for (const event of EVENTS) await waitFor(() => fixture.pipeline.publish(event) === 'accepted', 'room');
+      await fixture.head(EVENTS.length);
+    });
+    after(() => fixture.close());
+
+    it('tells the creation of an image from 1.46 on, and status, id and from below 1.52', async () => {
+      for (const [path, lines, isLegacy] of [
+        ['/v1.24/events', 4, true],
+        ['/v1.45/events', 4, true],
+        ['/v1.46/events', 5, true],
+        ['/v1.51/events', 5, true],
+        ['/v1.52/events', 5, false],
+        ['/events', 5, false],
+      ] as const) {
+        const answer = await get(`${path}?${UNTIL_NOW}`);
+        assert.equal(linesOf(answer).length, lines, path);
+        assert.equal(answer.body.includes('"status":"create","id":"c1","from":"bb:1"'), isLegacy, path);
+        assert.equal(answer.headers['content-type'], isLegacy ? 'application/json' : 'application/jsonl', path);
+      }
+    });
+
+    it('writes the kind of lines that a client names, at any version', async () => {
+      for (const path of ['/v1.41/events', '/events']) {
+        const plain = linesOf(await get(`${path}?${UNTIL_NOW}`));
+        for (const type of ['application/jsonl', 'application/x-ndjson']) {
+          const answer = await get(`${path}?${UNTIL_NOW}`, { Accept: type });
+          assert.deepEqual([answer.headers['content-type'], linesOf(answer)], [type, plain]);
+        }
+        const sequence = await get(`${path}?${UNTIL_NOW}`, { Accept: 'application/json-seq' });
+        assert.equal(sequence.headers['content-type'], 'application/json-seq');
+        assert.deepEqual(
+          linesOf(sequence),
+          plain.map((line) => `\u001e${line}`),
+        );
+      }
+    });
+
+    it('lists the containers that the log knows, as Traefik asks for them before it subscribes', async () => {
+      const { containers } = fixture.pipeline;
+      await containers.set('aaa1', { name: 'web', image: 'bb:1', pid: 9, labels: { team: 'web' } });
+      await containers.set('aaa2', { name: 'db' });
+      await containers.set('aaa3', { name: 'gone' });
+      await containers.remove('aaa3');
+      for (const version of ['', '/v1.24']) {
+        assert.equal((await get(`${version}/version`)).status, 200);
+        for (const [query, ids] of [
+          ['', ['aaa1']],
+          ['?all=0', ['aaa1']],
+          ['?all=1', ['aaa1', 'aaa2']],
+          ['?all=true', ['aaa1', 'aaa2']],
+        ] as const) {
+          const answer = await get(`${version}/containers/json${query}`);
+          assert.equal(answer.headers['content-type'], 'application/json');
+          const listed = JSON.parse(answer.body) as { readonly Id: string }[];
+          assert.deepEqual(
+            listed.map(({ Id }) => Id),
+            ids,
+            query,
+          );
+        }
+        const found = await get(`${version}/containers/web/json`);
+        assert.deepEqual([found.status, (JSON.parse(found.body) as { readonly Id: string }).Id], [200, 'aaa1']);
+        const none = await get(`${version}/containers/gone/json`);
+        assert.deepEqual([none.status, JSON.parse(none.body)], [404, { message: 'No such container: gone' }]);
+        const info = JSON.parse((await get(`${version}/info`)).body) as Record<string, unknown>;
+        assert.deepEqual([info['Containers'], info['ContainersRunning'], info['ContainersStopped']], [2, 1, 1]);
+      }
+    });
+
+    it('refuses what is no list of containers with Docker\u2019s words', async () => {
+      assert.equal((await get('/containers/json?all=%zz')).status, 400);
+      assert.equal((await get('/containers/a%2Fb/json')).status, 404);
+      assert.equal((await call(fixture.events, '/containers/json', { method: 'POST' })).status, 404);
+    });
+  });
+}
