@@ -11,7 +11,7 @@ import type { Matcher, PinnedText } from './lane.ts';
 export async function makeMatcher(id: string | undefined, filters: readonly Term[] | DockerFilters): Promise<Matcher> {
   if (!isTerms(filters)) {
     // Docker's clients name containers in their filters.
-    const filter = compileDockerFilters(filters);
+    const filter = compileDockerFilters(filters, await loadRegexEngine(filters.terms));
     return {
       key: filter.key,
       pins: pinnedTexts(filter.pins),

@@ -1,3 +1,4 @@
+import type { FilterSubject } from '../event/filter.ts';
 import { dockerAction, hasDockerExitCode } from '../event/operators.ts';
 import { EVENT, NO_EXIT_CODE } from '../messages/layout.ts';
 import { isRange, utf8 } from './bytes.ts';
@@ -47,4 +48,41 @@ export function dockerAttributesOf(event: EventView): Map<string, string> {
   if (exitCode !== undefined) attributes.set('exitCode', String(exitCode));
   if (isBareImageEvent(event)) attributes.set('name', event.id);
   return attributes;
+}
+
+/** The event as our own filters see it on this door: in Docker's words. */
+export class DockerSubject implements FilterSubject {
+  readonly #event: EventView;
+
+  constructor(event: EventView) {
+    this.#event = event;
+  }
+
+  get type(): string {
+    return this.#event.type;
+  }
+  get action(): string {
+    return dockerAction(this.#event.type, this.#event.action);
+  }
+  get args(): string {
+    return this.#event.args;
+  }
+  get id(): string {
+    return this.#event.id;
+  }
+  get scope(): string {
+    return this.#event.scope || DOCKER_SCOPE;
+  }
+  get source(): string {
+    return this.#event.source;
+  }
+  get namespace(): string {
+    return this.#event.namespace;
+  }
+
+  attribute(key: string): string | undefined {
+    const exitCode = key === 'exitCode' ? dockerExitCodeOf(this.#event) : undefined;
+    if (exitCode !== undefined) return String(exitCode);
+    return key === 'name' && isBareImageEvent(this.#event) ? this.#event.id : this.#event.attribute(key);
+  }
 }

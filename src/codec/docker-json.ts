@@ -1,3 +1,6 @@
+import type { Epoch } from '../event/cursor.ts';
+import type { Epochs } from '../event/epochs.ts';
+import type { Heartbeat, Lagged } from '../event/event.ts';
 import { dockerAction } from '../event/operators.ts';
 import type { DockerDialect, Framing } from '../messages/control.ts';
 import { EVENT } from '../messages/layout.ts';
@@ -12,7 +15,7 @@ import {
 } from './docker-event.ts';
 import type { Encoder } from './encoder.ts';
 import { type EventView, readUint16 } from './event-record.ts';
-import { CHUNK_HEAD_BYTES, frameChunk } from './http-chunk.ts';
+import { CHUNK_HEAD_BYTES, frameChunk, frameText } from './http-chunk.ts';
 
 const HEX = utf8('0123456789abcdef');
 const STATUS = literal('"status":"');
@@ -64,26 +67,33 @@ export interface DockerStyle {
   readonly dialect: DockerDialect;
   readonly framing: Framing;
   readonly isSequence: boolean;
+  /** Knows the cursors, if the lines are to have them. */
+  readonly cursors: Epochs | undefined;
 }
 
 /**
  * An event line of Docker's `GET /events`: JSON with the keys in Docker's order, attributes sorted, and LF. The dialects of API
  * versions below 1.52 have `status`, `id` and `from` of container and image events before them; the old one, below 1.46, has no
- * word for the creation of an image.
+ * word for the creation of an image. `cursor` is ours; it stands last, where no client of Docker's looks.
  */
 export class DockerJsonEncoder implements Encoder {
   readonly #isLegacy: boolean;
   readonly #isOld: boolean;
   readonly #isSequence: boolean;
   readonly #framed: boolean;
+  readonly #cursors: Epochs | undefined;
+  /** Of the events of one epoch, which nearly all are. */
+  #epoch: Epoch = '';
+  #cursorPrefix = literal('');
   /** keyFrom, keyTo, valueFrom, valueTo per attribute; grows with the largest event. */
   #entries = new Int32Array(32 * ENTRY_WORDS);
   #count = 0;
 
-  constructor({ dialect, framing, isSequence }: DockerStyle) {
+  constructor({ dialect, framing, isSequence, cursors }: DockerStyle) {
     this.#isLegacy = dialect !== 'modern';
     this.#isOld = dialect === 'old';
     this.#isSequence = isSequence;
+    this.#cursors = cursors;
     this.#framed = framing === 'chunked';
   }
 
@@ -137,9 +147,21 @@ export class DockerJsonEncoder implements Encoder {
     pos = writeLiteral(out, pos, TIME_NANO);
     if (timeSec === 0) pos = writeUint(out, pos, timeNanos);
     else pos = writeNanos(out, writeUint(out, pos, timeSec), timeNanos);
+    if (this.#cursors) pos = this.#cursor(event.seq, this.#cursors, out, pos);
     out[pos] = 0x7d;
     out[pos + 1] = 0x0a;
     return pos + 2;
+  }
+
+  #cursor(seq: number, epochs: Epochs, out: Uint8Array, start: number): number {
+    const epoch = epochs.at(seq);
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch;
+      this.#cursorPrefix = literal(`,"cursor":"${epoch}-`);
+    }
+    const pos = writeUint(out, writeLiteral(out, start, this.#cursorPrefix), seq);
+    out[pos] = 0x22;
+    return pos + 1;
   }
 
   /** Notes where the attributes are, sorted by key as Go sorts: byte by byte. */
@@ -219,6 +241,11 @@ export class DockerJsonEncoder implements Encoder {
     }
     return pos;
   }
+}
+
+/** A gap or heartbeat, as the native door writes it, among such lines. */
+export function encodeDockerNotice(notice: Lagged | Heartbeat, framing: Framing, isSequence: boolean): Uint8Array {
+  return frameText(`${isSequence ? '\u001e' : ''}${JSON.stringify(notice)}\n`, framing);
 }
 
 function writeAction(

@@ -19,7 +19,7 @@ const packedEncoder: Encoder = {
 };
 
 export function makeEncoder(format: LaneFormat, epochs: Epochs): Encoder {
-  if (isDockerFormat(format)) return new DockerJsonEncoder(dockerStyle(format));
+  if (isDockerFormat(format)) return new DockerJsonEncoder(dockerStyle(format, epochs));
   switch (format) {
     case 'json-chunked':
       return new NativeJsonEncoder(epochs, 'chunked');
@@ -44,10 +44,11 @@ export function isDockerFormat(format: LaneFormat): format is DockerFormat {
   return format.startsWith('docker-');
 }
 
-function dockerStyle(format: DockerFormat): DockerStyle {
+function dockerStyle(format: DockerFormat, epochs: Epochs): DockerStyle {
   return {
     dialect: format.startsWith('docker-modern') ? 'modern' : format.startsWith('docker-legacy') ? 'legacy' : 'old',
     framing: format.endsWith('-chunked') ? 'chunked' : 'plain',
     isSequence: format.includes('-seq-'),
+    cursors: format.includes('-cursor-') ? epochs : undefined,
   };
 }

@@ -2,13 +2,14 @@ import type http from 'node:http';
 import os from 'node:os';
 import type { Fanout } from '../actors/fanout.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
-import type { ContainerInfo } from '../event/event.ts';
+import type { ContainerInfo, Heartbeat, Lagged } from '../event/event.ts';
 import { VERSION } from '../event/version.ts';
+import { encodeDockerNotice } from '../codec/docker-json.ts';
 import type { DockerDialect } from '../messages/control.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { type DockerStreamType, preferredDockerType } from './accept-header.ts';
 import { inspectContainer, isRunning, listContainers, presentContainers } from './docker-containers.ts';
-import { checkDockerQuery, parseDockerQuery } from './docker-query.ts';
+import { checkDockerQuery, isOn, parseDockerQuery } from './docker-query.ts';
 import { framingOf, streamEvents } from './event-stream.ts';
 import { replyJson, replyText } from './http-reply.ts';
 import type { SocketWriter } from './socket-writer.ts';
@@ -52,8 +53,10 @@ export class DockerDoor {
     if (isGet && path === '/events') return this.#events(request, response, target, version);
     if (isGet && path === '/version') return replyJson(response, 200, versionInfo());
     if (isGet && path === '/info') return replyJson(response, 200, systemInfo(await this.#containers()));
-    if (isGet && path === '/containers/json')
-      return replyJson(response, 200, listContainers(await this.#containers(), wantsAll(target)));
+    if (isGet && path === '/containers/json') {
+      checkDockerQuery(target.search);
+      return replyJson(response, 200, listContainers(await this.#containers(), isOn(target.searchParams, 'all')));
+    }
     const [, container] = CONTAINER.exec(path) ?? [];
     if (isGet && container !== undefined)
       return replyJson(response, 200, inspectContainer(await this.#containers(), container));
@@ -73,10 +76,18 @@ export class DockerDoor {
   ): Promise<void> {
     const dialect = dialectOf(version);
     const type = preferredDockerType(request.headers.accept) ?? DEFAULT_TYPES[dialect];
-    const shape = type === 'application/json-seq' ? 'seq' : 'lines';
-    const format = `docker-${dialect}-${shape}-${framingOf(request)}` as const;
-    const handle = await this.#fanout.subscribe(parseDockerQuery(target, format, this.#clock.now()));
-    streamEvents(request, response, handle, this.#writer, { 'Content-Type': type });
+    const isSequence = type === 'application/json-seq';
+    const hasCursor = isOn(target.searchParams, 'cursor');
+    const framing = framingOf(request);
+    const format = `docker-${dialect}-${hasCursor ? 'cursor-' : ''}${isSequence ? 'seq' : 'lines'}-${framing}` as const;
+    const subscription = parseDockerQuery(target, format, this.#clock.now());
+    const handle = await this.#fanout.subscribe(subscription);
+    // Whoever asks for what Docker does not have understands our words; everybody else would take them for events.
+    const words =
+      hasCursor || subscription.heartbeatMs > 0
+        ? (notice: Lagged | Heartbeat) => encodeDockerNotice(notice, framing, isSequence)
+        : undefined;
+    streamEvents(request, response, handle, this.#writer, { 'Content-Type': type }, words);
   }
 
   async #containers(): Promise<readonly ContainerInfo[]> {
@@ -117,13 +128,6 @@ const DEFAULT_TYPES = {
 function dialectOf(version: string): DockerDialect {
   if (compareVersions(version, MODERN_SINCE) >= 0) return 'modern';
   return compareVersions(version, LEGACY_SINCE) >= 0 ? 'legacy' : 'old';
-}
-
-/** Go's way to read a switch, as Docker does it: anything but these is yes. */
-function wantsAll(target: URL): boolean {
-  checkDockerQuery(target.search);
-  const all = (target.searchParams.get('all') ?? '').trim().toLowerCase();
-  return !['', '0', 'no', 'false', 'none'].includes(all);
 }
 
 function compareVersions(a: string, b: string): number {

@@ -3,6 +3,7 @@ import { TocsinError } from '../event/errors.ts';
 import type { Timestamp } from '../event/event.ts';
 import { compareTime, parseTime } from '../event/time.ts';
 import type { LaneFormat, StartPosition, Subscription } from '../messages/control.ts';
+import { parseHeartbeat } from './native-query.ts';
 
 /** Seconds, as Docker's clients send them: a sign, digits, a fraction. */
 const SECONDS = /^([+-]?)(\d+)(?:\.(\d*))?$/;
@@ -15,7 +16,8 @@ type Bound = Timestamp | 'past' | 'future' | undefined;
 
 /**
  * The subscription that a query of Docker's `GET /events` describes. Parameters that Docker does not know are ignored, of
- * several equal ones the first counts. `after` is ours: the cursor of an event, which wins over `since`.
+ * several equal ones the first counts. Two are ours: `after`, the cursor of an event, wins over `since`; `heartbeat` is in
+ * seconds.
  * @throws ERR_PARAMETER_INVALID, ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_FILTER_INVALID
  */
 export function parseDockerQuery(target: URL, format: LaneFormat, now: Timestamp): Subscription {
@@ -40,8 +42,13 @@ export function parseDockerQuery(target: URL, format: LaneFormat, now: Timestamp
     follow: until !== 'past',
     filter: parseDockerFilters(query.get('filters') ?? ''),
     lagLimit: 0,
-    heartbeatMs: 0,
+    heartbeatMs: parseHeartbeat(query.get('heartbeat') || '0') * 1000,
   };
+}
+
+/** A switch as Docker reads it: anything but these is yes. */
+export function isOn(query: URLSearchParams, name: string): boolean {
+  return !['', '0', 'no', 'false', 'none'].includes((query.get(name) ?? '').trim().toLowerCase());
 }
 
 /** Docker's `since` opens history and holds no live event back; `until` alone opens all of it. */

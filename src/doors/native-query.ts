@@ -76,7 +76,8 @@ function parseSwitch(parameter: Parameter, text: string): boolean {
   throw invalid(parameter, 'true or false', text);
 }
 
-function parseHeartbeat(text: string): number {
+/** Seconds between two heartbeats, 0 = none. @throws ERR_PARAMETER_INVALID */
+export function parseHeartbeat(text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= MAX_HEARTBEAT_SEC) return Number(text);
   throw invalid('heartbeat', `seconds from 0 to ${MAX_HEARTBEAT_SEC}`, text);
 }

@@ -59,8 +59,8 @@ export type LaneFormat =
   | 'event-log'
   | 'packed';
 
-/** Docker's JSON, as bare lines or as a JSON text sequence (RFC 7464). */
-export type DockerFormat = `docker-${DockerDialect}-${'lines' | 'seq'}-${Framing}`;
+/** Docker's JSON, as bare lines or as a JSON text sequence (RFC 7464), with the cursor of each event where that is wanted. */
+export type DockerFormat = `docker-${DockerDialect}-${'' | 'cursor-'}${'lines' | 'seq'}-${Framing}`;
 
 /** `modern` from API 1.52 on; `legacy` below; `old` below 1.46. */
 export type DockerDialect = 'modern' | 'legacy' | 'old';

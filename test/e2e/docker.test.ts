@@ -113,6 +113,8 @@ describe('Docker\u2019s clients over imported history', () => {
         ['type=container', 'event=start', 'event=die'],
         ({ Type, Action }) => Type === 'container' && /^(start|die)$/.test(Action),
       ],
+      [['event!=exec_*'], ({ Action }) => !Action.startsWith('exec_')],
+      [['name~=^h\\d$'], ({ Actor }) => /^h\d$/.test(Actor.Attributes['name'] ?? '')],
       [
         ['image=bb:1'],
         ({ Type, Actor }) => Actor.ID === 'bb:1' || Actor.Attributes[Type === 'image' ? 'name' : 'image'] === 'bb:1',

@@ -93,6 +93,44 @@ export function describeDocker(threads: Threads): void {
       }
     });
 
+    it('adds the cursor of each event on request, which leads behind it, and nothing else', async () => {
+      for (const [path, type] of [
+        ['/v1.41/events', 'application/json'],
+        ['/events', 'application/json-seq'],
+      ] as const) {
+        const headers = { Accept: type };
+        const plain = linesOf(await get(`${path}?${UNTIL_NOW}`, headers));
+        const own = linesOf(await get(`${path}?${UNTIL_NOW}&cursor=1`, headers));
+        const cursors = own.map((line) => /,"cursor":"([a-z2-7]{8}-\d+)"\}$/.exec(line)?.[1] ?? '');
+        assert.deepEqual(
+          own.map((line, index) => line.replace(`,"cursor":"${cursors[index]!}"}`, '}')),
+          plain,
+        );
+        assert.deepEqual(linesOf(await get(`${path}?after=${cursors[1]!}&${UNTIL_NOW}`, headers)), plain.slice(2));
+        assert.deepEqual(linesOf(await get(`${path}?${UNTIL_NOW}&cursor=0`, headers)), plain);
+      }
+    });
+
+    it('beats on request, with the cursor from which the client can go on', async () => {
+      const answer = await get(`/events?after=${fixture.pipeline.epoch}-2&heartbeat=1&until=0s`);
+      const [first, ...events] = linesOf(answer);
+      assert.deepEqual(JSON.parse(first!), { type: 'heartbeat', cursor: `${fixture.pipeline.epoch}-2` });
+      assert.deepEqual(events, linesOf(await get(`/events?${UNTIL_NOW}`)).slice(2));
+      assert.equal((await get('/events?heartbeat=x')).status, 400);
+    });
+
+    it('filters by negation, globs and regular expressions on request', async () => {
+      const shown = async (filters: unknown): Promise<number> =>
+        linesOf(await get(`/events?${UNTIL_NOW}&filters=${encodeURIComponent(JSON.stringify(filters))}`)).length;
+      assert.equal(await shown({ 'label!': ['tier=front'] }), 4);
+      assert.equal(await shown({ 'event!': ['exec_*'] }), 4);
+      assert.equal(await shown({ type: ['container'], 'event*': ['exec_*'] }), 1);
+      assert.equal(await shown({ 'id~': ['^(bb:|v)\\d$'] }), 3);
+      const refused = await get(`/events?filters=${encodeURIComponent('{"id~":["("]}')}`);
+      assert.equal(refused.status, 400);
+      assert.deepEqual(Object.keys(JSON.parse(refused.body) as object), ['message']);
+    });
+
     it('refuses what is no list of containers with Docker\u2019s words', async () => {
       assert.equal((await get('/containers/json?all=%zz')).status, 400);
       assert.equal((await get('/containers/a%2Fb/json')).status, 404);

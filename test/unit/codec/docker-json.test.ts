@@ -8,7 +8,7 @@ import type { DockerDialect } from '../../../src/messages/control.ts';
 import { SEGMENT } from '../../../src/messages/layout.ts';
 import { encoded, onlyChunk } from '../../support/encoding.ts';
 import { anyEvent, anyText, anyTime, wellFormed, wellFormedAttributes } from '../../support/events.ts';
-import { segmentOf, viewOf } from '../../support/log.ts';
+import { EPOCHS, segmentOf, viewOf } from '../../support/log.ts';
 import { eventOfLine } from '../../support/packed.ts';
 import { recordedLines } from '../../support/vectors.ts';
 
@@ -19,7 +19,7 @@ const RECORDED = [...recordedLines('docker-events-format-json.jsonl'), ...record
 const MINIMAL: NewEvent = { type: 'container', action: 'start', id: 'c1' };
 
 function encoderOf(dialect: DockerDialect, style: Partial<DockerStyle> = {}): DockerJsonEncoder {
-  return new DockerJsonEncoder({ dialect, framing: 'plain', isSequence: false, ...style });
+  return new DockerJsonEncoder({ dialect, framing: 'plain', isSequence: false, cursors: undefined, ...style });
 }
 
 function plainLine(view: EventView, dialect: DockerDialect): string {
@@ -148,6 +148,15 @@ describe('DockerJsonEncoder', () => {
     const line = `\u001e${plainLine(view, 'modern')}`;
     assert.equal(Buffer.from(encoded(encoderOf('modern', { isSequence: true }), view)).toString(), line);
     assert.equal(onlyChunk(encoded(encoderOf('modern', { isSequence: true, framing: 'chunked' }), view)), line);
+  });
+
+  it('writes the cursor behind everything else where it is wanted', () => {
+    const view = viewOf(MINIMAL);
+    for (const dialect of DIALECTS) {
+      const plain = plainLine(view, dialect);
+      const line = Buffer.from(encoded(encoderOf(dialect, { cursors: EPOCHS }), view)).toString();
+      assert.equal(line, `${plain.slice(0, -2)},"cursor":"${EPOCHS.cursor(view.seq)}"}\n`);
+    }
   });
 
   it('writes each event as exactly one chunk around the plain line', () => {

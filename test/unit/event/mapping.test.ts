@@ -103,7 +103,10 @@ function nativeLine(event: EventView): string {
 
 function dockerLine(event: EventView): string {
   return Buffer.from(
-    encode(new DockerJsonEncoder({ dialect: 'modern', framing: 'plain', isSequence: false }), event),
+    encode(
+      new DockerJsonEncoder({ dialect: 'modern', framing: 'plain', isSequence: false, cursors: undefined }),
+      event,
+    ),
   ).toString('utf8');
 }
 
