@@ -19,12 +19,20 @@ import type {
 } from '../messages/collector.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { IntakeRing } from '../messages/intake-ring.ts';
-import { EVENT, FLAG_REPLACED_UTF8, MONITOR, MONITOR_EVENT_CONTAINER, MONITOR_TYPE_STATE } from '../messages/layout.ts';
+import {
+  EVENT,
+  FLAG_REPEATS,
+  FLAG_REPLACED_UTF8,
+  MONITOR,
+  MONITOR_EVENT_CONTAINER,
+  MONITOR_TYPE_STATE,
+} from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { MonitoredCommand } from '../messages/monitored.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
 import type { Clock, Defer, Later, Outbox } from './actor.ts';
+import { HealthWatch } from './health-watch.ts';
 import { LogReaders } from './log-readers.ts';
 import { type DurableHistory, LogTail } from './log-tail.ts';
 import { LogTime } from './log-time.ts';
@@ -53,6 +61,7 @@ export class Collector implements Appender {
   readonly #formatter = new RecordFormatter();
   readonly #time: LogTime;
   readonly #objects: RecordObjects;
+  readonly #health = new HealthWatch();
   readonly #publishers = new PublisherTable(KNOWN_PUBLISHERS);
   readonly #intakes = new Set<PublishIntake>();
   /** Intakes whose publisher is gone. */
@@ -286,7 +295,8 @@ export class Collector implements Appender {
   append(published: PublishRing, at: number, length: number): number {
     const tail = this.#tail;
     this.#makeRoom(length);
-    const { bytes, words } = tail.segment.view;
+    const { view } = tail.segment;
+    const { bytes, words } = view;
     bytes.set(published.bytes.subarray(at, at + length), tail.pos);
     const word = tail.pos >> 2;
     if (bytes[tail.pos + EVENT.FLAGS]! & FLAG_REPLACED_UTF8) this.#formatter.utf8Replaced += 1;
@@ -301,6 +311,8 @@ export class Collector implements Appender {
     words[word + (EVENT.TIME_NANOS >> 2)] = this.#time.nanos;
     words[word + (EVENT.SEQ_LOW >> 2)] = tail.nextSeq | 0;
     words[word + (EVENT.SEQ_HIGH >> 2)] = Math.floor(tail.nextSeq / 0x100000000);
+    view.at = tail.pos;
+    if (this.#health.repeats(view)) bytes[tail.pos + EVENT.FLAGS]! |= FLAG_REPEATS;
     tail.pos += length;
     tail.nextSeq += 1;
     return tail.nextSeq - 1;

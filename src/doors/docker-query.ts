@@ -16,8 +16,8 @@ type Bound = Timestamp | 'past' | 'future' | undefined;
 
 /**
  * The subscription that a query of Docker's `GET /events` describes. Parameters that Docker does not know are ignored, of
- * several equal ones the first counts. Two are ours: `after`, the cursor of an event, wins over `since`; `heartbeat` is in
- * seconds.
+ * several equal ones the first counts. Three are ours: `after`, the cursor of an event, wins over `since`; `heartbeat` is in
+ * seconds; `quiet` is a switch.
  * @throws ERR_PARAMETER_INVALID, ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_FILTER_INVALID
  */
 export function parseDockerQuery(target: URL, format: LaneFormat, now: Timestamp): Subscription {
@@ -41,6 +41,7 @@ export function parseDockerQuery(target: URL, format: LaneFormat, now: Timestamp
     // Docker shows its whole history for an `until` of 0 or less, and ends.
     follow: until !== 'past',
     filter: parseDockerFilters(query.get('filters') ?? ''),
+    quiet: isOn(query, 'quiet'),
     lagLimit: 0,
     heartbeatMs: parseHeartbeat(query.get('heartbeat') || '0') * 1000,
   };

@@ -41,6 +41,8 @@ export interface Subscription {
   /** Id, name or unique prefix of one container; fixed to its id when the subscription begins. */
   readonly name?: string;
   readonly filter: readonly Term[] | DockerFilters;
+  /** Without what says nothing new: execs of health checks, a health that was told before. */
+  readonly quiet?: boolean;
   /** Events that the client may be behind before it is ended, or moved on; 0 = it catches up from history. */
   readonly lagLimit: number;
   /** Beyond its limit it is moved on, and told, instead of being ended. */

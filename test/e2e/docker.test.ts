@@ -129,6 +129,17 @@ describe('Docker\u2019s clients over imported history', () => {
     }
   });
 
+  it('tocsin events --quiet leaves out the health checks that the engine recorded, and no change of health', async () => {
+    const args = ['events', '-S', '0', '--no-follow', '--format', 'json', '-H', `unix://${daemon.events}`];
+    const [all, quiet] = await Promise.all([tocsin(args), tocsin([...args, '--quiet'])]);
+    assert.deepEqual([all.code, quiet.code], [0, 0], quiet.stderr);
+    const left = quiet.stdout.split('\n');
+    const gone = all.stdout.split('\n').filter((line) => !left.includes(line));
+    assert.ok(gone.length > 0 && gone.every((line) => /"action":"exec_.*"name":"h1"/.test(line)), gone.join('\n'));
+    assert.match(quiet.stdout, /"action":"health_status","args":"healthy"/);
+    assert.equal(left.length + gone.length, LINES.length + 1);
+  });
+
   it('docker events says what the daemon refuses, and does not end with 0', async () => {
     const { code, stdout, stderr } = await docker(daemon, ['--since', '20', '--until', '10']).done;
     assert.notEqual(code, 0);

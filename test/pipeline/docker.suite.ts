@@ -131,6 +131,36 @@ export function describeDocker(threads: Threads): void {
       assert.deepEqual(Object.keys(JSON.parse(refused.body) as object), ['message']);
     });
 
+    it('leaves out on request what says nothing new: health checks, and a health that was told before', async () => {
+      const check = (exec: string, command: string): NewEvent[] => [
+        { type: 'container', action: 'exec_create', args: command, id: 'h1', attributes: { execID: exec } },
+        { type: 'container', action: 'exec_start', args: command, id: 'h1', attributes: { execID: exec } },
+        { type: 'container', action: 'exec_die', id: 'h1', exitCode: 0, attributes: { execID: exec } },
+      ];
+      const health = (status: string): NewEvent => ({
+        type: 'container',
+        action: 'health_status',
+        args: status,
+        id: 'h1',
+      });
+      const told = [...check('e1', 'check'), health('healthy')];
+      const noise = [...check('e2', 'check'), health('healthy'), ...check('e3', 'check')];
+      const more = [...check('e4', 'ls'), health('unhealthy')];
+      const { headSeq, epoch } = fixture.pipeline.stats();
+      const { cursor } = await fixture.pipeline.publishDurable([...told, ...noise, ...more]);
+      assert.equal(cursor, `${epoch}-${headSeq + told.length + noise.length + more.length}`);
+      const query = `after=${epoch}-${headSeq}`;
+      const docker = linesOf(await get(`/events?${query}&${UNTIL_NOW}`));
+      const quiet = [...docker.slice(0, told.length), ...docker.slice(told.length + noise.length)];
+      assert.deepEqual(linesOf(await get(`/events?${query}&${UNTIL_NOW}&quiet=1`)), quiet);
+      assert.deepEqual(linesOf(await get(`/events?${query}&${UNTIL_NOW}&quiet=0`)), docker);
+      const native = linesOf(await get(`/v1/events?${query}&follow=false&quiet=1`));
+      assert.equal(native.length, quiet.length);
+      const filters = encodeURIComponent('{"event":["exec_die"]}');
+      assert.equal(linesOf(await get(`/v1/events?${query}&follow=false&quiet=1&filters=${filters}`)).length, 2);
+      assert.equal((await get('/v1/events?quiet=perhaps')).status, 400);
+    });
+
     it('refuses what is no list of containers with Docker\u2019s words', async () => {
       assert.equal((await get('/containers/json?all=%zz')).status, 400);
       assert.equal((await get('/containers/a%2Fb/json')).status, 404);

@@ -82,6 +82,10 @@ describe('the query of Docker\u2019s /events', () => {
       assert.throws(() => parse(`heartbeat=${text}`), { code: 'ERR_PARAMETER_INVALID' }, text);
   });
 
+  it('is quiet on request only', () => {
+    assert.deepEqual([parse('').quiet, parse('quiet=1').quiet, parse('quiet=0').quiet], [false, true, false]);
+  });
+
   it('reads switches as Docker does', () => {
     const { searchParams } = new URL('http://x/?a=&b=0&c=No&d=false&e=none&f=1&g=true&h=x');
     assert.equal(
