@@ -31,7 +31,7 @@ export async function admit(
   if (start.from === 'time' && until && compareTime(start.time, until) > 0)
     throw new TocsinError('ERR_SINCE_AFTER_UNTIL', '`since` cannot be after `until`');
   const id = name ? await asks.resolveContainer(name) : undefined;
-  const matcher = await makeMatcher(id, subscription.filter);
+  const matcher = await makeMatcher(id, subscription);
   let nextSeq = head + 1;
   let lost: Lagged | undefined;
   if (start.from === 'cursor') {

@@ -1,5 +1,5 @@
 import { TocsinError } from '../event/errors.ts';
-import type { Timestamp } from '../event/event.ts';
+import type { ContainerInfo, Timestamp } from '../event/event.ts';
 import type { BufferReply, BufferRequest, WantedEvents } from '../messages/buffer.ts';
 import type { CollectorReply, CollectorRequest } from '../messages/collector.ts';
 import type { Outbox } from './actor.ts';
@@ -42,6 +42,12 @@ export class Asks {
     if (reply.type !== 'container-resolved') throw unexpected(reply);
     if (reply.error) throw TocsinError.fromData(reply.error);
     return reply.id!;
+  }
+
+  async listContainers(): Promise<readonly ContainerInfo[]> {
+    const reply = await this.#ask((requestId) => this.#collector.post({ type: 'list-containers', requestId }));
+    if (reply.type !== 'containers-listed') throw unexpected(reply);
+    return reply.containers;
   }
 
   #ask(post: (requestId: number) => void): Promise<Reply> {

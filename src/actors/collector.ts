@@ -12,17 +12,27 @@ import type {
   CollectorCommand,
   CollectorReply,
   CollectorRequest,
+  ContainerResolved,
   HistoryNotice,
   LogNotice,
+  ResolveContainer,
 } from '../messages/collector.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { IntakeRing } from '../messages/intake-ring.ts';
-import { EVENT, FLAG_REPLACED_UTF8, MONITOR, MONITOR_EVENT_CONTAINER, MONITOR_TYPE_STATE } from '../messages/layout.ts';
+import {
+  EVENT,
+  FLAG_REPEATS,
+  FLAG_REPLACED_UTF8,
+  MONITOR,
+  MONITOR_EVENT_CONTAINER,
+  MONITOR_TYPE_STATE,
+} from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { MonitoredCommand } from '../messages/monitored.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
 import type { Clock, Defer, Later, Outbox } from './actor.ts';
+import { HealthWatch } from './health-watch.ts';
 import { LogReaders } from './log-readers.ts';
 import { type DurableHistory, LogTail } from './log-tail.ts';
 import { LogTime } from './log-time.ts';
@@ -51,6 +61,7 @@ export class Collector implements Appender {
   readonly #formatter = new RecordFormatter();
   readonly #time: LogTime;
   readonly #objects: RecordObjects;
+  readonly #health = new HealthWatch();
   readonly #publishers = new PublisherTable(KNOWN_PUBLISHERS);
   readonly #intakes = new Set<PublishIntake>();
   /** Intakes whose publisher is gone. */
@@ -115,12 +126,25 @@ export class Collector implements Appender {
   }
 
   /** A shard asks; the answer goes back to that shard. */
+  answer(request: ResolveContainer): ContainerResolved;
+  answer(request: CollectorRequest): CollectorReply;
   answer(request: CollectorRequest): CollectorReply {
     const { requestId } = request;
+    switch (request.type) {
+      case 'resolve-container':
+        return { type: 'container-resolved', requestId, ...this.#resolve(request.name) };
+      case 'list-containers':
+        return { type: 'containers-listed', requestId, containers: this.containers() };
+      default:
+        return assertNever(request);
+    }
+  }
+
+  #resolve(name: string): Pick<ContainerResolved, 'id' | 'error'> {
     try {
-      return { type: 'container-resolved', requestId, id: this.#table.resolve(request.name).id };
+      return { id: this.#table.resolve(name).id };
     } catch (error) {
-      return { type: 'container-resolved', requestId, error: asTocsinError(error).toData() };
+      return { error: asTocsinError(error).toData() };
     }
   }
 
@@ -271,7 +295,8 @@ export class Collector implements Appender {
   append(published: PublishRing, at: number, length: number): number {
     const tail = this.#tail;
     this.#makeRoom(length);
-    const { bytes, words } = tail.segment.view;
+    const { view } = tail.segment;
+    const { bytes, words } = view;
     bytes.set(published.bytes.subarray(at, at + length), tail.pos);
     const word = tail.pos >> 2;
     if (bytes[tail.pos + EVENT.FLAGS]! & FLAG_REPLACED_UTF8) this.#formatter.utf8Replaced += 1;
@@ -286,6 +311,8 @@ export class Collector implements Appender {
     words[word + (EVENT.TIME_NANOS >> 2)] = this.#time.nanos;
     words[word + (EVENT.SEQ_LOW >> 2)] = tail.nextSeq | 0;
     words[word + (EVENT.SEQ_HIGH >> 2)] = Math.floor(tail.nextSeq / 0x100000000);
+    view.at = tail.pos;
+    if (this.#health.repeats(view)) bytes[tail.pos + EVENT.FLAGS]! |= FLAG_REPEATS;
     tail.pos += length;
     tail.nextSeq += 1;
     return tail.nextSeq - 1;

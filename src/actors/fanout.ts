@@ -1,5 +1,5 @@
 import { assertNever, TocsinError } from '../event/errors.ts';
-import type { Timestamp } from '../event/event.ts';
+import type { ContainerInfo, Timestamp } from '../event/event.ts';
 import { compareTime } from '../event/time.ts';
 import { LogReader } from '../history/log-reader.ts';
 import type { BufferReply, BufferRequest } from '../messages/buffer.ts';
@@ -81,6 +81,7 @@ export class Fanout {
       case 'page-read':
       case 'time-located':
       case 'container-resolved':
+      case 'containers-listed':
         return this.#asks.settle(message);
       default:
         return assertNever(message);
@@ -133,6 +134,12 @@ export class Fanout {
   /** A client has to take something before it gets more. */
   get awaitsClients(): boolean {
     return this.#delivery.awaitsClients;
+  }
+
+  /** What the log knows of containers, removed ones and merely named ones too. @throws ERR_PIPELINE_CLOSED */
+  async containers(): Promise<readonly ContainerInfo[]> {
+    this.#requireOpen();
+    return this.#asks.listContainers();
   }
 
   clients(): readonly ClientInfo[] {

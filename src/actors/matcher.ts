@@ -4,14 +4,31 @@ import { compileDockerFilters } from '../codec/docker-filter.ts';
 import { type EventView } from '../codec/event-record.ts';
 import type { DockerFilters } from '../event/docker-filters.ts';
 import { compileFilter, loadRegexEngine, type Pin, type Term } from '../event/filter.ts';
-import { EVENT } from '../messages/layout.ts';
+import type { Subscription } from '../messages/control.ts';
+import { EVENT, FLAG_REPEATS } from '../messages/layout.ts';
 import type { Matcher, PinnedText } from './lane.ts';
 
-/** The matcher for one container's id (undefined = any object) and a filter. @throws ERR_FILTER_INVALID */
-export async function makeMatcher(id: string | undefined, filters: readonly Term[] | DockerFilters): Promise<Matcher> {
+/**
+ * The matcher for one container's id (undefined = any object) and what a client asks for.
+ * @throws ERR_FILTER_INVALID
+ */
+export async function makeMatcher(
+  id: string | undefined,
+  { filter, quiet = false }: Pick<Subscription, 'filter' | 'quiet'>,
+): Promise<Matcher> {
+  const matcher = await matcherOf(id, filter);
+  if (!quiet) return matcher;
+  return {
+    ...matcher,
+    key: `quiet ${matcher.key}`.trimEnd(),
+    matches: (event) => (event.half(EVENT.FLAGS) & FLAG_REPEATS) === 0 && matcher.matches(event),
+  };
+}
+
+async function matcherOf(id: string | undefined, filters: readonly Term[] | DockerFilters): Promise<Matcher> {
   if (!isTerms(filters)) {
     // Docker's clients name containers in their filters.
-    const filter = compileDockerFilters(filters);
+    const filter = compileDockerFilters(filters, await loadRegexEngine(filters.terms));
     return {
       key: filter.key,
       pins: pinnedTexts(filter.pins),

@@ -17,6 +17,7 @@ interface EventsFlags {
   readonly until?: string;
   readonly host?: string;
   readonly filter: readonly string[];
+  readonly quiet?: boolean;
   readonly format: string;
   readonly after?: string;
   readonly cursorFile?: string;
@@ -42,6 +43,7 @@ export function addEventsCommand(program: Command, run: (action: () => Promise<n
       'Event socket of the daemon, unix:///path (or TOCSIN_HOST, ISULAD_HOST), or http://host:port',
     )
     .option('-f, --filter <key=value>', 'Show only matching events; may be given several times', collect, [])
+    .option('--quiet', 'Leave out execs of health checks, and a health that was told before')
     .option('--format <format>', 'text or json', 'text')
     .option('--after <cursor>', 'Show all events behind this cursor')
     .option(
@@ -114,6 +116,7 @@ function optionsOf(flags: EventsFlags, resumed: string | undefined): EventsOptio
     ...(flags.until === undefined ? {} : { until: time(flags.until) }),
     ...(name ? { name } : {}),
     filter: flags.filter,
+    quiet: flags.quiet ?? false,
     follow,
     reconnect,
   };

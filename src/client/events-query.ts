@@ -15,6 +15,8 @@ export interface EventsOptions {
   readonly name?: string;
   /** `key=value`, `key!=value`, `key~=regex`. */
   readonly filter?: readonly string[];
+  /** Without what says nothing new: execs of health checks, a health that was told before. Default false. */
+  readonly quiet?: boolean;
   /** False: end with the newest event at the time of the request. Default true. */
   readonly follow?: boolean;
   /**
@@ -44,6 +46,7 @@ const KNOWN: readonly string[] = [
   'until',
   'name',
   'filter',
+  'quiet',
   'follow',
   'heartbeatMs',
   'reconnect',
@@ -65,13 +68,23 @@ export class EventsQuery {
   /** A connection on which nothing came for so long is dead; 0 = never. */
   readonly silenceMs: number;
   readonly #filters: string;
+  readonly #quiet: boolean;
   readonly #heartbeatSec: number;
 
   /** @throws ERR_OPTION_INVALID, ERR_PARAMETER_INVALID, ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_FILTER_INVALID */
   constructor(options: EventsOptions, now: Timestamp) {
     for (const key of Object.keys(options))
       if (!KNOWN.includes(key)) throw new TocsinError('ERR_OPTION_INVALID', `unknown option ${JSON.stringify(key)}`);
-    const { after, since, until, name, filter = [], follow = true, heartbeatMs = DEFAULT_HEARTBEAT_MS } = options;
+    const {
+      after,
+      since,
+      until,
+      name,
+      filter = [],
+      quiet = false,
+      follow = true,
+      heartbeatMs = DEFAULT_HEARTBEAT_MS,
+    } = options;
     if (after !== undefined && since !== undefined)
       throw new TocsinError('ERR_PARAMETER_INVALID', '`after` and `since` exclude each other');
     if (!Array.isArray(filter) || !filter.every((term) => typeof term === 'string'))
@@ -88,6 +101,7 @@ export class EventsQuery {
       throw new TocsinError('ERR_SINCE_AFTER_UNTIL', '`since` cannot be after `until`');
     this.name = name || undefined;
     this.follow = follow;
+    this.#quiet = quiet;
     this.#filters = filter.length === 0 ? '' : filtersJson(filter.map(parseFilterTerm));
     this.#heartbeatSec = Math.ceil(heartbeatMs / 1000);
     this.silenceMs = heartbeatMs === 0 ? 0 : 2 * 1000 * this.#heartbeatSec + SLACK_MS;
@@ -101,6 +115,7 @@ export class EventsQuery {
     else if (this.since) query.set('since', secondsText(this.since));
     if (this.until) query.set('until', secondsText(this.until));
     if (this.#filters) query.set('filters', this.#filters);
+    if (this.#quiet) query.set('quiet', 'true');
     if (!this.follow) query.set('follow', 'false');
     if (this.#heartbeatSec > 0) query.set('heartbeat', String(this.#heartbeatSec));
     const text = query.toString();

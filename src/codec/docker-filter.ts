@@ -1,8 +1,8 @@
 import type { DockerFilters } from '../event/docker-filters.ts';
-import { type Pin, pinnedAction } from '../event/filter.ts';
+import { compileFilter, type Pin, pinnedAction, type RegexEngine } from '../event/filter.ts';
 import { familiarName } from '../event/image-reference.ts';
 import { actionOfDocker, dockerAction } from '../event/operators.ts';
-import { DOCKER_SCOPE, dockerActionOf, dockerAttributesOf } from './docker-event.ts';
+import { DOCKER_SCOPE, dockerActionOf, dockerAttributesOf, DockerSubject } from './docker-event.ts';
 import type { EventView } from './event-record.ts';
 
 /** The filters of one client, compiled: equal keys show equal events. */
@@ -40,9 +40,11 @@ const OPEN_ACTIONS: ReadonlySet<string> = new Set(['health_status', 'exec_create
 
 /**
  * Docker's filters with Docker's semantics (Engine API, `GET /events`): all keys must hold, and of a key one value, but of
- * `label` every value. Keys that Docker does not know are ignored.
+ * `label` every value. Keys that Docker does not know are ignored. What the client asks for in our own words must hold as well.
+ * @param engine as of `compileFilter`
+ * @throws ERR_FILTER_INVALID
  */
-export function compileDockerFilters(filters: DockerFilters): CompiledDockerFilters {
+export function compileDockerFilters(filters: DockerFilters, engine?: RegexEngine): CompiledDockerFilters {
   const values = new Map<string, Values>();
   for (const [key, ofKey] of Object.entries(filters.values)) {
     const all = Object.keys(ofKey).sort();
@@ -73,6 +75,11 @@ export function compileDockerFilters(filters: DockerFilters): CompiledDockerFilt
   for (const key of OBJECT_KEYS) add(key, objectPredicate);
   add('image', imagePredicate);
   add('label', labelPredicate);
+  if (filters.terms.length > 0) {
+    const own = compileFilter(filters.terms, engine);
+    predicates.push((event) => own.matches(new DockerSubject(event)));
+    used.push(own.key);
+  }
   return {
     key: used.join(' '),
     pins: pinsOf(values),

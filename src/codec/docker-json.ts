@@ -1,10 +1,21 @@
+import type { Epoch } from '../event/cursor.ts';
+import type { Epochs } from '../event/epochs.ts';
+import type { Heartbeat, Lagged } from '../event/event.ts';
 import { dockerAction } from '../event/operators.ts';
+import type { DockerDialect, Framing } from '../messages/control.ts';
 import { EVENT } from '../messages/layout.ts';
 import { copyPlain, literal, textOf, utf8, writeBytes, writeLiteral, writeNanos, writeUint } from './bytes.ts';
-import { DOCKER_SCOPE, dockerExitCodeOf, isBareImageEvent, TYPE_CONTAINER, TYPE_IMAGE } from './docker-event.ts';
+import {
+  DOCKER_SCOPE,
+  dockerExitCodeOf,
+  isBareImageEvent,
+  isImageCreation,
+  TYPE_CONTAINER,
+  TYPE_IMAGE,
+} from './docker-event.ts';
 import type { Encoder } from './encoder.ts';
 import { type EventView, readUint16 } from './event-record.ts';
-import { CHUNK_HEAD_BYTES, frameChunk } from './http-chunk.ts';
+import { CHUNK_HEAD_BYTES, frameChunk, frameText } from './http-chunk.ts';
 
 const HEX = utf8('0123456789abcdef');
 const STATUS = literal('"status":"');
@@ -25,6 +36,8 @@ const KEY_NAME = utf8('name');
 const OVERHEAD_BYTES = 400;
 /** `\u003c`: the longest escape of one byte. */
 const MAX_ESCAPE = 6;
+/** Before each text of a JSON text sequence. */
+const RECORD_SEPARATOR = 0x1e;
 /** Entries of the attribute index: where key and value begin and end. */
 const ENTRY_WORDS = 4;
 
@@ -49,19 +62,38 @@ for (const [byte, letter] of [
 const SEPARATOR_LEAD = 0xe2;
 ESCAPES[SEPARATOR_LEAD] = 2;
 
+/** How a client wants its lines. */
+export interface DockerStyle {
+  readonly dialect: DockerDialect;
+  readonly framing: Framing;
+  readonly isSequence: boolean;
+  /** Knows the cursors, if the lines are to have them. */
+  readonly cursors: Epochs | undefined;
+}
+
 /**
- * An event line of Docker's `GET /events`: JSON with the keys in Docker's order, attributes sorted, and LF. The legacy dialect
- * (API below 1.52) has `status`, `id` and `from` of container and image events before them.
+ * An event line of Docker's `GET /events`: JSON with the keys in Docker's order, attributes sorted, and LF. The dialects of API
+ * versions below 1.52 have `status`, `id` and `from` of container and image events before them; the old one, below 1.46, has no
+ * word for the creation of an image. `cursor` is ours; it stands last, where no client of Docker's looks.
  */
 export class DockerJsonEncoder implements Encoder {
   readonly #isLegacy: boolean;
+  readonly #isOld: boolean;
+  readonly #isSequence: boolean;
   readonly #framed: boolean;
+  readonly #cursors: Epochs | undefined;
+  /** Of the events of one epoch, which nearly all are. */
+  #epoch: Epoch = '';
+  #cursorPrefix = literal('');
   /** keyFrom, keyTo, valueFrom, valueTo per attribute; grows with the largest event. */
   #entries = new Int32Array(32 * ENTRY_WORDS);
   #count = 0;
 
-  constructor(dialect: 'modern' | 'legacy', framing: 'chunked' | 'plain') {
-    this.#isLegacy = dialect === 'legacy';
+  constructor({ dialect, framing, isSequence, cursors }: DockerStyle) {
+    this.#isLegacy = dialect !== 'modern';
+    this.#isOld = dialect === 'old';
+    this.#isSequence = isSequence;
+    this.#cursors = cursors;
     this.#framed = framing === 'chunked';
   }
 
@@ -71,6 +103,7 @@ export class DockerJsonEncoder implements Encoder {
   }
 
   encode(event: EventView, out: Uint8Array, pos: number): number {
+    if (this.#isOld && isImageCreation(event)) return pos;
     if (!this.#framed) return this.#line(event, out, pos);
     return frameChunk(out, pos, this.#line(event, out, pos + CHUNK_HEAD_BYTES));
   }
@@ -85,8 +118,13 @@ export class DockerJsonEncoder implements Encoder {
     const scopeTo = idTo + event.half(EVENT.SCOPE_BYTES);
     this.#index(event);
 
-    out[start] = 0x7b;
-    let pos = start + 1;
+    let pos = start;
+    if (this.#isSequence) {
+      out[pos] = RECORD_SEPARATOR;
+      pos += 1;
+    }
+    out[pos] = 0x7b;
+    pos += 1;
     if (this.#isLegacy) {
       const isContainer = event.isOfType(TYPE_CONTAINER);
       if (isContainer || event.isOfType(TYPE_IMAGE)) {
@@ -109,9 +147,21 @@ export class DockerJsonEncoder implements Encoder {
     pos = writeLiteral(out, pos, TIME_NANO);
     if (timeSec === 0) pos = writeUint(out, pos, timeNanos);
     else pos = writeNanos(out, writeUint(out, pos, timeSec), timeNanos);
+    if (this.#cursors) pos = this.#cursor(event.seq, this.#cursors, out, pos);
     out[pos] = 0x7d;
     out[pos + 1] = 0x0a;
     return pos + 2;
+  }
+
+  #cursor(seq: number, epochs: Epochs, out: Uint8Array, start: number): number {
+    const epoch = epochs.at(seq);
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch;
+      this.#cursorPrefix = literal(`,"cursor":"${epoch}-`);
+    }
+    const pos = writeUint(out, writeLiteral(out, start, this.#cursorPrefix), seq);
+    out[pos] = 0x22;
+    return pos + 1;
   }
 
   /** Notes where the attributes are, sorted by key as Go sorts: byte by byte. */
@@ -191,6 +241,11 @@ export class DockerJsonEncoder implements Encoder {
     }
     return pos;
   }
+}
+
+/** A gap or heartbeat, as the native door writes it, among such lines. */
+export function encodeDockerNotice(notice: Lagged | Heartbeat, framing: Framing, isSequence: boolean): Uint8Array {
+  return frameText(`${isSequence ? '\u001e' : ''}${JSON.stringify(notice)}\n`, framing);
 }
 
 function writeAction(

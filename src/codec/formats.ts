@@ -1,7 +1,7 @@
 import type { Epochs } from '../event/epochs.ts';
 import { assertNever } from '../event/errors.ts';
-import type { LaneFormat } from '../messages/control.ts';
-import { DockerJsonEncoder } from './docker-json.ts';
+import type { DockerFormat, LaneFormat } from '../messages/control.ts';
+import { DockerJsonEncoder, type DockerStyle } from './docker-json.ts';
 import type { Encoder } from './encoder.ts';
 import { EventLogEncoder } from './event-log.ts';
 import { IsuladGrpcEncoder } from './isulad-grpc.ts';
@@ -19,6 +19,7 @@ const packedEncoder: Encoder = {
 };
 
 export function makeEncoder(format: LaneFormat, epochs: Epochs): Encoder {
+  if (isDockerFormat(format)) return new DockerJsonEncoder(dockerStyle(format, epochs));
   switch (format) {
     case 'json-chunked':
       return new NativeJsonEncoder(epochs, 'chunked');
@@ -28,14 +29,6 @@ export function makeEncoder(format: LaneFormat, epochs: Epochs): Encoder {
       return new NativeSseEncoder(epochs, 'chunked');
     case 'sse-plain':
       return new NativeSseEncoder(epochs, 'plain');
-    case 'docker-chunked':
-      return new DockerJsonEncoder('modern', 'chunked');
-    case 'docker-plain':
-      return new DockerJsonEncoder('modern', 'plain');
-    case 'docker-legacy-chunked':
-      return new DockerJsonEncoder('legacy', 'chunked');
-    case 'docker-legacy-plain':
-      return new DockerJsonEncoder('legacy', 'plain');
     case 'isulad-grpc':
       return new IsuladGrpcEncoder();
     case 'event-log':
@@ -45,4 +38,17 @@ export function makeEncoder(format: LaneFormat, epochs: Epochs): Encoder {
     default:
       return assertNever(format);
   }
+}
+
+export function isDockerFormat(format: LaneFormat): format is DockerFormat {
+  return format.startsWith('docker-');
+}
+
+function dockerStyle(format: DockerFormat, epochs: Epochs): DockerStyle {
+  return {
+    dialect: format.startsWith('docker-modern') ? 'modern' : format.startsWith('docker-legacy') ? 'legacy' : 'old',
+    framing: format.endsWith('-chunked') ? 'chunked' : 'plain',
+    isSequence: format.includes('-seq-'),
+    cursors: format.includes('-cursor-') ? epochs : undefined,
+  };
 }

@@ -2,9 +2,14 @@ import type http from 'node:http';
 import os from 'node:os';
 import type { Fanout } from '../actors/fanout.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
+import type { ContainerInfo, Heartbeat, Lagged } from '../event/event.ts';
 import { VERSION } from '../event/version.ts';
+import { encodeDockerNotice } from '../codec/docker-json.ts';
+import type { DockerDialect } from '../messages/control.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { parseDockerQuery } from './docker-query.ts';
+import { type DockerStreamType, preferredDockerType } from './accept-header.ts';
+import { inspectContainer, isRunning, listContainers, presentContainers } from './docker-containers.ts';
+import { checkDockerQuery, isOn, parseDockerQuery } from './docker-query.ts';
 import { framingOf, streamEvents } from './event-stream.ts';
 import { replyJson, replyText } from './http-reply.ts';
 import type { SocketWriter } from './socket-writer.ts';
@@ -14,6 +19,10 @@ const API_VERSION = '1.54';
 const MIN_API_VERSION = '1.24';
 /** From here on events have no `status`, `id` and `from`, and the type of the stream is JSON lines. */
 const MODERN_SINCE = '1.52';
+/** From here on the creation of an image is an event. */
+const LEGACY_SINCE = '1.46';
+/** Ids and names as engines give them. */
+const CONTAINER = /^\/containers\/([\w.-]+)\/json$/;
 const VERSIONED = /^\/v(\d+\.\d+)(\/.*)$/;
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
@@ -43,7 +52,14 @@ export class DockerDoor {
     checkVersion(version);
     if (isGet && path === '/events') return this.#events(request, response, target, version);
     if (isGet && path === '/version') return replyJson(response, 200, versionInfo());
-    if (isGet && path === '/info') return replyJson(response, 200, systemInfo());
+    if (isGet && path === '/info') return replyJson(response, 200, systemInfo(await this.#containers()));
+    if (isGet && path === '/containers/json') {
+      checkDockerQuery(target.search);
+      return replyJson(response, 200, listContainers(await this.#containers(), isOn(target.searchParams, 'all')));
+    }
+    const [, container] = CONTAINER.exec(path) ?? [];
+    if (isGet && container !== undefined)
+      return replyJson(response, 200, inspectContainer(await this.#containers(), container));
     throw new TocsinError('ERR_ROUTE_UNKNOWN', 'page not found');
   }
 
@@ -58,13 +74,24 @@ export class DockerDoor {
     target: URL,
     version: string,
   ): Promise<void> {
-    const isModern = compareVersions(version, MODERN_SINCE) >= 0;
+    const dialect = dialectOf(version);
+    const type = preferredDockerType(request.headers.accept) ?? DEFAULT_TYPES[dialect];
+    const isSequence = type === 'application/json-seq';
+    const hasCursor = isOn(target.searchParams, 'cursor');
     const framing = framingOf(request);
-    const format = isModern ? (`docker-${framing}` as const) : (`docker-legacy-${framing}` as const);
-    const handle = await this.#fanout.subscribe(parseDockerQuery(target, format, this.#clock.now()));
-    streamEvents(request, response, handle, this.#writer, {
-      'Content-Type': isModern ? 'application/jsonl' : 'application/json',
-    });
+    const format = `docker-${dialect}-${hasCursor ? 'cursor-' : ''}${isSequence ? 'seq' : 'lines'}-${framing}` as const;
+    const subscription = parseDockerQuery(target, format, this.#clock.now());
+    const handle = await this.#fanout.subscribe(subscription);
+    // Whoever asks for what Docker does not have understands our words; everybody else would take them for events.
+    const words =
+      hasCursor || subscription.heartbeatMs > 0
+        ? (notice: Lagged | Heartbeat) => encodeDockerNotice(notice, framing, isSequence)
+        : undefined;
+    streamEvents(request, response, handle, this.#writer, { 'Content-Type': type }, words);
+  }
+
+  async #containers(): Promise<readonly ContainerInfo[]> {
+    return presentContainers(await this.#fanout.containers());
   }
 }
 
@@ -89,6 +116,18 @@ function checkVersion(version: string): void {
       `client version ${version} is too old. Minimum supported API version is ${MIN_API_VERSION}, please upgrade your client to a newer version`,
     );
   }
+}
+
+/** What the stream is called where the client names no type. */
+const DEFAULT_TYPES = {
+  modern: 'application/jsonl',
+  legacy: 'application/json',
+  old: 'application/json',
+} as const satisfies Record<DockerDialect, DockerStreamType | 'application/json'>;
+
+function dialectOf(version: string): DockerDialect {
+  if (compareVersions(version, MODERN_SINCE) >= 0) return 'modern';
+  return compareVersions(version, LEGACY_SINCE) >= 0 ? 'legacy' : 'old';
 }
 
 function compareVersions(a: string, b: string): number {
@@ -117,7 +156,8 @@ function versionInfo(): unknown {
 }
 
 /** What `docker info` and SDKs need not to stumble; there is no engine behind it to tell more about. */
-function systemInfo(): unknown {
+function systemInfo(containers: readonly ContainerInfo[]): unknown {
+  const running = containers.filter(isRunning).length;
   return {
     ID: '',
     Name: os.hostname(),
@@ -128,10 +168,10 @@ function systemInfo(): unknown {
     KernelVersion: os.release(),
     NCPU: os.availableParallelism(),
     MemTotal: os.totalmem(),
-    Containers: 0,
-    ContainersRunning: 0,
+    Containers: containers.length,
+    ContainersRunning: running,
     ContainersPaused: 0,
-    ContainersStopped: 0,
+    ContainersStopped: containers.length - running,
     Images: 0,
     Driver: '',
     DriverStatus: [],

@@ -3,6 +3,7 @@ import { TocsinError } from '../event/errors.ts';
 import type { Timestamp } from '../event/event.ts';
 import { compareTime, parseTime } from '../event/time.ts';
 import type { LaneFormat, StartPosition, Subscription } from '../messages/control.ts';
+import { parseHeartbeat } from './native-query.ts';
 
 /** Seconds, as Docker's clients send them: a sign, digits, a fraction. */
 const SECONDS = /^([+-]?)(\d+)(?:\.(\d*))?$/;
@@ -15,11 +16,12 @@ type Bound = Timestamp | 'past' | 'future' | undefined;
 
 /**
  * The subscription that a query of Docker's `GET /events` describes. Parameters that Docker does not know are ignored, of
- * several equal ones the first counts. `after` is ours: the cursor of an event, which wins over `since`.
+ * several equal ones the first counts. Three are ours: `after`, the cursor of an event, wins over `since`; `heartbeat` is in
+ * seconds; `quiet` is a switch.
  * @throws ERR_PARAMETER_INVALID, ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_FILTER_INVALID
  */
 export function parseDockerQuery(target: URL, format: LaneFormat, now: Timestamp): Subscription {
-  checkQuery(target.search);
+  checkDockerQuery(target.search);
   const query = target.searchParams;
   const since = parseBound('since', query.get('since') ?? '', now);
   const until = parseBound('until', query.get('until') ?? '', now);
@@ -39,9 +41,15 @@ export function parseDockerQuery(target: URL, format: LaneFormat, now: Timestamp
     // Docker shows its whole history for an `until` of 0 or less, and ends.
     follow: until !== 'past',
     filter: parseDockerFilters(query.get('filters') ?? ''),
+    quiet: isOn(query, 'quiet'),
     lagLimit: 0,
-    heartbeatMs: 0,
+    heartbeatMs: parseHeartbeat(query.get('heartbeat') || '0') * 1000,
   };
+}
+
+/** A switch as Docker reads it: anything but these is yes. */
+export function isOn(query: URLSearchParams, name: string): boolean {
+  return !['', '0', 'no', 'false', 'none'].includes((query.get(name) ?? '').trim().toLowerCase());
 }
 
 /** Docker's `since` opens history and holds no live event back; `until` alone opens all of it. */
@@ -69,8 +77,8 @@ function parseBound(name: string, text: string, now: Timestamp): Bound {
   }
 }
 
-/** Go's query parser refuses these two; the one of URLs does not. */
-function checkQuery(search: string): void {
+/** Go's query parser refuses these two; the one of URLs does not. @throws ERR_PARAMETER_INVALID */
+export function checkDockerQuery(search: string): void {
   if (search.includes(';')) throw new TocsinError('ERR_PARAMETER_INVALID', 'invalid semicolon separator in query');
   const broken = /%(?![0-9a-fA-F]{2}).{0,2}/.exec(search);
   if (broken) throw new TocsinError('ERR_PARAMETER_INVALID', `invalid URL escape ${JSON.stringify(broken[0])}`);

@@ -4,7 +4,7 @@ import { parseFilters } from '../event/filter.ts';
 import { compareTime, parseTime } from '../event/time.ts';
 import type { LaneFormat, StartPosition, Subscription } from '../messages/control.ts';
 
-const PARAMETERS = ['since', 'until', 'after', 'name', 'filters', 'follow', 'heartbeat', 'lag'] as const;
+const PARAMETERS = ['since', 'until', 'after', 'name', 'filters', 'follow', 'quiet', 'heartbeat', 'lag'] as const;
 type Parameter = (typeof PARAMETERS)[number];
 
 /** Events that `lag=disconnect` and `lag=drop-oldest` allow a client to be behind. */
@@ -56,6 +56,7 @@ export function parseNativeQuery(query: URLSearchParams, request: NativeRequest)
     follow: parseSwitch('follow', given.get('follow') ?? 'true'),
     ...(name ? { name } : {}),
     filter: parseFilters(given.get('filters') ?? ''),
+    quiet: parseSwitch('quiet', given.get('quiet') ?? 'false'),
     ...parseLag(given.get('lag') ?? 'catch-up'),
     heartbeatMs: parseHeartbeat(given.get('heartbeat') ?? String(heartbeatSec)) * 1000,
   };
@@ -76,7 +77,8 @@ function parseSwitch(parameter: Parameter, text: string): boolean {
   throw invalid(parameter, 'true or false', text);
 }
 
-function parseHeartbeat(text: string): number {
+/** Seconds between two heartbeats, 0 = none. @throws ERR_PARAMETER_INVALID */
+export function parseHeartbeat(text: string): number {
   if (/^\d{1,5}$/.test(text) && Number(text) <= MAX_HEARTBEAT_SEC) return Number(text);
   throw invalid('heartbeat', `seconds from 0 to ${MAX_HEARTBEAT_SEC}`, text);
 }

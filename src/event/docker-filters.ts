@@ -1,4 +1,5 @@
 import { TocsinError } from './errors.ts';
+import { parseFilterTerm, type Term } from './filter.ts';
 
 /**
  * The `filters` of a Docker client: per key its values, each with the boolean of the map form (always true in the list form).
@@ -6,18 +7,24 @@ import { TocsinError } from './errors.ts';
  */
 export interface DockerFilters {
   readonly values: Readonly<Record<string, Readonly<Record<string, boolean>>>>;
+  /** What Docker has no words for: keys with a mark behind them. */
+  readonly terms: readonly Term[];
 }
+
+/** Behind a key of ours: none of these values, regular expressions, globs. No key of Docker's ends so. */
+const MARKED = /[!~*]$/;
 
 const MAX_VALUES = 1000;
 const MAX_VALUE_CHARS = 1024;
 
 /**
  * Reads `filters=` as Docker does: `{"type":{"container":true}}` or `{"type":["container"]}`, the whole object in one form.
- * Empty text, `null`, and keys without values filter nothing; the last of two equal keys counts.
+ * Empty text, `null`, and keys without values filter nothing; the last of two equal keys counts. A key that ends in `!`, `~` or
+ * `*` is one of our own filters (`parseFilterTerm`); of those that are false in the map form nothing is asked.
  * @throws ERR_FILTER_INVALID
  */
 export function parseDockerFilters(json: string): DockerFilters {
-  if (json === '') return { values: {} };
+  if (json === '') return { values: {}, terms: [] };
   let parsed: unknown;
   try {
     parsed = JSON.parse(json);
@@ -32,13 +39,20 @@ export function parseDockerFilters(json: string): DockerFilters {
   let count = 0;
   // A key may be called like a property of every object.
   const values = Object.create(null) as Record<string, Record<string, boolean>>;
+  const terms: Term[] = [];
   for (const [key, ofKey] of entries) {
     const texts = Object.keys(ofKey);
     count += texts.length;
     if (count > MAX_VALUES || texts.some((text) => text.length > MAX_VALUE_CHARS)) throw invalid();
-    if (texts.length > 0) values[key] = ofKey;
+    if (MARKED.test(key)) terms.push(...texts.filter((text) => ofKey[text]).map((text) => makeTerm(key, text)));
+    else if (texts.length > 0) values[key] = ofKey;
   }
-  return { values };
+  return { values, terms };
+}
+
+/** A glob is what `=` means in our own filters. */
+function makeTerm(key: string, value: string): Term {
+  return parseFilterTerm(`${key.endsWith('*') ? key.slice(0, -1) : key}=${value}`);
 }
 
 function fromList(list: readonly unknown[]): Record<string, boolean> {

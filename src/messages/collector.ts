@@ -1,7 +1,7 @@
 import type { Epoch } from '../event/cursor.ts';
 import type { EpochSpan } from '../event/epochs.ts';
 import type { ErrorData } from '../event/errors.ts';
-import type { Timestamp } from '../event/event.ts';
+import type { ContainerInfo, Timestamp } from '../event/event.ts';
 
 /** What the collector is told. */
 export type CollectorCommand =
@@ -13,16 +13,35 @@ export type CollectorCommand =
   | { readonly type: 'seal' };
 
 /** What the collector is asked by a shard. */
-export type CollectorRequest =
-  /** Which container does the client mean by `name`? Answered by `container-resolved`. */
-  { readonly type: 'resolve-container'; readonly requestId: number; readonly name: string };
+export type CollectorRequest = ResolveContainer | ListContainers;
 
-export type CollectorReply = {
+/** Which container does the client mean by `name`? Answered by `container-resolved`. */
+export interface ResolveContainer {
+  readonly type: 'resolve-container';
+  readonly requestId: number;
+  readonly name: string;
+}
+
+/** Which containers does the log know? Answered by `containers-listed`. */
+export interface ListContainers {
+  readonly type: 'list-containers';
+  readonly requestId: number;
+}
+
+export type CollectorReply = ContainerResolved | ContainersListed;
+
+export interface ContainerResolved {
   readonly type: 'container-resolved';
   readonly requestId: number;
   readonly id?: string;
   readonly error?: ErrorData;
-};
+}
+
+export interface ContainersListed {
+  readonly type: 'containers-listed';
+  readonly requestId: number;
+  readonly containers: readonly ContainerInfo[];
+}
 
 /** What the collector tells the buffer and every shard, in this order. */
 export type LogNotice =

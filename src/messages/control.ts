@@ -41,6 +41,8 @@ export interface Subscription {
   /** Id, name or unique prefix of one container; fixed to its id when the subscription begins. */
   readonly name?: string;
   readonly filter: readonly Term[] | DockerFilters;
+  /** Without what says nothing new: execs of health checks, a health that was told before. */
+  readonly quiet?: boolean;
   /** Events that the client may be behind before it is ended, or moved on; 0 = it catches up from history. */
   readonly lagLimit: number;
   /** Beyond its limit it is moved on, and told, instead of being ended. */
@@ -54,12 +56,16 @@ export type LaneFormat =
   | `json-${Framing}`
   /** The same lines as server-sent events. */
   | `sse-${Framing}`
-  /** Docker's JSON; `legacy` is that of API versions below 1.52. */
-  | `docker-${Framing}`
-  | `docker-legacy-${Framing}`
+  | DockerFormat
   | 'isulad-grpc'
   | 'event-log'
   | 'packed';
+
+/** Docker's JSON, as bare lines or as a JSON text sequence (RFC 7464), with the cursor of each event where that is wanted. */
+export type DockerFormat = `docker-${DockerDialect}-${'' | 'cursor-'}${'lines' | 'seq'}-${Framing}`;
+
+/** `modern` from API 1.52 on; `legacy` below; `old` below 1.46. */
+export type DockerDialect = 'modern' | 'legacy' | 'old';
 
 /** HTTP/1.1 chunks, one per event, or bare lines. */
 export type Framing = 'chunked' | 'plain';

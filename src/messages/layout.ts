@@ -130,6 +130,8 @@ export const MAX_EVENT_BYTES = 64 * 1024;
 
 /** Of the flags byte; 1, 2 and 8 are kept for events that a source makes up, gaps of a source, and texts that may hold a secret. */
 export const FLAG_REPLACED_UTF8 = 4;
+/** It says nothing new: an exec of a health check, or a health that was told before. */
+export const FLAG_REPEATS = 16;
 
 /**
  * A segment: header, then packed records back to back. FIRST_SEQ and the limits never change; COMMITTED is the only word

@@ -58,7 +58,8 @@ export function hostCollector(init: ActorInit): Hosted {
   standBy.attend({ wake: () => collector.receive({ type: 'records-available' }), mayPark: true });
   listen<CollectorCommand | CollectorRequest>(init, (message, from) => {
     standBy.woken();
-    if (message.type === 'resolve-container') outbox(init, from).post(collector.answer(message));
+    if (message.type === 'resolve-container' || message.type === 'list-containers')
+      outbox(init, from).post(collector.answer(message));
     else collector.receive(message);
   });
   const publishers = new Set<MessagePort>();

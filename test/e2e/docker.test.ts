@@ -113,6 +113,8 @@ describe('Docker\u2019s clients over imported history', () => {
         ['type=container', 'event=start', 'event=die'],
         ({ Type, Action }) => Type === 'container' && /^(start|die)$/.test(Action),
       ],
+      [['event!=exec_*'], ({ Action }) => !Action.startsWith('exec_')],
+      [['name~=^h\\d$'], ({ Actor }) => /^h\d$/.test(Actor.Attributes['name'] ?? '')],
       [
         ['image=bb:1'],
         ({ Type, Actor }) => Actor.ID === 'bb:1' || Actor.Attributes[Type === 'image' ? 'name' : 'image'] === 'bb:1',
@@ -125,6 +127,17 @@ describe('Docker\u2019s clients over imported history', () => {
       assert.ok(expected.length > 0, `no event for ${filters.join(', ')}`);
       assert.equal(stdout, text(expected), filters.join(', '));
     }
+  });
+
+  it('tocsin events --quiet leaves out the health checks that the engine recorded, and no change of health', async () => {
+    const args = ['events', '-S', '0', '--no-follow', '--format', 'json', '-H', `unix://${daemon.events}`];
+    const [all, quiet] = await Promise.all([tocsin(args), tocsin([...args, '--quiet'])]);
+    assert.deepEqual([all.code, quiet.code], [0, 0], quiet.stderr);
+    const left = quiet.stdout.split('\n');
+    const gone = all.stdout.split('\n').filter((line) => !left.includes(line));
+    assert.ok(gone.length > 0 && gone.every((line) => /"action":"exec_.*"name":"h1"/.test(line)), gone.join('\n'));
+    assert.match(quiet.stdout, /"action":"health_status","args":"healthy"/);
+    assert.equal(left.length + gone.length, LINES.length + 1);
   });
 
   it('docker events says what the daemon refuses, and does not end with 0', async () => {

@@ -217,5 +217,19 @@ export function describeResume(threads: Threads): void {
       const answer = await call(fixture.events, `/events?after=${behind}&${UNTIL_NOW}`);
       assert.deepEqual([answer.status, answer.complete, answer.body], [200, false, '']);
     });
+
+    it('hear of the gap on Docker\u2019s door where they have asked for cursors or heartbeats', async () => {
+      for (const query of ['cursor=1', 'heartbeat=60']) {
+        const answer = await call(fixture.events, `/events?after=${behind}&${UNTIL_NOW}&${query}`);
+        const lines = answer.body.trimEnd().split('\n');
+        const notices = lines.filter((line) => line.startsWith('{"type":"gap"'));
+        assert.equal(answer.complete, true, query);
+        assert.deepEqual(
+          notices.map((line) => [(JSON.parse(line) as Lagged).from, (JSON.parse(line) as Lagged).to]),
+          [[21, 19_950]],
+        );
+        assert.equal(lines.filter((line) => line.startsWith('{"Type":')).length, 50);
+      }
+    });
   });
 }

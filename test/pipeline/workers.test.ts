@@ -1,6 +1,7 @@
 import { describeBadInput } from './bad-input.suite.ts';
 import { describePipeline } from './pipeline.suite.ts';
 import { describePublish } from './publish.suite.ts';
+import { describeDocker } from './docker.suite.ts';
 import { describeHistory } from './history.suite.ts';
 import { describeResume } from './resume.suite.ts';
 
@@ -8,4 +9,5 @@ describePipeline('workers');
 describeBadInput('workers');
 describePublish('workers');
 describeResume('workers');
+describeDocker('workers');
 describeHistory('workers');

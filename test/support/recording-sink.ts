@@ -3,6 +3,7 @@ import type { ClientHandle, Sink } from '../../src/actors/client.ts';
 import { EventView } from '../../src/codec/event-record.ts';
 import type { TocsinError } from '../../src/event/errors.ts';
 import type { Lagged } from '../../src/event/event.ts';
+import { isDockerFormat } from '../../src/codec/formats.ts';
 import type { LaneFormat } from '../../src/messages/control.ts';
 import { EventSourceParser } from './event-source.ts';
 import { decodeEvent, unframed } from './isulad-proto.ts';
@@ -145,6 +146,11 @@ export class RecordingSink implements Sink {
 }
 
 function decode(format: LaneFormat, bytes: Uint8Array): (number | string)[] {
+  if (isDockerFormat(format)) {
+    const isChunked = format.endsWith('-chunked');
+    const lines = isChunked ? decodeChunks(Buffer.from(bytes)) : Buffer.from(bytes).toString().trimEnd().split('\n');
+    return lines.map(idOfDockerLine);
+  }
   switch (format) {
     case 'packed':
       return decodePacked(bytes);
@@ -156,12 +162,6 @@ function decode(format: LaneFormat, bytes: Uint8Array): (number | string)[] {
       return seqsOfSse(Buffer.from(bytes));
     case 'sse-chunked':
       return decodeChunks(Buffer.from(bytes)).flatMap((frame) => seqsOfSse(Buffer.from(frame)));
-    case 'docker-plain':
-    case 'docker-legacy-plain':
-      return Buffer.from(bytes).toString().trimEnd().split('\n').map(idOfDockerLine);
-    case 'docker-chunked':
-    case 'docker-legacy-chunked':
-      return decodeChunks(Buffer.from(bytes)).map(idOfDockerLine);
     case 'event-log':
       return Buffer.from(bytes)
         .toString()
@@ -197,7 +197,7 @@ function decodeChunks(bytes: Buffer): string[] {
 }
 
 function idOfDockerLine(line: string): string {
-  return (JSON.parse(line) as { readonly Actor: { readonly ID: string } }).Actor.ID;
+  return (JSON.parse(line.slice(line.indexOf('{'))) as { readonly Actor: { readonly ID: string } }).Actor.ID;
 }
 
 function seqsOfSse(bytes: Buffer): number[] {

@@ -212,7 +212,8 @@ export class World {
         makeEncoder: (format) => makeEncoder(format, epochs),
         allocate: () => (byteLength) => new Uint8Array(byteLength),
         collector: this.#link<CollectorRequest | CollectorCommand>((message) => {
-          if (message.type === 'resolve-container') toShard.post(this.collector.answer(message));
+          if (message.type === 'resolve-container' || message.type === 'list-containers')
+            toShard.post(this.collector.answer(message));
           else this.collector.receive(message);
         }),
         buffer: this.#link<BufferRequest>((request) => this.buffer.answer(request, fromBuffer[shard]!)),

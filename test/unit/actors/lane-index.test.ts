@@ -40,7 +40,7 @@ async function attach(lanes: Lanes, row: number): Promise<Lane> {
     door: 'native',
     peer: '',
   } as unknown as ConstructorParameters<typeof Client>[0]['subscription'];
-  const matcher = await makeMatcher(undefined, [term]);
+  const matcher = await makeMatcher(undefined, { filter: [term] });
   const lane = lanes.place(
     new Client({ row, generation: 1, subscription, matcher, nextSeq: 1, headSeq: 0, nowSec: 0 }),
   );

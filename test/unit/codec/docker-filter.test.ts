@@ -3,19 +3,18 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { compileDockerFilters } from '../../../src/codec/docker-filter.ts';
 import { parseDockerFilters } from '../../../src/event/docker-filters.ts';
+import { loadRegexEngine } from '../../../src/event/filter.ts';
 import type { NewEvent } from '../../../src/event/event.ts';
+import { edgeRows } from '../../support/docker-edge.ts';
 import { viewOf } from '../../support/log.ts';
 import { isPinned } from '../../support/pins.ts';
 import { eventOfLine } from '../../support/packed.ts';
 import { recordedLines } from '../../support/vectors.ts';
 
 const EVENTS = recordedLines('docker-edge-events.jsonl').map(eventOfLine);
-/** `filters={...} -> 200 application/json 2ms lines=12`: what the real engine answered. */
-const ROW = /^filters=(.*?)\s+-> (\d+) \S+ \S+ lines=(\d+)/;
-const ROWS = recordedLines('docker-edge.txt').flatMap((line) => {
-  const [, json, status, lines] = ROW.exec(line) ?? [];
-  return json === undefined ? [] : [{ json, status: Number(status), lines: Number(lines) }];
-});
+const ROWS = edgeRows().flatMap(({ name, status, lines }) =>
+  name.startsWith('filters=') ? [{ json: name.slice('filters='.length), status, lines }] : [],
+);
 
 function matches(filters: unknown, event: NewEvent): boolean {
   return compileDockerFilters(parseDockerFilters(JSON.stringify(filters))).matches(viewOf(event));
@@ -138,6 +137,40 @@ describe('Docker\u2019s filters', () => {
     assert.equal(key({ type: ['a', 'b'], event: ['die'] }), key({ event: ['die'], type: ['b', 'a'] }));
     assert.notEqual(key({ type: { a: true } }), key({ type: { a: false } }));
     assert.notEqual(key({ type: ['a","b'] }), key({ type: ['a', 'b'] }));
+    assert.equal(key({ 'event!': ['a', 'b'], type: ['x'] }), key({ type: ['x'], 'event!': ['b', 'a'] }));
+    const keys = [{ 'event!': ['a'] }, { 'event*': ['a'] }, { event: ['a'] }, { 'type!': ['a'] }, {}].map(key);
+    assert.equal(new Set(keys).size, keys.length);
+  });
+
+  it('are joined by our own, whose keys end in a mark, in Docker\u2019s words', async () => {
+    const engine = await loadRegexEngine([{ key: 'name', op: '~=', value: 'x' }]);
+    const holds = (filters: unknown, event: NewEvent): boolean =>
+      compileDockerFilters(parseDockerFilters(JSON.stringify(filters)), engine).matches(viewOf(event));
+    const removal: NewEvent = { type: 'image', action: 'remove', id: 'busybox' };
+    for (const [filters, shows, hides] of [
+      [{ 'label!': ['tier=front'] }, removal, die],
+      [{ 'event!': ['exec_*'] }, die, exec],
+      [{ 'event!': ['exec_create: /bin/sh -c *', 'top'] }, die, exec],
+      [{ 'event*': ['exec_*'] }, exec, die],
+      [{ 'event*': ['delet?'] }, removal, die],
+      [{ 'event!': ['delete'] }, die, removal],
+      [{ 'name~': ['^we'] }, die, removal],
+      [{ 'name~': ['^busy'] }, removal, die],
+      [{ 'label~': ['exitCode=^3$'] }, die, exec],
+      [{ 'scope!': ['local'] }, { ...die, scope: 'swarm' }, die],
+      [{ type: { container: true }, 'event!': { 'exec_*': true } }, die, exec],
+      [{ type: { container: true }, 'event!': { die: false } }, die, removal],
+    ] as const)
+      assert.deepEqual([holds(filters, shows), holds(filters, hides)], [true, false], JSON.stringify(filters));
+    for (const filters of [{ 'colour!': ['red'] }, { 'label!': ['*=x'] }])
+      assert.throws(() => parseDockerFilters(JSON.stringify(filters)), { code: 'ERR_FILTER_INVALID' });
+    assert.throws(() => holds({ 'name~': ['('] }, die), { code: 'ERR_FILTER_INVALID' });
+  });
+
+  it('take a mark inside a value for what it is', () => {
+    assert.equal(matches({ event: ['exec_*'] }, exec), false);
+    assert.equal(matches({ label: ['tier=fr*'] }, die), false);
+    assert.equal(matches({ label: ['tier=a!'] }, { ...die, attributes: { tier: 'a!' } }), true);
   });
 
   it('are bounded', () => {

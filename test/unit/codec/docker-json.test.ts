@@ -1,28 +1,32 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { DockerJsonEncoder } from '../../../src/codec/docker-json.ts';
+import { DockerJsonEncoder, type DockerStyle } from '../../../src/codec/docker-json.ts';
 import { EventView } from '../../../src/codec/event-record.ts';
 import type { NewEvent, Timestamp } from '../../../src/event/event.ts';
+import type { DockerDialect } from '../../../src/messages/control.ts';
 import { SEGMENT } from '../../../src/messages/layout.ts';
 import { encoded, onlyChunk } from '../../support/encoding.ts';
 import { anyEvent, anyText, anyTime, wellFormed, wellFormedAttributes } from '../../support/events.ts';
-import { segmentOf, viewOf } from '../../support/log.ts';
+import { EPOCHS, segmentOf, viewOf } from '../../support/log.ts';
 import { eventOfLine } from '../../support/packed.ts';
 import { recordedLines } from '../../support/vectors.ts';
 
-const DIALECTS = ['modern', 'legacy'] as const;
-type Dialect = (typeof DIALECTS)[number];
+const DIALECTS: readonly DockerDialect[] = ['modern', 'legacy', 'old'];
 
 const TIME: Timestamp = { sec: 1_795_474_212, nanos: 609_846_642 };
 const RECORDED = [...recordedLines('docker-events-format-json.jsonl'), ...recordedLines('docker-edge-events.jsonl')];
 const MINIMAL: NewEvent = { type: 'container', action: 'start', id: 'c1' };
 
-function plainLine(view: EventView, dialect: Dialect): string {
-  return Buffer.from(encoded(new DockerJsonEncoder(dialect, 'plain'), view)).toString();
+function encoderOf(dialect: DockerDialect, style: Partial<DockerStyle> = {}): DockerJsonEncoder {
+  return new DockerJsonEncoder({ dialect, framing: 'plain', isSequence: false, cursors: undefined, ...style });
 }
 
-function lineOf(event: NewEvent, dialect: Dialect = 'modern', time = TIME): string {
+function plainLine(view: EventView, dialect: DockerDialect): string {
+  return Buffer.from(encoded(encoderOf(dialect), view)).toString();
+}
+
+function lineOf(event: NewEvent, dialect: DockerDialect = 'modern', time = TIME): string {
   return plainLine(viewOf(event, { time }), dialect);
 }
 
@@ -63,7 +67,7 @@ function shown(event: NewEvent): { action: string; attributes: [string, string][
   };
 }
 
-function modelLine(event: NewEvent, time: Timestamp, dialect: Dialect): string {
+function modelLine(event: NewEvent, time: Timestamp, dialect: DockerDialect): string {
   const { action, attributes } = shown(event);
   const [type, id] = [wellFormed(event.type), wellFormed(event.id)];
   const from = attributes.find(([key]) => key === 'image')?.[1] ?? '';
@@ -74,7 +78,7 @@ function modelLine(event: NewEvent, time: Timestamp, dialect: Dialect): string {
     ...(type === 'container' && from !== '' ? [field('from', from)] : []),
   ];
   const fields = [
-    ...(dialect === 'legacy' && (type === 'container' || type === 'image') ? legacy : []),
+    ...(dialect !== 'modern' && (type === 'container' || type === 'image') ? legacy : []),
     field('Type', type),
     field('Action', action),
     `"Actor":{${field('ID', id)},"Attributes":{${attributes.map(([key, value]) => field(key, value)).join()}}}`,
@@ -125,11 +129,41 @@ describe('DockerJsonEncoder', () => {
     );
   });
 
+  it('passes over the creation of an image in the old dialect, and over nothing else', () => {
+    const words: NewEvent[] = [
+      { type: 'image', action: 'create', id: 'bb:1' },
+      { type: 'image', action: 'pull', id: 'bb:1' },
+      { type: 'image', action: 'creates', id: 'bb:1' },
+      { type: 'container', action: 'create', id: 'c1' },
+      { type: 'images', action: 'create', id: 'c1' },
+    ];
+    for (const dialect of DIALECTS) {
+      const told = words.filter((event) => lineOf(event, dialect) !== '');
+      assert.deepEqual(told, dialect === 'old' ? words.slice(1) : words, dialect);
+    }
+  });
+
+  it('writes a record separator before each line of a sequence, within its chunk', () => {
+    const view = viewOf(MINIMAL);
+    const line = `\u001e${plainLine(view, 'modern')}`;
+    assert.equal(Buffer.from(encoded(encoderOf('modern', { isSequence: true }), view)).toString(), line);
+    assert.equal(onlyChunk(encoded(encoderOf('modern', { isSequence: true, framing: 'chunked' }), view)), line);
+  });
+
+  it('writes the cursor behind everything else where it is wanted', () => {
+    const view = viewOf(MINIMAL);
+    for (const dialect of DIALECTS) {
+      const plain = plainLine(view, dialect);
+      const line = Buffer.from(encoded(encoderOf(dialect, { cursors: EPOCHS }), view)).toString();
+      assert.equal(line, `${plain.slice(0, -2)},"cursor":"${EPOCHS.cursor(view.seq)}"}\n`);
+    }
+  });
+
   it('writes each event as exactly one chunk around the plain line', () => {
     fc.assert(
       fc.property(dockerEvent, fc.constantFrom(...DIALECTS), (event, dialect) => {
         const view = viewOf(event);
-        assert.equal(onlyChunk(encoded(new DockerJsonEncoder(dialect, 'chunked'), view)), plainLine(view, dialect));
+        assert.equal(onlyChunk(encoded(encoderOf(dialect, { framing: 'chunked' }), view)), plainLine(view, dialect));
       }),
       { numRuns: 300, seed: 52 },
     );
@@ -139,7 +173,7 @@ describe('DockerJsonEncoder', () => {
         type: 'network',
         args: 'x'.repeat(size - lineOf(MINIMAL).length + 20 - 2 * 9),
       });
-      assert.equal(onlyChunk(encoded(new DockerJsonEncoder('modern', 'chunked'), view)), plainLine(view, 'modern'));
+      assert.equal(onlyChunk(encoded(encoderOf('modern', { framing: 'chunked' }), view)), plainLine(view, 'modern'));
     }
   });
 });
@@ -270,7 +304,7 @@ describe('DockerJsonEncoder: its room', () => {
     const events = Array.from({ length: 50 }, (_, index): NewEvent => ({ ...MINIMAL, id: `${index}`.repeat(index) }));
     const { memory, committed } = segmentOf(events);
     const view = new EventView(memory);
-    const encoder = new DockerJsonEncoder('legacy', 'plain');
+    const encoder = encoderOf('legacy');
     const out = new Uint8Array(encoder.maxBytes(memory.byteLength) + 50 * encoder.maxBytes(0));
     let pos = 0;
     for (view.at = SEGMENT.HEADER_BYTES; view.at < committed; view.at += view.byteLength)

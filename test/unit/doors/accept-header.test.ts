@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { prefersSse } from '../../../src/doors/accept-header.ts';
+import { preferredDockerType, prefersSse } from '../../../src/doors/accept-header.ts';
 
 describe('the Accept header of /v1/events', () => {
   for (const accept of [
@@ -36,4 +36,23 @@ describe('the Accept header of /v1/events', () => {
     'text/event-streams',
   ])
     it(`leaves it at JSON lines with ${JSON.stringify(accept)}`, () => assert.ok(!prefersSse(accept)));
+});
+
+describe('the Accept header of Docker\u2019s /events', () => {
+  for (const [accept, type] of [
+    ['application/jsonl', 'application/jsonl'],
+    ['application/x-ndjson', 'application/x-ndjson'],
+    ['application/json-seq', 'application/json-seq'],
+    // What the newest command line sends, as three lines.
+    ['application/jsonl, application/x-ndjson;q=0.9, application/json-seq;q=0.5', 'application/jsonl'],
+    ['application/json-seq, application/x-ndjson, application/jsonl', 'application/jsonl'],
+    ['application/json-seq;q=0.8, application/x-ndjson;q=0.7, */*', 'application/json-seq'],
+    ['application/json-seq;q=0', undefined],
+    ['application/json', undefined],
+    ['*/*', undefined],
+    ['application/*', undefined],
+    [undefined, undefined],
+  ] as const)
+    it(`names ${type ?? 'no type'} with ${JSON.stringify(accept)}`, () =>
+      assert.equal(preferredDockerType(accept), type));
 });

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { parseDockerQuery } from '../../../src/doors/docker-query.ts';
+import { isOn, parseDockerQuery } from '../../../src/doors/docker-query.ts';
 import type { Subscription } from '../../../src/messages/control.ts';
 
 const NOW = { sec: 1_795_474_212, nanos: 5 };
 const START = { from: 'time', time: { sec: 0, nanos: 0 } };
 
 function parse(query: string): Subscription {
-  return parseDockerQuery(new URL(`http://x/events?${query}`), 'docker-chunked', NOW);
+  return parseDockerQuery(new URL(`http://x/events?${query}`), 'docker-modern-lines-chunked', NOW);
 }
 
 describe('the query of Docker\u2019s /events', () => {
@@ -72,6 +72,29 @@ describe('the query of Docker\u2019s /events', () => {
     assert.deepEqual(parse('after=testlog2-7&until=10').until, { sec: 10, nanos: 0 });
     assert.equal(parse('after=testlog2-7&until=0').follow, false);
     assert.deepEqual(parse('after=&since=5').start, { from: 'time', time: { sec: 5, nanos: 0 } });
+  });
+
+  it('takes a heartbeat in seconds, and none unless it is asked for', () => {
+    assert.equal(parse('').heartbeatMs, 0);
+    assert.equal(parse('heartbeat=').heartbeatMs, 0);
+    assert.equal(parse('heartbeat=30').heartbeatMs, 30_000);
+    for (const text of ['-1', '1.5', '3601', 'often'])
+      assert.throws(() => parse(`heartbeat=${text}`), { code: 'ERR_PARAMETER_INVALID' }, text);
+  });
+
+  it('is quiet on request only', () => {
+    assert.deepEqual([parse('').quiet, parse('quiet=1').quiet, parse('quiet=0').quiet], [false, true, false]);
+  });
+
+  it('reads switches as Docker does', () => {
+    const { searchParams } = new URL('http://x/?a=&b=0&c=No&d=false&e=none&f=1&g=true&h=x');
+    assert.equal(
+      'abcdefghi'
+        .split('')
+        .filter((name) => isOn(searchParams, name))
+        .join(''),
+      'fgh',
+    );
   });
 
   it('refuses what Go\u2019s parser refuses', () => {

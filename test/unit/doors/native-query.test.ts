@@ -34,6 +34,10 @@ describe('the query of /v1/events', () => {
     assert.deepEqual(parse('since=100', '').start, { from: 'time', time: { sec: 100, nanos: 0 } });
   });
 
+  it('is quiet on request only', () => {
+    assert.deepEqual([parse('').quiet, parse('quiet=1').quiet, parse('quiet=false').quiet], [false, true, false]);
+  });
+
   it('has the heartbeat of its form unless it gives one', () => {
     assert.equal(parse('').heartbeatMs, 15_000);
     assert.equal(parse('', undefined, 0).heartbeatMs, 0);

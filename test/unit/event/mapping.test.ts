@@ -102,7 +102,12 @@ function nativeLine(event: EventView): string {
 }
 
 function dockerLine(event: EventView): string {
-  return Buffer.from(encode(new DockerJsonEncoder('modern', 'plain'), event)).toString('utf8');
+  return Buffer.from(
+    encode(
+      new DockerJsonEncoder({ dialect: 'modern', framing: 'plain', isSequence: false, cursors: undefined }),
+      event,
+    ),
+  ).toString('utf8');
 }
 
 function isuladEvent(event: EventView): WireEvent {
