@@ -16,7 +16,8 @@ export async function makeMatcher(id: string | undefined, filters: readonly Term
       key: filter.key,
       pins: pinnedTexts(filter.pins),
       wanted: undefined,
-      matches: (event) => filter.matches(event),
+      // Docker has no word for what a source tells of itself.
+      matches: (event) => !event.isSourceGap && filter.matches(event),
     };
   }
   const filter = compileFilter(filters, await loadRegexEngine(filters));

@@ -3,9 +3,11 @@ import { describePipeline } from './pipeline.suite.ts';
 import { describePublish } from './publish.suite.ts';
 import { describeHistory } from './history.suite.ts';
 import { describeResume } from './resume.suite.ts';
+import { describeSources } from './sources.suite.ts';
 
 describePipeline('inline');
 describeBadInput('inline');
 describePublish('inline');
 describeResume('inline');
 describeHistory('inline');
+describeSources('inline');

@@ -239,6 +239,19 @@ describe('a history on disk', () => {
       assert.equal(history.opened.length, 1);
     }));
 
+  it('remembers how far it has come with a source, over snapshots and restarts, with the events of each batch', () =>
+    withHistory((history) => {
+      const source = (...marks: readonly number[]): SavedState => ({
+        source: { name: 'docker', time: { sec: marks.at(-1)!, nanos: 7 }, marks },
+      });
+      history.append(['a', 'b'], [source(1, 2)]);
+      history.append(['c'], [source(3)]);
+      const known = { name: 'docker', time: { sec: 3, nanos: 7 }, marks: [1, 2, 3] };
+      assert.deepEqual(history.start().sources, [known]);
+      history.append(['d'], [source(4)]);
+      assert.deepEqual(history.start().sources, [{ name: 'docker', time: { sec: 4, nanos: 7 }, marks: [1, 2, 3, 4] }]);
+    }));
+
   it('remembers the newest word on containers and publishers, over snapshots and restarts', () =>
     withHistory((history) => {
       const container = (id: string, exitCode: number): SavedState => ({
