@@ -24,6 +24,7 @@ import type { MonitoredCommand } from '../messages/monitored.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
 import type { Clock, Defer, Later, Outbox } from './actor.ts';
+import { EngineContainers } from './engine-containers.ts';
 import { LogReaders } from './log-readers.ts';
 import { type DurableHistory, LogTail } from './log-tail.ts';
 import { LogTime } from './log-time.ts';
@@ -54,6 +55,7 @@ export class Collector implements Appender {
   readonly #objects: RecordObjects;
   readonly #publishers = new PublisherTable(KNOWN_PUBLISHERS);
   readonly #sources = new SourceTable();
+  readonly #engineContainers: EngineContainers;
   readonly #intakes = new Set<PublishIntake>();
   /** Intakes whose publisher is gone. */
   readonly #leaving = new Set<PublishIntake>();
@@ -73,6 +75,7 @@ export class Collector implements Appender {
   constructor(env: CollectorEnv) {
     this.#env = env;
     this.#time = new LogTime(env.clock, env.counters);
+    this.#engineContainers = new EngineContainers(this.#table, env.counters);
     this.#objects = new RecordObjects(this.#table, env.ring.words, env.unknownContainers);
     const { recovered, logState, epochs, counters, readers } = env;
     this.#table.restore(recovered.containers, recovered.headSeq);
@@ -153,6 +156,7 @@ export class Collector implements Appender {
     const intake = new PublishIntake(ring, publisher, {
       table: this.#publishers,
       sources: this.#sources,
+      containers: this.#engineContainers,
       counters: this.#env.counters,
     });
     this.#intakes.add(intake);

@@ -1,13 +1,15 @@
+import { EventView } from '../codec/event-record.ts';
 import { readBatchHead, type BatchHead } from '../codec/publish-batch.ts';
 import { markOf } from '../codec/record-mark.ts';
 import { asTocsinError, type ErrorData } from '../event/errors.ts';
 import type { PublisherTable, SavedPublisher } from '../event/publisher-table.ts';
 import type { SourceTable } from '../event/source-table.ts';
 import type { Counters } from '../messages/counters.ts';
-import { EVENT, FLAG_SOURCE_GAP } from '../messages/layout.ts';
+import { EVENT } from '../messages/layout.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
 import type { Outbox } from './actor.ts';
+import type { EngineContainers } from './engine-containers.ts';
 
 /** Where events of an intake go. */
 export interface Appender {
@@ -30,12 +32,14 @@ interface OpenBatch extends BatchHead {
 export interface PublishIntakeEnv {
   readonly table: PublisherTable;
   readonly sources: SourceTable;
+  readonly containers: EngineContainers;
   readonly counters: Counters;
 }
 
 /** The collector's end of one publish ring: takes events, tells batches apart, and answers those once they are committed. */
 export class PublishIntake {
   readonly #ring: PublishRing;
+  readonly #view: EventView;
   readonly #publisher: Outbox<PublisherNotice>;
   readonly #env: PublishIntakeEnv;
   #batch: OpenBatch | undefined;
@@ -46,6 +50,7 @@ export class PublishIntake {
 
   constructor(ring: PublishRing, publisher: Outbox<PublisherNotice>, env: PublishIntakeEnv) {
     this.#ring = ring;
+    this.#view = new EventView(ring.words.buffer);
     this.#publisher = publisher;
     this.#env = env;
   }
@@ -117,7 +122,7 @@ export class PublishIntake {
     if (isNew) {
       batch.seq = log.append(this.#ring, at, length);
       // Behind it: what is known of a source is kept with the events that it is known of.
-      if (batch.origin && 'source' in batch.origin) this.#noteSource(batch.origin.source, at, length);
+      if (batch.origin && 'source' in batch.origin) this.#noteSource(batch.origin.source, at, length, batch.seq);
     }
     batch.left -= 1;
     if (batch.left === 0) this.#finish(batch);
@@ -137,13 +142,15 @@ export class PublishIntake {
     }
   }
 
-  #noteSource(name: string, at: number, length: number): void {
-    const { words, bytes } = this.#ring;
+  #noteSource(name: string, at: number, length: number, seq: number): void {
+    const { words } = this.#ring;
+    this.#view.at = at;
     // A gap is the source's own word, which its engine never sends again.
-    if (bytes[at + EVENT.FLAGS]! & FLAG_SOURCE_GAP) return;
+    if (this.#view.isSourceGap) return;
     const sec = words[(at + EVENT.SOURCE_SEC) >> 2]! >>> 0;
     const nanos = words[(at + EVENT.SOURCE_NANOS) >> 2]!;
     this.#env.sources.note(name, { sec, nanos }, markOf(words, at, length));
+    this.#env.containers.note(this.#view, seq);
   }
 
   #finish(batch: OpenBatch): void {

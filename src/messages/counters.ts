@@ -59,6 +59,10 @@ export const COUNTER_TABLE = {
     label: 'unknown dropped',
     meaning: 'Events of unknown containers that were dropped because of --unknown-containers drop.',
   },
+  containersUndescribed: {
+    label: 'containers undescribed',
+    meaning: 'Events of engines whose container could not be described: its labels are too long.',
+  },
   staleStops: { label: 'stale stops', meaning: 'STOPPED records whose pid was not the container\u2019s current one.' },
   timesBumped: {
     label: 'times bumped',
