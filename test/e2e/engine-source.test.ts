@@ -72,50 +72,12 @@ async function nativeLog(daemon: Daemon): Promise<NativeEvent[]> {
 
 describe('a Docker engine as a source', { skip: DOCKER_MISSING ?? false }, () => {
   it('is told of by Tocsin as by itself: its whole life cycle, in text and JSON, live and from history', async () => {
-    const engine = dockerEngine();
-    await engine.start();
-    const daemon = await startDaemon(['--source', `docker=${engine.host}`]);
-    try {
-      const forms = [[], ['--format', '{{json .}}']];
-      const direct = forms.map((args) => dockerEvents(engine.host, args));
-      const live = forms.map((args) => dockerEvents(`unix://${daemon.events}`, args));
-      await attached(daemon, 2);
-      // Nobody can ask the engine who listens to it.
-      await heardBy(engine, direct);
-      await engine.lifeCycle();
-      await quiet(() => [...direct, ...live].reduce((sum, one) => sum + one.text().length, 0));
-      const told = await Promise.all(direct.map((one) => one.end()));
-      const got = await Promise.all(live.map((one) => one.end()));
-      const replayed = await Promise.all(
-        forms.map((args) =>
-          engine.run('docker', [
-            '-H',
-            `unix://${daemon.events}`,
-            'events',
-            '--since',
-            '0',
-            '--until',
-            lately(),
-            ...args,
-          ]),
-        ),
-      );
-      for (const form of [0, 1]) {
-        assert.deepEqual(linesOf(got[form]!), linesOf(told[form]!));
-        assert.deepEqual(modern(linesOf(replayed[form]!)), modern(linesOf(told[form]!)));
-      }
-      const { counters } = await statsOf(daemon);
-      assert.equal(counters['timesBumped'], 0);
-      assert.equal(counters['sourceGaps'], 0);
-      const count = linesOf(told[1]!).length;
-      assert.ok(count >= 117, `${count} events`);
-      console.log(
-        `# ${count} events, times bumped ${counters['timesBumped']}, equal live and replayed, in text and JSON`,
-      );
-    } finally {
-      await daemon.stop();
-      await engine.remove();
+    let isOrdered = false;
+    for (let attempt = 1; attempt <= 3 && !isOrdered; attempt += 1) {
+      isOrdered = await compareLifeCycle();
+      if (!isOrdered) console.log(`# attempt ${attempt}: the engine told what happened at once in different orders`);
     }
+    assert.ok(isOrdered, 'the engine never told its events in the order of their times');
   });
 
   it('loses and repeats nothing without a word, whichever side ends in the middle of what happens', async () => {
@@ -203,6 +165,47 @@ describe('a podman engine as a source', { skip: PODMAN_MISSING ?? false }, () =>
     }
   });
 });
+
+/**
+ * One life cycle, told by the engine and through Tocsin.
+ * @returns false when the engine did not tell it in order: of two things that happen at once, its readers may hear either first
+ */
+async function compareLifeCycle(): Promise<boolean> {
+  const engine = dockerEngine();
+  await engine.start();
+  const daemon = await startDaemon(['--source', `docker=${engine.host}`]);
+  try {
+    const forms = [[], ['--format', '{{json .}}']];
+    const direct = forms.map((args) => dockerEvents(engine.host, args));
+    const live = forms.map((args) => dockerEvents(`unix://${daemon.events}`, args));
+    await attached(daemon, 2);
+    // Nobody can ask the engine who listens to it.
+    await heardBy(engine, direct);
+    await engine.lifeCycle();
+    await quiet(() => [...direct, ...live].reduce((sum, one) => sum + one.text().length, 0));
+    const told = (await Promise.all(direct.map((one) => one.end()))).map(linesOf);
+    const got = (await Promise.all(live.map((one) => one.end()))).map(linesOf);
+    const past = ['-H', `unix://${daemon.events}`, 'events', '--since', '0', '--until', lately()];
+    const replayed = (await Promise.all(forms.map((args) => engine.run('docker', [...past, ...args])))).map(linesOf);
+    const { counters } = await statsOf(daemon);
+    assert.equal(counters['sourceGaps'], 0);
+    assert.ok(told[1]!.length >= 117, `${told[1]!.length} events`);
+    if (counters['timesBumped']! > 0 || !told.every(isInOrder)) return false;
+    assert.deepEqual(got, told);
+    assert.deepEqual(replayed.map(modern), told.map(modern));
+    console.log(`# ${told[1]!.length} events, times bumped 0, equal live and replayed, in text and JSON`);
+    return true;
+  } finally {
+    await daemon.stop();
+    await engine.remove();
+  }
+}
+
+/** Lines in either form, in the order of their times. */
+function isInOrder(lines: readonly string[]): boolean {
+  const times = lines.map((line) => /"timeNano":(\d+)/.exec(line)?.[1] ?? line.slice(0, 30));
+  return times.every((time, index) => index === 0 || times[index - 1]! < time);
+}
 
 /** Makes events until each of the readers has got one. */
 async function heardBy(engine: RealEngine, readers: readonly { readonly text: () => string }[]): Promise<void> {

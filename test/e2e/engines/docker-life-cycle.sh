@@ -35,8 +35,8 @@ docker rm c1new
 docker run --rm --network none --name fail1 bb:1 /bin/sh -c 'exit 42'
 docker run --rm --network none --name nocmd bb:1 /nonexistent
 docker run --rm --network none --name oomer -m 8m bb:1 /bin/sh -c 'x=aaaaaaaaaaaaaaaa; while true; do x=$x$x; done'
-docker run -d --network none --name h1 --health-cmd true --health-interval 300ms bb:1 /bin/sleep 100
-sleep 1.5
+docker run -d --network none --name h1 --health-cmd true --health-interval 1s bb:1 /bin/sleep 100
+sleep 3.5
 docker rm -f h1
 docker run -d --network none --name ar --restart on-failure:1 bb:1 /bin/sh -c 'exit 5'
 sleep 1.5
