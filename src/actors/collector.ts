@@ -6,6 +6,7 @@ import { asTocsinError, assertNever, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, ContainerSpec, Timestamp } from '../event/event.ts';
 import { EXIT_CODE_UNKNOWN, STATE_START, STATE_STOPPED } from '../event/operators.ts';
 import { PublisherTable } from '../event/publisher-table.ts';
+import { SourceTable } from '../event/source-table.ts';
 import type { Recovered } from '../history/recovery.ts';
 import type { SavedState } from '../history/saved-state.ts';
 import type {
@@ -32,6 +33,7 @@ import type { MonitoredCommand } from '../messages/monitored.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
 import type { Clock, Defer, Later, Outbox } from './actor.ts';
+import { EngineContainers } from './engine-containers.ts';
 import { HealthWatch } from './health-watch.ts';
 import { LogReaders } from './log-readers.ts';
 import { type DurableHistory, LogTail } from './log-tail.ts';
@@ -63,6 +65,8 @@ export class Collector implements Appender {
   readonly #objects: RecordObjects;
   readonly #health = new HealthWatch();
   readonly #publishers = new PublisherTable(KNOWN_PUBLISHERS);
+  readonly #sources = new SourceTable();
+  readonly #engineContainers: EngineContainers;
   readonly #intakes = new Set<PublishIntake>();
   /** Intakes whose publisher is gone. */
   readonly #leaving = new Set<PublishIntake>();
@@ -82,10 +86,12 @@ export class Collector implements Appender {
   constructor(env: CollectorEnv) {
     this.#env = env;
     this.#time = new LogTime(env.clock, env.counters);
+    this.#engineContainers = new EngineContainers(this.#table, env.counters);
     this.#objects = new RecordObjects(this.#table, env.ring.words, env.unknownContainers);
     const { recovered, logState, epochs, counters, readers } = env;
     this.#table.restore(recovered.containers, recovered.headSeq);
     this.#publishers.restore(recovered.publishers);
+    this.#sources.restore(recovered.sources);
     this.#time.restore(recovered.time);
     this.#readers = new LogReaders(readers, logState, env.bufferEvery);
     this.#tail = new LogTail({
@@ -171,7 +177,12 @@ export class Collector implements Appender {
     if (this.#sealed) throw new TocsinError('ERR_PIPELINE_CLOSED', 'the service is shutting down');
     if (this.#intakes.size === MAX_INTAKES)
       throw new TocsinError('ERR_CLIENTS_EXHAUSTED', `there are ${MAX_INTAKES} connected publishers, the limit`);
-    const intake = new PublishIntake(ring, publisher, { table: this.#publishers, counters: this.#env.counters });
+    const intake = new PublishIntake(ring, publisher, {
+      table: this.#publishers,
+      sources: this.#sources,
+      containers: this.#engineContainers,
+      counters: this.#env.counters,
+    });
     this.#intakes.add(intake);
     // Its publisher wakes nobody who has not said that he sleeps.
     this.#wake();
@@ -330,6 +341,7 @@ export class Collector implements Appender {
     const { logState } = this.#env;
     const state: SavedState[] = this.#table.takeUnsaved().map((container) => ({ container }));
     for (const intake of this.#intakes) for (const publisher of intake.takeProgress()) state.push({ publisher });
+    for (const source of this.#sources.takeUnsaved()) state.push({ source });
     this.#tail.commit(this.#time, state);
     this.#countRepairs();
     for (const intake of this.#intakes) {
@@ -356,6 +368,7 @@ export class Collector implements Appender {
   *#saved(): IterableIterator<SavedState> {
     for (const container of this.#table.saved()) yield { container };
     for (const publisher of this.#publishers.saved()) yield { publisher };
+    for (const source of this.#sources.saved()) yield { source };
   }
 
   #countRepairs(): void {

@@ -263,7 +263,7 @@ export class LogTail {
     };
     try {
       // One write, which is there whole or not at all: a later batch must not outlive an earlier one.
-      history.writer.append(batches.reduce(joined));
+      history.writer.append(batches.reduce(joined), batches.length === this.#waiting.length);
     } catch (error) {
       return fail(error);
     }

@@ -33,7 +33,8 @@ async function matcherOf(id: string | undefined, filters: readonly Term[] | Dock
       key: filter.key,
       pins: pinnedTexts(filter.pins),
       wanted: undefined,
-      matches: (event) => filter.matches(event),
+      // Docker has no word for what a source tells of itself.
+      matches: (event) => !event.isSourceGap && filter.matches(event),
     };
   }
   const filter = compileFilter(filters, await loadRegexEngine(filters));

@@ -1,10 +1,15 @@
+import { EventView } from '../codec/event-record.ts';
 import { readBatchHead, type BatchHead } from '../codec/publish-batch.ts';
+import { markOf } from '../codec/record-mark.ts';
 import { asTocsinError, type ErrorData } from '../event/errors.ts';
 import type { PublisherTable, SavedPublisher } from '../event/publisher-table.ts';
+import type { SourceTable } from '../event/source-table.ts';
 import type { Counters } from '../messages/counters.ts';
+import { EVENT } from '../messages/layout.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
 import type { Outbox } from './actor.ts';
+import type { EngineContainers } from './engine-containers.ts';
 
 /** Where events of an intake go. */
 export interface Appender {
@@ -24,27 +29,30 @@ interface OpenBatch extends BatchHead {
   readonly error: ErrorData | undefined;
 }
 
+export interface PublishIntakeEnv {
+  readonly table: PublisherTable;
+  readonly sources: SourceTable;
+  readonly containers: EngineContainers;
+  readonly counters: Counters;
+}
+
 /** The collector's end of one publish ring: takes events, tells batches apart, and answers those once they are committed. */
 export class PublishIntake {
   readonly #ring: PublishRing;
+  readonly #view: EventView;
   readonly #publisher: Outbox<PublisherNotice>;
-  readonly #table: PublisherTable;
-  readonly #counters: Counters;
+  readonly #env: PublishIntakeEnv;
   #batch: OpenBatch | undefined;
   /** For batches that are complete but not committed. */
   #answers: PublisherNotice[] = [];
   /** Of publishers whose events were taken. */
   readonly #progress = new Map<string, SavedPublisher>();
 
-  constructor(
-    ring: PublishRing,
-    publisher: Outbox<PublisherNotice>,
-    env: { readonly table: PublisherTable; readonly counters: Counters },
-  ) {
+  constructor(ring: PublishRing, publisher: Outbox<PublisherNotice>, env: PublishIntakeEnv) {
     this.#ring = ring;
+    this.#view = new EventView(ring.words.buffer);
     this.#publisher = publisher;
-    this.#table = env.table;
-    this.#counters = env.counters;
+    this.#env = env;
   }
 
   get isEmpty(): boolean {
@@ -64,7 +72,7 @@ export class PublishIntake {
       ring.release(length);
       taken += 1;
     }
-    if (published > 0) this.#counters.add('published', published);
+    if (published > 0) this.#env.counters.add('published', published);
     if (taken > 0 && ring.claimProducer()) this.#publisher.post({ type: 'room-freed' });
     return taken;
   }
@@ -111,7 +119,11 @@ export class PublishIntake {
     }
     const index = batch.events - batch.left;
     const isNew = !batch.error && index >= batch.repeated;
-    if (isNew) batch.seq = log.append(this.#ring, at, length);
+    if (isNew) {
+      batch.seq = log.append(this.#ring, at, length);
+      // Behind it: what is known of a source is kept with the events that it is known of.
+      if (batch.origin && 'source' in batch.origin) this.#noteSource(batch.origin.source, at, length, batch.seq);
+    }
     batch.left -= 1;
     if (batch.left === 0) this.#finish(batch);
     return isNew;
@@ -120,13 +132,25 @@ export class PublishIntake {
   #begin(head: BatchHead): void {
     const { origin, events } = head;
     try {
-      const { count, seq } = origin
-        ? this.#table.repeated(origin.publisher, origin.sequence, events)
-        : { count: 0, seq: 0 };
+      const { count, seq } =
+        origin && 'publisher' in origin
+          ? this.#env.table.repeated(origin.publisher, origin.sequence, events)
+          : { count: 0, seq: 0 };
       this.#batch = { ...head, left: events, repeated: count, seq, error: undefined };
     } catch (error) {
       this.#batch = { ...head, left: events, repeated: 0, seq: 0, error: asTocsinError(error).toData() };
     }
+  }
+
+  #noteSource(name: string, at: number, length: number, seq: number): void {
+    const { words } = this.#ring;
+    this.#view.at = at;
+    // A gap is the source's own word, which its engine never sends again.
+    if (this.#view.isSourceGap) return;
+    const sec = words[(at + EVENT.SOURCE_SEC) >> 2]! >>> 0;
+    const nanos = words[(at + EVENT.SOURCE_NANOS) >> 2]!;
+    this.#env.sources.note(name, { sec, nanos }, markOf(words, at, length));
+    this.#env.containers.note(this.#view, seq);
   }
 
   #finish(batch: OpenBatch): void {
@@ -136,7 +160,7 @@ export class PublishIntake {
       this.#answers.push({ type: 'batch-refused', requestId, error });
       return;
     }
-    if (repeated > 0) this.#counters.add('eventsRepeated', repeated);
+    if (repeated > 0) this.#env.counters.add('eventsRepeated', repeated);
     this.#note(batch);
     this.#answers.push({ type: 'batch-appended', requestId, seq, appended: events - repeated, repeated });
   }
@@ -144,9 +168,10 @@ export class PublishIntake {
   /** Remembers how far the batch's publisher has come. A retry of old events says nothing about newer ones. */
   #note({ origin, events, left, repeated, seq, error }: OpenBatch): void {
     const taken = events - left;
-    if (!origin || error || taken <= repeated) return;
+    if (!origin || 'source' in origin || error || taken <= repeated) return;
+    const { table, counters } = this.#env;
     const next = origin.sequence + taken;
-    if (this.#table.note(origin.publisher, next, seq)) this.#counters.add('publishersForgotten');
+    if (table.note(origin.publisher, next, seq)) counters.add('publishersForgotten');
     this.#progress.set(origin.publisher, { name: origin.publisher, next, seq });
   }
 }

@@ -9,6 +9,7 @@ import {
   OPTION_NAMES,
   OPTION_TABLE,
   type OptionName,
+  type OptionValue,
   type Options,
   parseOptionText,
 } from '../event/options.ts';
@@ -16,21 +17,28 @@ import { EXIT_FAILURE, EXIT_OK, reportError } from './exit.ts';
 import { runPaths } from './paths.ts';
 
 const TRIM_EVERY_MS = 10_000;
+/** As commander gives them: a list where a flag may be given more than once. */
+type Flags = Readonly<Record<string, string | readonly string[]>>;
 
 export function addServeCommand(program: Command, run: (action: () => Promise<number>) => Promise<void>): void {
   const serve = program.command('serve').description('Run the daemon');
   for (const name of OPTION_NAMES) {
     const row = OPTION_TABLE[name];
     const fallback = row.default ? ` (default: ${row.default})` : '';
-    serve.addOption(new Option(`--${flagName(name)} <${row.kind}>`, `${row.meaning}${fallback}`));
+    const option = new Option(`--${flagName(name)} <${row.kind}>`, `${row.meaning}${fallback}`);
+    // Given more than once, each counts.
+    if (row.kind === 'sources')
+      option.argParser((text, before: readonly string[] | undefined) => [...(before ?? []), text]);
+    serve.addOption(option);
   }
-  serve.action((flags: Readonly<Record<string, string>>) => run(() => serveUntilSignal(flags)));
+  serve.action((flags: Flags) => run(() => serveUntilSignal(flags)));
 }
 
 /** Runs the daemon until SIGTERM or SIGINT. @returns the exit code */
-async function serveUntilSignal(flags: Readonly<Record<string, string>>): Promise<number> {
-  const given: Record<string, string | number | boolean> = {};
-  for (const [name, text] of Object.entries(flags)) given[name] = parseOptionText(name as OptionName, text);
+async function serveUntilSignal(flags: Flags): Promise<number> {
+  const given: Record<string, OptionValue> = {};
+  for (const [name, value] of Object.entries(flags))
+    given[name] = typeof value === 'string' ? parseOptionText(name as OptionName, value) : value;
   const { root = '', ...rest } = given;
   const paths = runPaths(String(root));
   const options = { ...paths, ...rest } as Partial<Omit<Options, 'root'>>;

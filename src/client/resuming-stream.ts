@@ -3,7 +3,7 @@ import type { Timestamp } from '../event/event.ts';
 import { compareTime, parseTimeNano } from '../event/time.ts';
 import type { Address } from './address.ts';
 import { isPassing } from './answer.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff } from '../event/backoff.ts';
 import { Connection } from './connection.ts';
 import type { Environment } from './environment.ts';
 import { EventsQuery, type EventsOptions } from './events-query.ts';

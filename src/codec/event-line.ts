@@ -26,6 +26,7 @@ const NAMES = [
   'attributes',
   'seq',
   'cursor',
+  'reason',
   'Type',
   'Action',
   'Actor',
@@ -36,6 +37,7 @@ const EXIT_CODE = NAMES.indexOf('exitCode');
 const TIME = NAMES.indexOf('time');
 const TIME_NANO = NAMES.indexOf('timeNano');
 const ATTRIBUTES = NAMES.indexOf('attributes');
+const REASON = NAMES.indexOf('reason');
 /** The first one that only Docker has. */
 const DOCKER_TYPE = NAMES.indexOf('Type');
 const DOCKER_ACTION = NAMES.indexOf('Action');
@@ -65,7 +67,6 @@ const ATTRIBUTES_KEY = utf8('Attributes');
 const EXIT_CODE_KEY = utf8('exitCode');
 const CONTAINER = utf8('container');
 const IMAGE = utf8('image');
-const SOURCE_DOCKER = viewOf(utf8('docker'));
 const NOTHING = viewOf(new Uint8Array(0));
 const COLON = 0x3a;
 
@@ -79,11 +80,21 @@ const NANO_DIGITS = /^\d{1,19}$/;
  * straight from those places.
  */
 export class EventLineReader {
+  /** Present: only an engine's lines are taken. */
+  readonly #source: string | undefined;
+  /** What the events of lines in Docker's form come from. */
+  readonly #dockerSource: DataView;
   readonly #json = new JsonReader();
   readonly #attributes = new LineAttributes(this.#json);
   readonly #actorAttributes = new LineAttributes(this.#json);
   /** Kind, from and to of each field. */
   readonly #places = new Int32Array(3 * PLACES);
+
+  /** @param source of the lines, which then are an engine's; absent: they are anybody's, and those in Docker's form are `docker`'s */
+  constructor(source?: string) {
+    this.#source = source;
+    this.#dockerSource = viewOf(utf8(source ?? 'docker'));
+  }
 
   /** Begins a record and writes it, up to `finish`. @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE */
   write(bytes: Uint8Array, from: number, to: number, out: RecordWriter): void {
@@ -93,7 +104,7 @@ export class EventLineReader {
     this.#json.open(bytes, from, to);
     this.#read();
     out.begin();
-    if (this.#kind(DOCKER_TYPE) === JSON_KIND.ABSENT) this.#writeNative(out);
+    if (this.#source === undefined && this.#kind(DOCKER_TYPE) === JSON_KIND.ABSENT) this.#writeNative(out);
     else this.#writeDocker(out);
   }
 
@@ -166,6 +177,7 @@ export class EventLineReader {
 
   #writeNative(out: RecordWriter): void {
     if (this.#kind(UNKNOWN) !== JSON_KIND.ABSENT) throw invalid(`unknown field ${this.#shown(UNKNOWN)}`);
+    if (this.#kind(REASON) !== JSON_KIND.ABSENT) this.#writeReason(out);
     const { sec, nanos } = this.#time();
     const kind = this.#kind(ATTRIBUTES);
     if (kind !== JSON_KIND.OBJECT && kind !== JSON_KIND.ABSENT) throw invalid('attributes: expected an object');
@@ -174,6 +186,12 @@ export class EventLineReader {
     this.#attributes.write(out, -1);
     const pid = this.#integer(PID, NO_PID);
     out.finish(pid, this.#integer(EXIT_CODE, NO_EXIT_CODE), sec, nanos);
+  }
+
+  /** Of an event that tells of a gap of its source, which was read and is published again. */
+  #writeReason(out: RecordWriter): void {
+    if (this.#shown(REASON) !== '"source"') throw invalid(`reason: expected "source", got ${this.#shown(REASON)}`);
+    out.markSourceGap();
   }
 
   /** Docker's `{"Type","Action","Actor":{"ID","Attributes"},"scope","time","timeNano"}`; `status`, `id`, `from` say nothing more. */
@@ -189,7 +207,7 @@ export class EventLineReader {
     const action = this.#writeDockerAction(out);
     this.#writeText(out, ACTOR_ID, 'id', true);
     this.#writeText(out, SCOPE, 'scope', true);
-    out.text('source', SOURCE_DOCKER, 0, SOURCE_DOCKER.byteLength);
+    out.text('source', this.#dockerSource, 0, this.#dockerSource.byteLength);
     out.text('namespace', NOTHING, 0, 0);
     out.endTexts();
     const index = this.#actorAttributes.indexOf(EXIT_CODE_KEY);

@@ -9,7 +9,12 @@ import { integer, invalid, RecordWriter } from './record-writer.ts';
  */
 export class EventPacker {
   readonly #out = new RecordWriter();
-  readonly #line = new EventLineReader();
+  readonly #line: EventLineReader;
+
+  /** @param source whose lines are taken: Docker's form alone, and the events get this name. Absent: those of publishers */
+  constructor(source?: string) {
+    this.#line = new EventLineReader(source);
+  }
 
   get count(): number {
     return this.#out.count;
@@ -29,13 +34,33 @@ export class EventPacker {
     this.#out.clear();
   }
 
+  /** Takes back what was added last. */
+  dropLast(): void {
+    this.#out.dropLast();
+  }
+
+  /** Adds the event that tells of a gap of its source. @throws as add */
+  addSourceGap(event: NewEvent): void {
+    this.#add(event, true);
+  }
+
   /** @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE */
   add(event: NewEvent): void {
+    this.#add(event, false);
+  }
+
+  /** Adds the event of one JSON line (docs/protocol.md, Publishing). @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE */
+  addLine(bytes: Uint8Array, from: number, to: number): void {
+    this.#line.write(bytes, from, to, this.#out);
+  }
+
+  #add(event: NewEvent, isSourceGap: boolean): void {
     requireObject('event', event);
     const { type, action, args, id, scope, source, namespace, attributes, pid, exitCode, time } = event;
     if (attributes !== undefined) requireObject('attributes', attributes);
     const out = this.#out;
     out.begin();
+    if (isSourceGap) out.markSourceGap();
     out.string('type', type);
     out.string('action', action);
     out.string('args', args ?? '');
@@ -52,11 +77,6 @@ export class EventPacker {
     requireObject('time', time);
     const sec = integer('time.sec', time.sec, 0, 0xffffffff);
     out.finish(pidOrNone, exitCodeOrNone, sec, integer('time.nanos', time.nanos, 0, 999_999_999));
-  }
-
-  /** Adds the event of one JSON line (docs/protocol.md, Publishing). @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE */
-  addLine(bytes: Uint8Array, from: number, to: number): void {
-    this.#line.write(bytes, from, to, this.#out);
   }
 }
 

@@ -2,7 +2,7 @@ import type { FilterSubject } from '../event/filter.ts';
 import type { Epochs } from '../event/epochs.ts';
 import type { Timestamp, TocsinEvent } from '../event/event.ts';
 import { formatTime, timeNano } from '../event/time.ts';
-import { EVENT, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
+import { EVENT, FLAG_SOURCE_GAP, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
 import { isRange, isText, textOf, writeBytes } from './bytes.ts';
 
 /**
@@ -43,6 +43,10 @@ export class EventView implements FilterSubject {
   }
   get exitCode(): number {
     return this.words[(this.at + EVENT.EXIT_CODE) >> 2]!;
+  }
+  /** It tells that events of its source may be missing. */
+  get isSourceGap(): boolean {
+    return (this.bytes[this.at + EVENT.FLAGS]! & FLAG_SOURCE_GAP) !== 0;
   }
   get attributeCount(): number {
     return this.half(EVENT.ATTRIBUTES);
@@ -136,6 +140,7 @@ export class EventView implements FilterSubject {
       ...(scope === '' ? {} : { scope }),
       ...(source === '' ? {} : { source }),
       ...(namespace === '' ? {} : { namespace }),
+      ...(this.isSourceGap ? { reason: 'source' } : {}),
     };
   }
 

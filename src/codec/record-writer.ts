@@ -1,5 +1,12 @@
 import { TocsinError } from '../event/errors.ts';
-import { EVENT, EVENT_VERSION, FLAG_REPLACED_UTF8, KIND_EVENT, MAX_EVENT_BYTES } from '../messages/layout.ts';
+import {
+  EVENT,
+  EVENT_VERSION,
+  FLAG_REPLACED_UTF8,
+  FLAG_SOURCE_GAP,
+  KIND_EVENT,
+  MAX_EVENT_BYTES,
+} from '../messages/layout.ts';
 import { copyWords, isRange, textOf, utf8, viewOf } from './bytes.ts';
 import { roundUp8 } from './event-record.ts';
 
@@ -52,6 +59,11 @@ export class RecordWriter {
     if (this.bytes.length > KEPT_BYTES) this.#allocate(FIRST_BYTES);
   }
 
+  /** Takes the record back that was finished last. */
+  dropLast(): void {
+    this.#ends.pop();
+  }
+
   begin(): void {
     this.#start = this.endOf(this.count);
     this.#pos = this.#start + EVENT.FIXED_BYTES;
@@ -77,6 +89,11 @@ export class RecordWriter {
   /** Something in the event was no UTF-8. */
   markReplaced(): void {
     this.#flags |= FLAG_REPLACED_UTF8;
+  }
+
+  /** It tells that events of a source may be missing. */
+  markSourceGap(): void {
+    this.#flags |= FLAG_SOURCE_GAP;
   }
 
   endTexts(): void {

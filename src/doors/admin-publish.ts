@@ -1,6 +1,7 @@
 import type http from 'node:http';
 import { isBlankLine } from '../codec/event-line.ts';
 import { EventPacker } from '../codec/event-packer.ts';
+import { LineCutter } from '../codec/line-cutter.ts';
 import { located, TocsinError } from '../event/errors.ts';
 import type { Pipeline } from '../runtime/pipeline.ts';
 import type { PublishOrigin } from '../runtime/publisher.ts';
@@ -14,8 +15,6 @@ const MAX_LINE_BYTES = 1024 * 1024;
 /** Lines that are handed to the log together while history is imported. */
 const IMPORT_BATCH_LINES = 512;
 const MAX_IDLE = 8;
-const LF = 0x0a;
-const NOTHING = Buffer.alloc(0);
 
 /** What publishers send to the admin socket: `POST /v1/events` and `POST /v1/history`, JSON lines both. */
 export class AdminPublishing {
@@ -83,11 +82,10 @@ async function* batchesOf(request: http.IncomingMessage): AsyncGenerator<EventPa
   if (lines.events.count > 0) yield lines.events;
 }
 
-/** Cuts what comes in into lines and packs the event of each; empty ones are passed over. */
+/** Packs the event of each line that comes in; empty ones are passed over. */
 class LinePacker {
   readonly events = new EventPacker();
-  /** The beginning of a line whose end has not come yet. */
-  #rest: Buffer = NOTHING;
+  readonly #lines = new LineCutter();
   /** Of the line that ends next, for errors. */
   #number = 1;
 
@@ -98,43 +96,32 @@ class LinePacker {
    */
   take(chunk: Buffer, from = 0, limit = Infinity): number {
     let at = from;
+    const lines = this.#lines;
     for (let count = 0; count < limit && at < chunk.length; count += 1) {
-      const end = chunk.indexOf(LF, at);
-      if (end < 0) {
-        this.#keep(chunk.subarray(at));
+      at = lines.next(chunk, at);
+      if (at < 0) {
+        if (lines.restBytes > MAX_LINE_BYTES) throw tooLarge(`line ${this.#number}`, 'line-bytes', MAX_LINE_BYTES);
         return chunk.length;
       }
-      if (this.#rest.length === 0) {
-        this.#add(chunk, at, end);
-      } else {
-        const line = Buffer.concat([this.#rest, chunk.subarray(at, end)]);
-        this.#rest = NOTHING;
-        this.#add(line, 0, line.length);
-      }
-      at = end + 1;
+      this.#add();
     }
     return at;
   }
 
   /** Nothing follows: the last line needs no end. */
   end(): void {
-    const line = this.#rest;
-    this.#rest = NOTHING;
-    this.#add(line, 0, line.length);
+    this.#lines.end();
+    this.#add();
   }
 
   clear(): void {
     this.events.clear();
-    this.#rest = NOTHING;
+    this.#lines.clear();
     this.#number = 1;
   }
 
-  #keep(rest: Buffer): void {
-    this.#rest = this.#rest.length === 0 ? rest : Buffer.concat([this.#rest, rest]);
-    if (this.#rest.length > MAX_LINE_BYTES) throw tooLarge(`line ${this.#number}`, 'line-bytes', MAX_LINE_BYTES);
-  }
-
-  #add(bytes: Buffer, from: number, to: number): void {
+  #add(): void {
+    const { bytes, from, to } = this.#lines;
     try {
       if (!isBlankLine(bytes, from, to)) this.events.addLine(bytes, from, to);
       this.#number += 1;

@@ -4,6 +4,7 @@ import type { DoorHooks } from '../runtime/door-hooks.ts';
 export const doorHooks: DoorHooks = {
   openSource: async (fifoFd) => (await import('./fifo-intake.ts')).openSource(fifoFd),
   driveIntake: async (monitored, fifoFd) => (await import('./fifo-intake.ts')).driveIntake(monitored, fifoFd),
+  openEngine: async (address) => (await import('./engine.ts')).openEngine(address),
   openDoors: async (fanout, init, counters) =>
     (await import('./shard-doors.ts')).openShardDoors(fanout, init, counters),
 };

@@ -118,6 +118,11 @@ export class ContainerTable {
     this.#unsaved.add(container);
   }
 
+  /** One that is present, was removed, or that only events named. */
+  byId(id: string): Container | undefined {
+    return this.#containers.get(id);
+  }
+
   /** The container that a record names by id, name or unique prefix, described or merely named before. */
   find(name: string): Container | undefined {
     return this.#present(name) ?? this.#containers.get(name);

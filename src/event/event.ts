@@ -29,6 +29,8 @@ export interface TocsinEvent {
   readonly scope?: string;
   readonly source?: string;
   readonly namespace?: string;
+  /** Events of this source may be missing from `attributes.from` to `attributes.to`. */
+  readonly reason?: 'source';
 }
 
 /** Why events between two positions did not reach a client. */

@@ -1,9 +1,10 @@
 import * as v from 'valibot';
 import { TocsinError } from './errors.ts';
+import { parseSources } from './source-address.ts';
 import { parseDurationMs } from './time.ts';
 
 /** How an option is written on a command line. The value in code is bytes, milliseconds or a count. */
-export type OptionKind = 'path' | 'count' | 'size' | 'duration' | 'choice' | 'switch';
+export type OptionKind = 'path' | 'count' | 'size' | 'duration' | 'choice' | 'switch' | 'sources';
 
 interface OptionRow {
   readonly kind: OptionKind;
@@ -50,6 +51,13 @@ export const OPTION_TABLE = {
     schema: v.string(),
     default: '',
     meaning: 'File that every event is written to as a line of text; reopened on SIGHUP. Default: none.',
+  },
+  source: {
+    kind: 'sources',
+    schema: v.pipe(v.array(v.string()), v.check(areSources, 'NAME=unix:///path/to.sock, each name once')),
+    default: '',
+    meaning:
+      'An engine with Docker’s API, Docker or podman, whose events are taken in under this name, as `docker=unix:///var/run/docker.sock`; as often as there are engines.',
   },
   fanouts: {
     kind: 'count',
@@ -159,8 +167,11 @@ export function flagName(name: OptionName): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
+/** What an option may be in code. */
+export type OptionValue = string | number | boolean | readonly string[];
+
 /** The value that a text on the command line stands for. @throws ERR_OPTION_INVALID */
-export function parseOptionText(name: OptionName, text: string): string | number | boolean {
+export function parseOptionText(name: OptionName, text: string): OptionValue {
   const { kind } = OPTION_TABLE[name] as OptionRow;
   switch (kind) {
     case 'path':
@@ -168,6 +179,8 @@ export function parseOptionText(name: OptionName, text: string): string | number
       return text;
     case 'switch':
       return text === 'true';
+    case 'sources':
+      return text === '' ? [] : [text];
     case 'count':
       return /^\d+$/.test(text) ? Number(text) : bad(name, 'a whole number', text);
     case 'duration':
@@ -199,6 +212,15 @@ export function makeOptions(given: Readonly<Record<string, unknown>>): Options {
     values[name] = value;
   }
   return Object.freeze(values as Values);
+}
+
+function areSources(texts: string[]): boolean {
+  try {
+    parseSources(texts);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 const SIZE_UNITS: Readonly<Record<string, number>> = { '': 1, B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };

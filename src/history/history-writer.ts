@@ -68,9 +68,14 @@ export class HistoryWriter {
     if (env.tail) this.#open(env.tail, env.nowSec(), false);
   }
 
-  /** Hands a batch to the system. @throws what the disk threw */
-  append(batch: NewBatch): void {
-    const begun = !this.#file || this.#isDone(this.#file, batch.firstSeq) ? this.#create(batch.firstSeq) : undefined;
+  /**
+   * Hands a batch to the system.
+   * @param isAll no other one waits behind it: a file may begin, whose snapshot knows of all of them
+   * @throws what the disk threw
+   */
+  append(batch: NewBatch, isAll = true): void {
+    const isDue = !this.#file || (isAll && this.#isDone(this.#file, batch.firstSeq));
+    const begun = isDue ? this.#create(batch.firstSeq) : undefined;
     // The snapshot knows of the batch already: it counts from the moment that the batch is there, too.
     // How far publishers have come goes with their events; what is known of containers may follow.
     const containers = batch.state.filter((saved) => 'container' in saved);

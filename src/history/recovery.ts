@@ -3,6 +3,7 @@ import type { Epoch } from '../event/cursor.ts';
 import type { EpochSpan } from '../event/epochs.ts';
 import type { Timestamp } from '../event/event.ts';
 import type { SavedPublisher } from '../event/publisher-table.ts';
+import { joinSources, type SavedSource } from '../event/source-table.ts';
 import { HISTORY_FILE } from '../messages/layout.ts';
 import { stateOf } from './batch.ts';
 import type { Crc32, Disk } from './disk.ts';
@@ -23,6 +24,7 @@ export interface Recovered {
   readonly time: Timestamp;
   readonly containers: readonly SavedContainer[];
   readonly publishers: readonly SavedPublisher[];
+  readonly sources: readonly SavedSource[];
   /** Bytes at the end that were no whole batch. */
   readonly truncatedBytes: number;
   /** Whether the last process said that it left nothing behind. */
@@ -90,6 +92,7 @@ export function recoverHistory(
     time,
     containers: newest(state, (saved) => ('container' in saved ? [saved.container.id, saved.container] : undefined)),
     publishers: newest(state, (saved) => ('publisher' in saved ? [saved.publisher.name, saved.publisher] : undefined)),
+    sources: joinSources(state.flatMap((saved) => ('source' in saved ? [saved.source] : []))),
     truncatedBytes,
     wasClosed: isClosed,
   };
@@ -145,6 +148,7 @@ export function newLog(epoch: Epoch): Recovered {
     time: { sec: 0, nanos: 0 },
     containers: [],
     publishers: [],
+    sources: [],
     truncatedBytes: 0,
     wasClosed: true,
   };

@@ -14,7 +14,31 @@ export const COUNTER_TABLE = {
     meaning: 'Times that reading the FIFO stopped because the collector was behind.',
   },
   events: { label: 'events', meaning: 'Events appended to the log.' },
-  published: { label: 'events published', meaning: 'Events that came from publish() rather than the FIFO.' },
+  published: {
+    label: 'events published',
+    meaning: 'Events that came from publish(), publishers and sources rather than the FIFO.',
+  },
+  sourceEvents: { label: 'events of sources', meaning: 'Events that engines told and that were handed to the log.' },
+  sourceRepeated: {
+    label: 'events of sources repeated',
+    meaning: 'Events that an engine told again, after a reconnect for the most part, and that were left out.',
+  },
+  sourceRefused: {
+    label: 'lines of sources refused',
+    meaning: 'Lines of an engine that were no event, or too long for one, and were passed over.',
+  },
+  sourceReconnects: {
+    label: 'source reconnects',
+    meaning: 'Connections to an engine that could not be made, or ended, and were tried again.',
+  },
+  sourceOverflows: {
+    label: 'source overflows',
+    meaning: 'Times that a source stopped listening for a while because 64 MiB of its events waited for the log.',
+  },
+  sourceGaps: {
+    label: 'source gaps',
+    meaning: 'Times that events of a source may have been missed; the log says when.',
+  },
   publishFull: { label: 'publish refused', meaning: 'Calls of publish() answered with "full".' },
   eventsRepeated: {
     label: 'events repeated',
@@ -34,6 +58,10 @@ export const COUNTER_TABLE = {
   unknownDropped: {
     label: 'unknown dropped',
     meaning: 'Events of unknown containers that were dropped because of --unknown-containers drop.',
+  },
+  containersUndescribed: {
+    label: 'containers undescribed',
+    meaning: 'Events of engines whose container could not be described: its labels are too long.',
   },
   staleStops: { label: 'stale stops', meaning: 'STOPPED records whose pid was not the container\u2019s current one.' },
   timesBumped: {

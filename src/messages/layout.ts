@@ -75,7 +75,7 @@ export const BATCH = {
   KIND: 5,
   REQUEST_ID: 8,
   EVENTS: 12,
-  /** The publisher's own number of the first event, low and high 32 bits. */
+  /** The publisher's own number of the first event, low and high 32 bits; 0 = the name is that of a source. */
   SEQUENCE_LOW: 16,
   SEQUENCE_HIGH: 20,
   /** 0 = a publisher without name: its batches are not recognised again. */
@@ -128,7 +128,8 @@ export const NO_EXIT_CODE = -2147483648;
 export const NO_PID = -1;
 export const MAX_EVENT_BYTES = 64 * 1024;
 
-/** Of the flags byte; 1, 2 and 8 are kept for events that a source makes up, gaps of a source, and texts that may hold a secret. */
+/** Of the flags byte; 1 and 8 are kept for events that a source makes up, and for texts that may hold a secret. */
+export const FLAG_SOURCE_GAP = 2;
 export const FLAG_REPLACED_UTF8 = 4;
 /** It says nothing new: an exec of a health check, or a health that was told before. */
 export const FLAG_REPEATS = 16;

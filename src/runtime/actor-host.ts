@@ -36,6 +36,8 @@ async function host(init: ActorInit, hooks: DoorHooks): Promise<Hosted> {
   switch (init.name) {
     case 'monitored':
       return (await import('./host-monitored.ts')).hostMonitored(init, hooks);
+    case 'sources':
+      return (await import('./host-sources.ts')).hostSources(init, hooks);
     case 'collector':
       return (await import('./host-collector.ts')).hostCollector(init);
     case 'buffer':

@@ -3,12 +3,21 @@ import type { Options } from '../event/options.ts';
 import type { Recovered } from '../history/recovery.ts';
 
 /** `fanout-0`, `fanout-1`, ...; `main` is the supervising thread. */
-export type ActorName = 'main' | 'monitored' | 'collector' | 'buffer' | 'clients-checker' | `fanout-${number}`;
+export type ActorName =
+  | 'main'
+  | 'monitored'
+  | 'sources'
+  | 'collector'
+  | 'buffer'
+  | 'clients-checker'
+  | `fanout-${number}`;
 
 /** Memory that main owns and every actor may use. */
 export interface SharedMemory {
   readonly intakeRing: SharedArrayBuffer;
   readonly publishRing: SharedArrayBuffer;
+  /** Present when there are engines to listen to. */
+  readonly sourceRing?: SharedArrayBuffer;
   readonly logState: SharedArrayBuffer;
   readonly clients: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
@@ -24,7 +33,7 @@ export interface ActorInit {
   /** Index of a `fanout`, 0 otherwise. */
   readonly shard: number;
   readonly shards: number;
-  /** What an earlier process left. Containers and publishers are the collector's only. */
+  /** What an earlier process left. Containers and publishers are the collector's only, sources also that of `sources`. */
   readonly recovered: Recovered;
   readonly options: Options;
   readonly memory: SharedMemory;

@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Outbox } from '../actors/actor.ts';
 import { TocsinError } from '../event/errors.ts';
+import type { Recovered } from '../history/recovery.ts';
 import type { ActorInit, ActorName } from './actor-init.ts';
 import type { ControlClient } from './control.ts';
 import { doorbellOf, waking } from './hosting.ts';
@@ -37,6 +38,7 @@ export class ActorSet {
     this.shardNames = Array.from({ length: common.shards }, (_, shard): ActorName => `fanout-${shard}`);
     const names: ActorName[] = ['collector', 'buffer', 'clients-checker', ...this.shardNames];
     if (parts.fifoFd !== undefined) names.unshift('monitored');
+    if (common.memory.sourceRing) names.push('sources');
     const links = this.#wire(names, on.notice);
     for (const [name, port] of this.#ports)
       this.#outboxes.set(name, waking(port, doorbellOf(common.memory.doorbells, name)));
@@ -45,7 +47,7 @@ export class ActorSet {
       const listenFd = this.shardNames.includes(name) ? parts.listenFds?.[shard] : undefined;
       const init: Omit<ActorInit, 'control'> = {
         ...common,
-        recovered: name === 'collector' ? common.recovered : { ...common.recovered, containers: [], publishers: [] },
+        recovered: recoveredFor(name, common.recovered),
         name,
         writer: index + 1,
         shard,
@@ -114,6 +116,7 @@ export class ActorSet {
     connect('collector', 'buffer');
     connect('collector', 'clients-checker');
     if (names.includes('monitored')) connect('collector', 'monitored');
+    if (names.includes('sources')) connect('collector', 'sources');
     for (const shard of this.shardNames) {
       connect('collector', shard);
       connect('buffer', shard);
@@ -132,4 +135,10 @@ export class ActorSet {
     links.delete('main');
     return links;
   }
+}
+
+/** Not every thread needs a copy of all that the log knows. */
+function recoveredFor(name: ActorName, recovered: Recovered): Recovered {
+  if (name === 'collector') return recovered;
+  return { ...recovered, containers: [], publishers: [], sources: name === 'sources' ? recovered.sources : [] };
 }

@@ -1,5 +1,7 @@
 import type { Fanout } from '../actors/fanout.ts';
+import type { Engine } from '../actors/engine-source.ts';
 import type { Monitored, RecordSource } from '../actors/monitored.ts';
+import type { SourceAddress } from '../event/source-address.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { ActorInit } from './actor-init.ts';
 
@@ -20,5 +22,6 @@ export interface ShardDoors {
 export interface DoorHooks {
   openSource(fifoFd: number): Promise<RecordSource>;
   driveIntake(monitored: Monitored, fifoFd: number): Promise<IntakeDriver>;
+  openEngine(address: SourceAddress): Promise<Engine>;
   openDoors(fanout: Fanout, init: ActorInit, counters: Counters): Promise<ShardDoors>;
 }

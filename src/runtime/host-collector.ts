@@ -55,6 +55,7 @@ export function hostCollector(init: ActorInit): Hosted {
     segmentBytes: segmentBytesFor(Math.min(options.historyBytes, options.memoryBytes)),
     unknownContainers: options.unknownContainers,
   });
+  if (memory.sourceRing) collector.openIntake(new PublishRing(memory.sourceRing), outbox(init, 'sources'));
   standBy.attend({ wake: () => collector.receive({ type: 'records-available' }), mayPark: true });
   listen<CollectorCommand | CollectorRequest>(init, (message, from) => {
     standBy.woken();

@@ -17,6 +17,7 @@ import { LogState } from '../messages/log-state.ts';
 import type { MonitoredCommand } from '../messages/monitored.ts';
 import { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
+import type { SourceNotice } from '../messages/engine-source.ts';
 import type { ActorName, SharedMemory } from './actor-init.ts';
 import { type ActorParts, ActorSet } from './actor-set.ts';
 import { systemClock } from './clock.ts';
@@ -63,6 +64,7 @@ const CUT_LIMIT_MS = 2_000;
  *   monitored ==ring==> collector ==segments==> buffer
  *                          |  \\==segments==> fanout 0..N  <-> buffer (pages)
  *   publish() ==ring======>|                     ^-- clients-checker
+ *   sources ==ring========>|
  */
 export class Pipeline {
   readonly #epochs: Epochs;
@@ -93,9 +95,10 @@ export class Pipeline {
     this.#memory = {
       intakeRing: IntakeRing.allocate(),
       publishRing: PublishRing.allocate(),
+      ...(options.source.length > 0 ? { sourceRing: PublishRing.allocate() } : {}),
       logState: LogState.allocate(recovered.headSeq, recovered.files[0]?.firstSeq),
       clients: ClientTable.allocate(shards),
-      counters: new SharedArrayBuffer(counterBytes(shards + 5)),
+      counters: new SharedArrayBuffer(counterBytes(shards + 6)),
       doorbells: Doorbell.allocate(shards + 1),
     };
     this.#logState = new LogState(this.#memory.logState);
@@ -124,6 +127,7 @@ export class Pipeline {
         notice: (from, notice) => {
           // What the others tell is waited for where it is wanted.
           if (from === 'collector') this.#onCollector(notice as PublisherNotice | HistoryNotice);
+          if (from === 'sources') parts.report?.((notice as SourceNotice).message);
         },
         death: (error) => {
           if (this.#state !== 'starting') void this.destroy(error);

@@ -1,5 +1,5 @@
 import { EventPacker } from '../codec/event-packer.ts';
-import { packBatchHead } from '../codec/publish-batch.ts';
+import { packBatchHead, type SourceOrigin } from '../codec/publish-batch.ts';
 import type { Epochs } from '../event/epochs.ts';
 import { located, TocsinError } from '../event/errors.ts';
 import type { NewEvent } from '../event/event.ts';
@@ -96,8 +96,8 @@ export class Publisher {
    * As publishDurable, for events that have been packed. They are copied before this returns: the packer may be used again.
    * @throws as publishDurable
    */
-  async publishPacked(events: EventPacker, origin?: PublishOrigin): Promise<Published> {
-    if (origin) checkOrigin(origin, events.count);
+  async publishPacked(events: EventPacker, origin?: PublishOrigin | SourceOrigin): Promise<Published> {
+    if (origin && 'publisher' in origin) checkOrigin(origin, events.count);
     if (this.#closed) throw this.#closed;
     if (events.count === 0) throw new TocsinError('ERR_EVENT_INVALID', 'a batch needs an event');
     if (this.#waitingBytes > 0 && this.#waitingBytes + events.bytesOf(events.count) > MAX_WAITING_BYTES) {
@@ -144,7 +144,7 @@ export class Publisher {
   }
 
   /** A batch in parts that fit into the ring; each is answered by itself. */
-  #partsOf(request: Request, events: EventPacker, origin: PublishOrigin | undefined): Part[] {
+  #partsOf(request: Request, events: EventPacker, origin: PublishOrigin | SourceOrigin | undefined): Part[] {
     const { count } = events;
     const parts: Part[] = [];
     for (let from = 0; from < count; ) {
@@ -155,7 +155,7 @@ export class Publisher {
       const head = packBatchHead({
         requestId: this.#lastId,
         events: to - from,
-        origin: origin && { publisher: origin.publisher, sequence: origin.sequence + from },
+        origin: origin && 'publisher' in origin ? { ...origin, sequence: origin.sequence + from } : origin,
       });
       this.#pending.set(this.#lastId, request);
       parts.push({ head, records: events.records(from, to) });

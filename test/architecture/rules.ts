@@ -22,7 +22,14 @@ const ROOT_IMPORTS_ALLOWED: ReadonlySet<string> = new Set([
 ]);
 
 /** One file per actor; the other files of the folder are what actors share or are made of. */
-export const ACTORS: readonly string[] = ['monitored', 'collector', 'buffer', 'fanout', 'clients-checker'];
+export const ACTORS: readonly string[] = [
+  'monitored',
+  'engine-source',
+  'collector',
+  'buffer',
+  'fanout',
+  'clients-checker',
+];
 /** What makes a file an actor: a method that takes its messages. */
 const RECEIVES = /^ {2}receive\(/m;
 

@@ -62,6 +62,7 @@ const KINDS: Readonly<Record<OptionKind, string>> = {
   duration: 'duration: `250ms`, `10s`, `1m30s`, `12h`',
   choice: 'one of the words',
   switch: '`true` or `false`',
+  sources: '`NAME=unix:///path/to.sock`; a list of them in code',
 };
 
 function optionsPage(): string {

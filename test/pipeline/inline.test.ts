@@ -4,6 +4,7 @@ import { describePublish } from './publish.suite.ts';
 import { describeDocker } from './docker.suite.ts';
 import { describeHistory } from './history.suite.ts';
 import { describeResume } from './resume.suite.ts';
+import { describeSources } from './sources.suite.ts';
 
 describePipeline('inline');
 describeBadInput('inline');
@@ -11,3 +12,4 @@ describePublish('inline');
 describeResume('inline');
 describeDocker('inline');
 describeHistory('inline');
+describeSources('inline');

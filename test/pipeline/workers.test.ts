@@ -4,6 +4,7 @@ import { describePublish } from './publish.suite.ts';
 import { describeDocker } from './docker.suite.ts';
 import { describeHistory } from './history.suite.ts';
 import { describeResume } from './resume.suite.ts';
+import { describeSources } from './sources.suite.ts';
 
 describePipeline('workers');
 describeBadInput('workers');
@@ -11,3 +12,4 @@ describePublish('workers');
 describeResume('workers');
 describeDocker('workers');
 describeHistory('workers');
+describeSources('workers');

@@ -62,7 +62,12 @@ export class TestHistory {
   }
 
   /** Events with these texts as their args, one batch. */
-  append(texts: readonly string[], state: readonly SavedState[] = [], time: (seq: number) => Timestamp = at): NewBatch {
+  append(
+    texts: readonly string[],
+    state: readonly SavedState[] = [],
+    time: (seq: number) => Timestamp = at,
+    isAll = true,
+  ): NewBatch {
     const firstSeq = this.nextSeq;
     const records = texts.map((args, index) => {
       const event: NewEvent = { type: 'container', action: 'start', id: 'c1', args };
@@ -77,7 +82,7 @@ export class TestHistory {
       last: time(last),
       state,
     };
-    this.writer.append(batch);
+    this.writer.append(batch, isAll);
     this.nextSeq += texts.length;
     return batch;
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Collector } from '../../../src/actors/collector.ts';
 import { EventView } from '../../../src/codec/event-record.ts';
+import { packBatchHead } from '../../../src/codec/publish-batch.ts';
 import type { ContainerSpec, NewEvent, TocsinEvent } from '../../../src/event/event.ts';
 import { newLog } from '../../../src/history/recovery.ts';
 import { LogReader } from '../../../src/history/log-reader.ts';
@@ -77,6 +78,13 @@ class Bench {
       isWoken = outcome === 'wake' || isWoken;
     }
     if (isWoken && !this.#isBusy) this.collector.receive({ type: 'records-available' });
+  }
+
+  /** What an engine tells. */
+  tell(...events: readonly NewEvent[]): void {
+    const head = packBatchHead({ requestId: 1, events: events.length, origin: { source: 'docker' } });
+    assert.equal(this.published.offer(head, Buffer.concat(events.map(packEvent))), 'wake');
+    this.collector.receive({ type: 'records-available' });
   }
 
   /** Puts records into the rings without waking the collector: they have come while it was busy. */
@@ -430,6 +438,68 @@ describe('Collector: containers', () => {
     bench.record({ name: 'c\ufffd' });
     assert.equal(bench.events()[0]?.id, 'c\ufffd');
     assert.equal(bench.counters.values.utf8Replaced, 0);
+  });
+});
+
+describe('Collector: containers that an engine tells of', () => {
+  const event = (
+    action: string,
+    attributes: Readonly<Record<string, string>>,
+    more: Partial<NewEvent> = {},
+  ): NewEvent => ({
+    type: 'container',
+    action,
+    id: ID,
+    attributes: { image: 'bb:1', name: 'web', ...attributes },
+    ...more,
+  });
+  const shown = (bench: Bench): unknown => bench.collector.containers()[0];
+
+  it('are known by name, image and labels from the event on, and shown with what others tell of them', () => {
+    const bench = new Bench();
+    bench.tell(event('create', { tier: 'front' }));
+    const known = { id: ID, name: 'web', image: 'bb:1', labels: { tier: 'front' }, known: true, removed: false };
+    assert.deepEqual(shown(bench), known);
+    bench.record({ name: 'web', value: KILL });
+    const [, kill] = bench.events();
+    assert.deepEqual([kill?.id, kill?.attributes], [ID, { image: 'bb:1', name: 'web', tier: 'front' }]);
+  });
+
+  it('change as their events say, and take nothing for a label that is the event\u2019s own', () => {
+    const bench = new Bench();
+    bench.tell(event('create', { tier: 'front' }), event('start', { tier: 'front' }));
+    bench.tell(
+      event('rename', { name: 'web2', oldName: '/web', tier: 'front' }),
+      event('kill', { name: 'web2', signal: '9' }),
+    );
+    bench.tell(event('die', { name: 'web2', tier: 'front' }, { exitCode: 137 }));
+    const known = { id: ID, name: 'web2', image: 'bb:1', labels: { tier: 'front' }, known: true, removed: false };
+    assert.deepEqual(shown(bench), { ...known, exitCode: 137 });
+    bench.tell(event('start', { name: 'web2', tier: 'front', containerExitCode: '0', podId: '' }));
+    assert.deepEqual(shown(bench), known);
+    bench.tell(event('destroy', { name: 'web2', tier: 'front' }));
+    assert.deepEqual(shown(bench), { ...known, removed: true });
+  });
+
+  it('keep the pid that they were described with', () => {
+    const bench = new Bench();
+    bench.put(ID, { name: 'web', image: 'bb:1', pid: 7 });
+    bench.tell(event('rename', { name: 'web2', oldName: '/web' }));
+    assert.deepEqual(shown(bench), { id: ID, name: 'web2', image: 'bb:1', pid: 7, known: true, removed: false });
+  });
+
+  it('are left as they were, and counted, when they cannot be described', () => {
+    const bench = new Bench();
+    bench.tell(event('create', { long: 'x'.repeat(20_000) }));
+    assert.deepEqual([bench.collector.containers(), bench.events().length], [[], 1]);
+    assert.equal(bench.counters.values.containersUndescribed, 1);
+  });
+
+  it('are none of what publishers tell, nor of other objects', () => {
+    const bench = new Bench();
+    bench.publish(event('create', {}));
+    bench.tell(event('create', {}, { type: 'image' }), event('prune', {}, { id: '' }));
+    assert.deepEqual(bench.collector.containers(), []);
   });
 });
 

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { EventPacker } from '../../../src/codec/event-packer.ts';
 import { EventView } from '../../../src/codec/event-record.ts';
 import { encodeNotice, NativeJsonEncoder } from '../../../src/codec/native-json.ts';
 import type { Lagged, NewEvent } from '../../../src/event/event.ts';
 import { SEGMENT } from '../../../src/messages/layout.ts';
 import { encoded, onlyChunk } from '../../support/encoding.ts';
 import { anyEvent, anyTime } from '../../support/events.ts';
-import { EPOCH, EPOCHS, segmentOf, viewOf } from '../../support/log.ts';
+import { EPOCH, EPOCHS, segmentOf, stamp, viewOf } from '../../support/log.ts';
+import { packLine } from '../../support/packed.ts';
 
 const FIELD_ORDER = 'seq cursor time timeNano type action args id attributes pid exitCode scope source namespace'.split(
   ' ',
@@ -45,6 +47,18 @@ describe('NativeJsonEncoder', () => {
         '"type":"container","action":"exec_create","args":"ls \\"x\\"\\u000a","id":"3277ec2e57cd",' +
         '"attributes":{"image":"busybox","name":"web"},"pid":1,"exitCode":0,"source":"fifo"}\n',
     );
+  });
+
+  it('says of the event that tells of a gap of its source that it does, and is read back as such', () => {
+    const packer = new EventPacker();
+    packer.addSourceGap({ type: 'source', action: 'gap', id: 'docker', source: 'docker' });
+    const record = stamp(packer.records(0, 1).slice(), 7, { sec: 1, nanos: 2 });
+    const line = plainLine(new EventView(record.buffer));
+    assert.ok(line.endsWith('"attributes":{},"source":"docker","reason":"source"}\n'), line);
+    assert.equal(new EventView(record.buffer).toEvent(EPOCHS).reason, 'source');
+    assert.equal(new EventView(packLine(line).buffer).isSourceGap, true);
+    assert.equal(new EventView(packLine(line.replace(',"reason":"source"', '')).buffer).isSourceGap, false);
+    assert.throws(() => packLine(line.replace('"reason":"source"', '"reason":"crash"')), { code: 'ERR_EVENT_INVALID' });
   });
 
   it('says what EventView.toEvent says, in the same order, for any event', () => {

@@ -27,10 +27,14 @@ describe('a batch in a publish ring', () => {
       ),
       { nil: undefined },
     );
+    const anyOrigin = fc.oneof(
+      origin,
+      fc.record({ source: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 64 }) }, { noNullPrototype: true }),
+    );
     const requestId = fc.oneof(fc.constantFrom(0, 0x7fffffff, 0x80000000, 0xffffffff), fc.nat());
     const ids = fc.array(fc.string({ maxLength: 40 }), { minLength: 1, maxLength: 20 });
     fc.assert(
-      fc.property(requestId, ids, origin, (id, names, from) => {
+      fc.property(requestId, ids, anyOrigin, (id, names, from) => {
         const records = names.map((name) => packEvent({ type: 't', action: 'a', id: name }));
         const entries = joined([packBatchHead({ requestId: id, events: records.length, origin: from }), ...records]);
         assert.deepEqual(headOf(entries), { requestId: id, events: records.length, origin: from });

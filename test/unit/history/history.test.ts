@@ -229,6 +229,18 @@ describe('a history on disk', () => {
       assert.equal(history.opened.length, 2);
     }));
 
+  it('begins no file while batches wait that its snapshot would know of', () =>
+    withHistory((history) => {
+      history.fileAgeSec = 60;
+      history.start();
+      history.append(texts(1));
+      history.nowSec += 61;
+      history.append(texts(1), [], at, false);
+      assert.equal(history.opened.length, 1);
+      history.append(texts(1));
+      assert.equal(history.opened.length, 2);
+    }));
+
   it('tells of a file under sync when it is safe: then older ones may go', () =>
     withHistory(async (history) => {
       history.durability = 'sync';
@@ -237,6 +249,19 @@ describe('a history on disk', () => {
       assert.deepEqual(history.opened, []);
       await history.writer.sync();
       assert.equal(history.opened.length, 1);
+    }));
+
+  it('remembers how far it has come with a source, over snapshots and restarts, with the events of each batch', () =>
+    withHistory((history) => {
+      const source = (...marks: readonly number[]): SavedState => ({
+        source: { name: 'docker', time: { sec: marks.at(-1)!, nanos: 7 }, marks },
+      });
+      history.append(['a', 'b'], [source(1, 2)]);
+      history.append(['c'], [source(3)]);
+      const known = { name: 'docker', time: { sec: 3, nanos: 7 }, marks: [1, 2, 3] };
+      assert.deepEqual(history.start().sources, [known]);
+      history.append(['d'], [source(4)]);
+      assert.deepEqual(history.start().sources, [{ name: 'docker', time: { sec: 4, nanos: 7 }, marks: [1, 2, 3, 4] }]);
     }));
 
   it('remembers the newest word on containers and publishers, over snapshots and restarts', () =>

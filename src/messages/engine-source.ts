@@ -1,0 +1,14 @@
+/** What its connection to an engine tells a source. */
+export type EngineInput =
+  /** The engine has taken the request: what it remembers comes now, then what happens. */
+  | { readonly type: 'stream-opened' }
+  /** The next bytes of the stream. They stay as they are. */
+  | { readonly type: 'bytes-arrived'; readonly bytes: Uint8Array }
+  /** Nothing more comes on this connection; it may never have been one. */
+  | { readonly type: 'stream-ended'; readonly why: string };
+
+/** What a source tells main: a sentence for the operator. */
+export interface SourceNotice {
+  readonly type: 'source-said';
+  readonly message: string;
+}
