@@ -45,6 +45,8 @@ interface Reading {
   isDamaged: boolean;
   /** Nothing is missing before its end, and its snapshot is there. */
   isWhole: boolean;
+  /** The first event behind a hole in which another epoch may have begun. */
+  doubtfulSeq: number | undefined;
 }
 
 /**
@@ -79,6 +81,8 @@ export function recoverHistory(
   const { opened, isClosed, nextSeq, time, length } = reading;
   const state = reading.isWhole ? reading.state : [...stateBefore(disk, crc32, files), ...reading.state];
   const epochs = epochsOf(state, files);
+  // Nobody says to which epoch they belong: to none that a cursor could name.
+  if (reading.doubtfulSeq !== undefined) epochs.push({ epoch: newEpoch(), firstSeq: reading.doubtfulSeq });
   // Under `sync` clients saw nothing that a loss of power could take; under `async` they may have.
   const mayHaveLost = !isClosed && (isDamaged || (opened?.durability !== 'sync' && opened?.boot !== boot));
   if (mayHaveLost) epochs.push({ epoch: newEpoch(), firstSeq: nextSeq });
@@ -182,20 +186,28 @@ function readFile(disk: Disk, crc32: Crc32, file: FileHead): Reading {
     truncated: 0,
     isDamaged: false,
     isWhole: true,
+    doubtfulSeq: undefined,
   };
+  let isBehindHole = false;
   for (let item = reader.next(); item; item = reader.next()) {
     if (!('head' in item)) {
       if (item.isTail) reading.truncated = item.length;
       reading.isDamaged ||= item.isTail && !item.isTorn;
       reading.isWhole &&= item.isTail;
+      isBehindHole = true;
       continue;
     }
     const { head, bytes, at } = item;
     reading.hasEvents ||= head.count > 0;
+    if (isBehindHole && head.count > 0) reading.doubtfulSeq ??= head.firstSeq;
     reading.nextSeq = head.firstSeq + head.count;
     reading.time = head.last;
     reading.isClosed = false;
     for (const saved of stateOf(bytes, at, head)) {
+      if ('epochs' in saved) {
+        isBehindHole = false;
+        reading.doubtfulSeq = undefined;
+      }
       if ('opened' in saved) reading.opened = saved.opened;
       else if ('closed' in saved) reading.isClosed = true;
       else reading.state.push(saved);

@@ -30,6 +30,7 @@ export class TrueLog {
   #events: (TrueEvent | undefined)[] = [undefined];
   /** Which event each cursor meant, in any life. */
   readonly #meaning = new Map<string, string>();
+  readonly #epochsSeen = new Set<string>();
   readonly #seqs = new Map<string, number>();
   readonly #damaged = new Set<string>();
   readonly #lastOf = new Map<string, number>();
@@ -137,7 +138,11 @@ export class TrueLog {
       const event = this.#events[seq];
       const kept = found.get(seq);
       if (event && kept) {
-        assert.ok(kept.cursor === event.cursor || event.isVolatile, `event ${event.cursor} is ${kept.cursor} now`);
+        const isNewEpoch = mayLose && !this.#epochsSeen.has(epochOf(kept.cursor));
+        assert.ok(
+          kept.cursor === event.cursor || event.isVolatile || isNewEpoch,
+          `event ${event.cursor} is ${kept.cursor} now`,
+        );
         if (kept.cursor === event.cursor) event.isVolatile = false;
         else this.#set(kept);
       } else if (kept) this.#set(kept);
@@ -181,6 +186,7 @@ export class TrueLog {
     const before = this.#meaning.get(cursor);
     assert.ok(before === undefined || before === args, `${cursor} was ${before} and is ${args} now`);
     this.#meaning.set(cursor, args);
+    this.#epochsSeen.add(epochOf(cursor));
   }
 
   #recount(): void {
@@ -208,4 +214,8 @@ export class TrueLog {
     for (const [name] of this.#lastOf)
       assert.ok(!name.startsWith('p') || publishers.some((known) => known.name === name), `${name} is forgotten`);
   }
+}
+
+function epochOf(cursor: string): string {
+  return cursor.slice(0, cursor.indexOf('-'));
 }

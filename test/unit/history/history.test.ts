@@ -229,6 +229,29 @@ describe('a history on disk', () => {
       assert.equal(history.opened.length, 2);
     }));
 
+  it('gives events behind a hole an epoch of their own: what they belonged to may have stood in it', () =>
+    withHistory((history) => {
+      history.fileBytes = 1e9;
+      history.start();
+      history.append(texts(2));
+      const [name = ''] = history.names();
+      const { current } = history.epochs;
+      history.start();
+      const offset = history.disk.size(name);
+      history.append(texts(2));
+      history.append(texts(2));
+      history.damage(name, offset + HISTORY_BATCH.BYTES);
+      const { epochs, headSeq } = history.start();
+      assert.equal(headSeq, 6);
+      assert.deepEqual(
+        epochs.map(({ epoch, firstSeq }) => [epoch === current, firstSeq]),
+        [
+          [true, 1],
+          [false, 5],
+        ],
+      );
+    }));
+
   it('begins no file while batches wait that its snapshot would know of', () =>
     withHistory((history) => {
       history.fileAgeSec = 60;
