@@ -81,10 +81,12 @@ export function recoverHistory(
   const { opened, isClosed, nextSeq, time, length } = reading;
   const state = reading.isWhole ? reading.state : [...stateBefore(disk, crc32, files), ...reading.state];
   const epochs = epochsOf(state, files);
-  // Nobody says to which epoch they belong: to none that a cursor could name.
-  if (reading.doubtfulSeq !== undefined) epochs.push({ epoch: newEpoch(), firstSeq: reading.doubtfulSeq });
   // Under `sync` clients saw nothing that a loss of power could take; under `async` they may have.
-  const mayHaveLost = !isClosed && (isDamaged || (opened?.durability !== 'sync' && opened?.boot !== boot));
+  const mayHaveHoles = opened?.durability !== 'sync' && opened?.boot !== boot;
+  // Nobody says to which epoch these belong: to none that a cursor could name.
+  if (mayHaveHoles && reading.doubtfulSeq !== undefined)
+    epochs.push({ epoch: newEpoch(), firstSeq: reading.doubtfulSeq });
+  const mayHaveLost = !isClosed && (isDamaged || mayHaveHoles);
   if (mayHaveLost) epochs.push({ epoch: newEpoch(), firstSeq: nextSeq });
   if (truncatedBytes > 0 || isClosed) disk.open(fileName(last.firstSeq), length).close();
   return {

@@ -229,7 +229,7 @@ describe('a history on disk', () => {
       assert.equal(history.opened.length, 2);
     }));
 
-  it('gives events behind a hole an epoch of their own: what they belonged to may have stood in it', () =>
+  it('gives events behind a hole that a loss of power left an epoch of their own: the old one may have stood in it', () =>
     withHistory((history) => {
       history.fileBytes = 1e9;
       history.start();
@@ -241,6 +241,7 @@ describe('a history on disk', () => {
       history.append(texts(2));
       history.append(texts(2));
       history.damage(name, offset + HISTORY_BATCH.BYTES);
+      history.boot = 'boot-2';
       const { epochs, headSeq } = history.start();
       assert.equal(headSeq, 6);
       assert.deepEqual(
@@ -248,6 +249,7 @@ describe('a history on disk', () => {
         [
           [true, 1],
           [false, 5],
+          [false, 7],
         ],
       );
     }));
