@@ -1460,6 +1460,8 @@ int main(int argc, char **argv)
         options.path = options.door == DOOR_NATIVE ? "/v1/events?since=0" : options.door == DOOR_DOCKER ? "/events" : "events";
     if (options.resume && (options.door != DOOR_NATIVE || options.stall || options.slow || !strchr(options.path, '?')))
         usage("--resume: expected the native door, clients that read, and a path with a query");
+    if (options.resume && strncmp(argv[optind], "tcp:", 4) == 0)
+        usage("--resume: expected a unix socket");
     if (options.window == 0)
         usage("--window: expected 1..2147483647");
     const char *where = argv[optind];

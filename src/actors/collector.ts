@@ -140,7 +140,11 @@ export class Collector implements Appender {
       case 'resolve-container':
         return { type: 'container-resolved', requestId, ...this.#resolve(request.name) };
       case 'list-containers':
-        return { type: 'containers-listed', requestId, containers: this.containers() };
+        return {
+          type: 'containers-listed',
+          requestId,
+          containers: this.containers().filter(({ known, removed }) => known && !removed),
+        };
       default:
         return assertNever(request);
     }

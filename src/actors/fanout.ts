@@ -136,7 +136,7 @@ export class Fanout {
     return this.#delivery.awaitsClients;
   }
 
-  /** What the log knows of containers, removed ones and merely named ones too. @throws ERR_PIPELINE_CLOSED */
+  /** The containers that an engine has described and not removed. @throws ERR_PIPELINE_CLOSED */
   async containers(): Promise<readonly ContainerInfo[]> {
     this.#requireOpen();
     return this.#asks.listContainers();

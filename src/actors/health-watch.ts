@@ -15,8 +15,11 @@ const ACTION_CREATED = utf8('exec_create');
 const ACTION_STARTED = utf8('exec_start');
 const ACTION_ENDED = utf8('exec_die');
 const ACTION_STATUS = utf8('health_status');
+const ACTION_DIED = utf8('die');
+/** Docker's word and podman's. */
 const ACTION_DESTROYED = utf8('destroy');
-const [FIRST_OF_EXEC, FIRST_OF_STATUS, FIRST_OF_DESTROY] = [0x65, 0x68, 0x64];
+const ACTION_REMOVED = utf8('remove');
+const FIRST_LETTERS: ReadonlySet<number | undefined> = new Set([0x64, 0x65, 0x68, 0x72]);
 
 /** Stands for a text, which need not be decoded: with 53 bits, two of them that are alike are not to be expected on any host. */
 type Fingerprint = number;
@@ -47,14 +50,15 @@ export class HealthWatch {
     const { bytes } = event;
     const first = bytes[from];
     // Nearly all events are of no interest here.
-    if (first !== FIRST_OF_EXEC && first !== FIRST_OF_STATUS && first !== FIRST_OF_DESTROY) return false;
+    if (!FIRST_LETTERS.has(first)) return false;
     if (!event.isOfType(TYPE_CONTAINER)) return false;
     const to = from + event.half(EVENT.ACTION_BYTES);
     const does = (action: Uint8Array): boolean => isRange(bytes, from, to, action);
     if (does(ACTION_CREATED) || does(ACTION_STARTED)) return this.#began(event);
     if (does(ACTION_ENDED)) return this.#ended(event);
     if (does(ACTION_STATUS)) return this.#told(event);
-    if (does(ACTION_DESTROYED)) this.#containers.delete(idOf(event));
+    if (does(ACTION_DIED)) this.#died(idOf(event));
+    if (does(ACTION_DESTROYED) || does(ACTION_REMOVED)) this.#containers.delete(idOf(event));
     return false;
   }
 
@@ -90,6 +94,12 @@ export class HealthWatch {
     const isSame = status !== '' && status === health.status;
     health.status = status;
     return isSame;
+  }
+
+  /** An engine does not say that a new run begins without a verdict: the first one is news. */
+  #died(id: Fingerprint): void {
+    const health = this.#containers.get(id);
+    if (health) health.status = '';
   }
 
   #of(id: Fingerprint): Health {

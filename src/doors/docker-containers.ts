@@ -5,11 +5,6 @@ import type { ContainerInfo } from '../event/event.ts';
 const UNKNOWN_NETWORKS = { Networks: {} } as const;
 const SHORT_ID_CHARS = 12;
 
-/** Those that an engine has described and not removed. */
-export function presentContainers(all: readonly ContainerInfo[]): readonly ContainerInfo[] {
-  return all.filter(({ known, removed }) => known && !removed);
-}
-
 /** What `GET /containers/json` answers: what runs, with `all` the others as well. */
 export function listContainers(present: readonly ContainerInfo[], all: boolean): unknown {
   return present
@@ -61,8 +56,8 @@ export function inspectContainer(present: readonly ContainerInfo[], wanted: stri
   };
 }
 
-export function isRunning({ pid }: ContainerInfo): boolean {
-  return pid !== undefined;
+export function isRunning({ running = false }: ContainerInfo): boolean {
+  return running;
 }
 
 function stateOf(container: ContainerInfo): string {

@@ -8,7 +8,7 @@ import { encodeDockerNotice } from '../codec/docker-json.ts';
 import type { DockerDialect } from '../messages/control.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { type DockerStreamType, preferredDockerType } from './accept-header.ts';
-import { inspectContainer, isRunning, listContainers, presentContainers } from './docker-containers.ts';
+import { inspectContainer, isRunning, listContainers } from './docker-containers.ts';
 import { checkDockerQuery, isOn, parseDockerQuery } from './docker-query.ts';
 import { framingOf, streamEvents } from './event-stream.ts';
 import { replyJson, replyText } from './http-reply.ts';
@@ -90,8 +90,8 @@ export class DockerDoor {
     streamEvents(request, response, handle, this.#writer, { 'Content-Type': type }, words);
   }
 
-  async #containers(): Promise<readonly ContainerInfo[]> {
-    return presentContainers(await this.#fanout.containers());
+  #containers(): Promise<readonly ContainerInfo[]> {
+    return this.#fanout.containers();
   }
 }
 

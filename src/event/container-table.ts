@@ -7,6 +7,8 @@ export interface Container {
   spec: ContainerSpec;
   /** 0 = none. */
   pid: number;
+  /** It was started and has not ended, whether or not its pid is known. */
+  running: boolean;
   exitCode: number;
   /** An engine described it; otherwise only events named it. */
   known: boolean;
@@ -24,6 +26,8 @@ export interface SavedContainer {
   readonly id: string;
   readonly spec: ContainerSpec;
   readonly pid: number;
+  /** Absent in what was written before there was such a field. */
+  readonly running?: boolean;
   readonly exitCode: number;
   readonly known: boolean;
   readonly removed: boolean;
@@ -91,6 +95,7 @@ export class ContainerTable {
     const container = this.#containers.get(id);
     if (!container || container.removed || !container.known) return false;
     container.removed = true;
+    container.running = false;
     container.pid = 0;
     container.version += 1;
     this.#removals += 1;
@@ -105,6 +110,7 @@ export class ContainerTable {
     if (container.known && container.pid !== pid) return false;
     if (!container.known) return true;
     container.exitCode = exitCode;
+    container.running = false;
     container.pid = 0;
     container.version += 1;
     this.#unsaved.add(container);
@@ -112,9 +118,10 @@ export class ContainerTable {
   }
 
   started(container: Container): void {
-    if (container.exitCode === 0) return;
+    if (container.running && container.exitCode === 0) return;
+    if (container.exitCode !== 0) container.version += 1;
     container.exitCode = 0;
-    container.version += 1;
+    container.running = true;
     this.#unsaved.add(container);
   }
 
@@ -220,17 +227,36 @@ export class ContainerTable {
 }
 
 export function describeContainer(container: Container): ContainerInfo {
-  const { id, spec, pid, exitCode, known, removed } = container;
+  const { id, spec, pid, running, exitCode, known, removed } = container;
   const { pid: _, ...rest } = spec;
-  return { id, ...rest, ...(pid > 0 ? { pid } : {}), ...(exitCode === 0 ? {} : { exitCode }), known, removed };
+  return {
+    id,
+    ...rest,
+    ...(pid > 0 ? { pid } : {}),
+    ...(running || pid > 0 ? { running: true } : {}),
+    ...(exitCode === 0 ? {} : { exitCode }),
+    known,
+    removed,
+  };
 }
 
-function saveContainer({ id, spec, pid, exitCode, known, removed, removal }: Container): SavedContainer {
-  return { id, spec, pid, exitCode, known, removed, removal };
+function saveContainer({ id, spec, pid, running, exitCode, known, removed, removal }: Container): SavedContainer {
+  return { id, spec, pid, ...(running ? { running } : {}), exitCode, known, removed, removal };
 }
 
 function blank(id: string): Container {
-  return { id, spec: {}, pid: 0, exitCode: 0, known: false, removed: false, lastSeq: 0, removal: 0, version: 0 };
+  return {
+    id,
+    spec: {},
+    pid: 0,
+    running: false,
+    exitCode: 0,
+    known: false,
+    removed: false,
+    lastSeq: 0,
+    removal: 0,
+    version: 0,
+  };
 }
 
 function checkSpec(id: string, spec: ContainerSpec): void {

@@ -82,6 +82,8 @@ export interface ContainerSpec {
 
 export interface ContainerInfo extends ContainerSpec {
   readonly id: string;
+  /** It has a pid, or was started and has not ended. */
+  readonly running?: boolean;
   readonly exitCode?: number;
   /** False when only events named it, true when an engine described it. */
   readonly known: boolean;

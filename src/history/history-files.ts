@@ -144,18 +144,22 @@ export class HistoryFiles {
       const place = this.#placeOf(file, seq);
       const { reader } = place;
       let segment: Segment | undefined;
+      /** What has been read ahead may be written otherwise. */
+      let isUnsettled = false;
       let to: number = SEGMENT.HEADER_BYTES;
       for (let item = reader.next(); item; item = reader.next()) {
         if (!('head' in item)) {
           // The end of the newest file is still being written; it is the collector's.
-          if (item.isTail && file === this.#files.at(-1)) break;
+          isUnsettled = item.isTail && file === this.#files.at(-1);
+          if (isUnsettled) break;
           this.#keepAside(file, item);
           isCorrupt = true;
           if (segment) break;
           continue;
         }
         const { head, offset } = item;
-        if (head.firstSeq > headSeq) break;
+        isUnsettled = head.firstSeq > headSeq;
+        if (isUnsettled) break;
         if (head.count === 0 || head.firstSeq + head.count <= seq) continue;
         // Behind a hole another page begins.
         if (segment && (head.firstSeq !== place.nextSeq || to + head.eventBytes > segment.byteLength)) break;
@@ -171,7 +175,7 @@ export class HistoryFiles {
       const run: Run = { segment, from: SEGMENT.HEADER_BYTES, to, firstSeq };
       this.#pages.push({ run, nextSeq: place.nextSeq });
       if (this.#pages.length > KEPT_PAGES) this.#pages.shift();
-      this.#readers.push(place);
+      if (!isUnsettled) this.#readers.push(place);
       if (this.#readers.length > KEPT_READERS) this.#readers.shift();
       return { run: from(run, Math.max(seq, firstSeq)), behindSeq: place.nextSeq, isCorrupt };
     } catch (error) {

@@ -3,7 +3,7 @@ import type { Timestamp } from '../event/event.ts';
 import { BatchPacker, type NewBatch, readBatchHead } from './batch.ts';
 import type { Crc32, Disk, SegmentSink } from './disk.ts';
 import { FileIndex } from './file-index.ts';
-import { type FileHead, fileName, indexName, packFileHead, removeFile } from './history-file.ts';
+import { type FileHead, fileName, firstSeqOf, indexName, packFileHead, removeFile } from './history-file.ts';
 import type { SavedState, SavedWriter } from './saved-state.ts';
 
 /** Where a history goes on. */
@@ -119,10 +119,17 @@ export class HistoryWriter {
     } catch {
       // It cannot be used any more either way.
     }
-    // Begun meanwhile: it is begun again, under the same name, which is known already.
-    if (before && before.firstSeq !== mark?.firstSeq) return removeFile(this.#env.disk, before.firstSeq);
-    // Retention may have let go of it when its successor was begun; then the next batch begins another.
-    if (mark && this.#env.disk.list().includes(fileName(mark.firstSeq))) this.#open(mark, this.#env.nowSec(), false);
+    const { disk, nowSec } = this.#env;
+    if (!mark) {
+      if (before) removeFile(disk, before.firstSeq);
+      return;
+    }
+    const files = disk.list().flatMap((name) => firstSeqOf(name) ?? []);
+    // Begun meanwhile, and perhaps known: it is begun again, under the same name.
+    const begun = files.filter((firstSeq) => firstSeq > mark.firstSeq);
+    for (const firstSeq of begun) removeFile(disk, firstSeq);
+    // Where somebody has removed it, the next batch begins another.
+    if (begun.length === 0 && files.includes(mark.firstSeq)) this.#open(mark, nowSec(), false);
   }
 
   /** Begins the file whose first event is `firstSeq`, with a snapshot of what is known now. @throws as append */

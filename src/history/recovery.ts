@@ -170,9 +170,16 @@ export function headsOf(disk: Disk, crc32: Crc32): FileHead[] {
     const length = disk.read(name, 0, bytes);
     const head = readFileHead(bytes.subarray(0, length), crc32);
     if (head?.firstSeq === firstSeq) heads.push(head);
-    else disk.rename(name, `${name}.corrupt`);
+    else setAside(disk, firstSeq);
   }
   return heads;
+}
+
+function setAside(disk: Disk, firstSeq: number): void {
+  const name = fileName(firstSeq);
+  disk.rename(name, `${name}.corrupt`);
+  // What stays of it is its index.
+  removeFile(disk, firstSeq);
 }
 
 function readFile(disk: Disk, crc32: Crc32, file: FileHead): Reading {

@@ -80,7 +80,11 @@ function weigh(bytes: number): void {
   unweighed += bytes;
   if (unweighed < WEIGHT_BYTES) return;
   unweighed = 0;
-  void new ArrayBuffer(WEIGHT_BYTES);
+  try {
+    void new ArrayBuffer(WEIGHT_BYTES);
+  } catch {
+    // Where memory is that short, V8 knows.
+  }
 }
 
 /** Where one reader is in one segment: moves over records as they are committed. */

@@ -41,9 +41,20 @@ export class HistoryFolder implements Disk {
 
   write(name: string, bytes: Uint8Array): void {
     const temporary = this.#path(name + TEMPORARY);
-    fs.writeFileSync(temporary, bytes, { mode: FILE_MODE });
-    fs.renameSync(temporary, this.#path(name));
+    try {
+      fs.writeFileSync(temporary, bytes, { mode: FILE_MODE });
+      fs.renameSync(temporary, this.#path(name));
+    } catch (error) {
+      fs.rmSync(temporary, { force: true });
+      throw error;
+    }
     this.#forget(name);
+  }
+
+  /** Removes what a process left that ended in the middle of a write. Only for who has the folder to himself. */
+  tidy(): void {
+    for (const name of fs.readdirSync(this.#folder))
+      if (name.endsWith(TEMPORARY)) fs.rmSync(this.#path(name), { force: true });
   }
 
   remove(name: string): void {

@@ -30,6 +30,7 @@ export async function recover(options: Options): Promise<Recovered> {
   if (!isDurable(options)) return newLog(newEpoch());
   const folder = new HistoryFolder(options.history);
   try {
+    folder.tidy();
     const recovered = recoverHistory(folder, { crc32, boot: bootId(), newEpoch });
     await secureHistory(folder, recovered);
     return recovered;

@@ -212,6 +212,7 @@ export function describeHistory(threads: Threads): void {
           image: 'nginx',
           labels: { tier: 'front' },
           pid: 7,
+          running: true,
           known: true,
           removed: false,
         });

@@ -397,8 +397,21 @@ describe('Collector: containers', () => {
     bench.record({ name: 'c1', value: STOPPED, pid: 5, exitCode: 3 }, { name: 'ghost' });
     assert.deepEqual(bench.collector.containers(), [
       { id: 'c1', name: 'web', image: 'nginx', labels: { a: 'b' }, exitCode: 3, known: true, removed: false },
-      { id: 'ghost', known: false, removed: false },
+      { id: 'ghost', running: true, known: false, removed: false },
     ]);
+  });
+
+  it('tells shards of those that an engine has described and not removed', () => {
+    const bench = new Bench();
+    for (const id of ['c1', 'c2']) bench.put(id, { name: id });
+    bench.collector.removeContainer('c2');
+    bench.record({ name: 'ghost' });
+    const reply = bench.collector.answer({ type: 'list-containers', requestId: 7 });
+    assert.deepEqual(reply, {
+      type: 'containers-listed',
+      requestId: 7,
+      containers: [{ id: 'c1', name: 'c1', known: true, removed: false }],
+    });
   });
 
   it('counts labels that give way to a built-in attribute', () => {
@@ -476,7 +489,7 @@ describe('Collector: containers that an engine tells of', () => {
     const known = { id: ID, name: 'web2', image: 'bb:1', labels: { tier: 'front' }, known: true, removed: false };
     assert.deepEqual(shown(bench), { ...known, exitCode: 137 });
     bench.tell(event('start', { name: 'web2', tier: 'front', containerExitCode: '0', podId: '' }));
-    assert.deepEqual(shown(bench), known);
+    assert.deepEqual(shown(bench), { ...known, running: true });
     bench.tell(event('destroy', { name: 'web2', tier: 'front' }));
     assert.deepEqual(shown(bench), { ...known, removed: true });
   });
@@ -485,7 +498,15 @@ describe('Collector: containers that an engine tells of', () => {
     const bench = new Bench();
     bench.put(ID, { name: 'web', image: 'bb:1', pid: 7 });
     bench.tell(event('rename', { name: 'web2', oldName: '/web' }));
-    assert.deepEqual(shown(bench), { id: ID, name: 'web2', image: 'bb:1', pid: 7, known: true, removed: false });
+    assert.deepEqual(shown(bench), {
+      id: ID,
+      name: 'web2',
+      image: 'bb:1',
+      pid: 7,
+      running: true,
+      known: true,
+      removed: false,
+    });
   });
 
   it('are left as they were, and counted, when they cannot be described', () => {

@@ -70,9 +70,17 @@ describe('HealthWatch', () => {
   });
 
   it('forgets a container with its end', () => {
-    const destroy: NewEvent = { type: 'container', action: 'destroy', id: 'c1' };
     const learned = [...exec('c1'), health('c1', 'healthy')];
-    assert.deepEqual(repeated([...learned, destroy, ...exec('c1'), health('c1', 'healthy')]), []);
+    for (const action of ['destroy', 'remove']) {
+      const gone: NewEvent = { type: 'container', action, id: 'c1' };
+      assert.deepEqual(repeated([...learned, gone, ...exec('c1'), health('c1', 'healthy')]), []);
+    }
+  });
+
+  it('takes the first health of another run for news, and still knows the check', () => {
+    const die: NewEvent = { type: 'container', action: 'die', id: 'c1', exitCode: 1 };
+    const learned = [...exec('c1'), health('c1', 'healthy')];
+    assert.deepEqual(repeated([...learned, die, ...exec('c1'), health('c1', 'healthy')]), CHECK);
   });
 
   it('looks at containers only', () => {
