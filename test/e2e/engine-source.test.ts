@@ -96,9 +96,10 @@ describe('a Docker engine as a source', { skip: DOCKER_MISSING ?? false }, () =>
       };
       for (let round = 0; round < 3; round += 1) {
         await between(40);
-        // Both readers are away at the same time.
-        process.kill(daemon.pid, 'SIGKILL');
+        // Both readers are away at the same time. What the reader got last may still be on its way into the log.
         reader.close();
+        await between(20);
+        process.kill(daemon.pid, 'SIGKILL');
         await daemon.exited;
         await between(round === 1 ? 400 : 40);
         [daemon] = await Promise.all([startDaemon(args, daemon.root), reader.open()]);
