@@ -1,11 +1,10 @@
-import type { Epoch } from '../event/cursor.ts';
 import type { EpochSpan } from '../event/epochs.ts';
 import { HISTORY_FILE } from '../messages/layout.ts';
 import { stateOf } from './batch.ts';
 import { type Crc32, type Disk, isMissing } from './disk.ts';
 import { FileIndex } from './file-index.ts';
 import { FileReader } from './file-reader.ts';
-import { type FileHead, fileName, firstSeqOf, indexName, readFileHead } from './history-file.ts';
+import { type FileHead, fileName, firstSeqOf, indexName, joinEpochs, readFileHead } from './history-file.ts';
 
 /*
  * A history as someone sees it who only looks: nothing is changed, and another process may write to it and remove from it.
@@ -106,11 +105,10 @@ export function epochsOf(disk: Disk, crc32: Crc32, files: readonly ListedFile[])
     told = epochsIn(disk, crc32, firstSeq);
     if (told.length > 0) break;
   }
-  const spans = new Map<Epoch, EpochSpan>(told.map((span) => [span.epoch, span]));
-  // What no list tells, the heads do.
-  for (const { firstSeq, head } of files)
-    if (head && !spans.has(head.epoch)) spans.set(head.epoch, { epoch: head.epoch, firstSeq });
-  return [...spans.values()].sort((a, b) => a.firstSeq - b.firstSeq);
+  return joinEpochs(
+    told,
+    files.flatMap(({ head }) => head ?? []),
+  );
 }
 
 function epochsIn(disk: Disk, crc32: Crc32, firstSeq: number): readonly EpochSpan[] {

@@ -1,5 +1,6 @@
 import { textOf, utf8 } from '../codec/bytes.ts';
 import type { Epoch } from '../event/cursor.ts';
+import type { EpochSpan } from '../event/epochs.ts';
 import type { HistoryFileHead } from '../messages/collector.ts';
 import { HISTORY_FILE } from '../messages/layout.ts';
 import { type Crc32, type Disk, isMissing } from './disk.ts';
@@ -31,6 +32,13 @@ export function removeFile(disk: Disk, firstSeq: number): void {
       if (!isMissing(error)) throw error;
     }
   }
+}
+
+/** The epochs that a list tells, and those that it does not but the heads of files do; oldest first. */
+export function joinEpochs(told: readonly EpochSpan[], heads: readonly FileHead[]): EpochSpan[] {
+  const spans = new Map(told.map((span) => [span.epoch, span]));
+  for (const { epoch, firstSeq } of heads) if (!spans.has(epoch)) spans.set(epoch, { epoch, firstSeq });
+  return [...spans.values()].sort((a, b) => a.firstSeq - b.firstSeq);
 }
 
 /** @returns undefined when the name is none of a history file */

@@ -8,7 +8,7 @@ import { HISTORY_FILE } from '../messages/layout.ts';
 import { stateOf } from './batch.ts';
 import type { Crc32, Disk } from './disk.ts';
 import { FileReader } from './file-reader.ts';
-import { type FileHead, fileName, firstSeqOf, readFileHead, removeFile } from './history-file.ts';
+import { type FileHead, fileName, firstSeqOf, joinEpochs, readFileHead, removeFile } from './history-file.ts';
 import type { HistoryTail } from './history-writer.ts';
 import type { SavedState, SavedWriter } from './saved-state.ts';
 
@@ -80,7 +80,8 @@ export function recoverHistory(
   }
   const { opened, isClosed, nextSeq, time, length } = reading;
   const state = reading.isWhole ? reading.state : [...stateBefore(disk, crc32, files), ...reading.state];
-  const epochs = epochsOf(state, files);
+  const told = state.findLast((saved) => 'epochs' in saved);
+  const epochs = joinEpochs(told && 'epochs' in told ? told.epochs : [], files);
   // Under `sync` clients saw nothing that a loss of power could take; under `async` they may have.
   const mayHaveHoles = opened?.durability !== 'sync' && opened?.boot !== boot;
   // Nobody says to which epoch these belong: to none that a cursor could name.
@@ -113,16 +114,6 @@ function stateBefore(disk: Disk, crc32: Crc32, files: readonly FileHead[]): Save
     if (reading.isWhole) break;
   }
   return state;
-}
-
-/** Those that the log was last said to have, and the ones that files have begun with since. */
-function epochsOf(state: readonly SavedState[], files: readonly FileHead[]): EpochSpan[] {
-  const told = state.findLast((saved) => 'epochs' in saved);
-  const epochs = told && 'epochs' in told ? [...told.epochs] : [];
-  for (const { epoch, firstSeq } of files)
-    if (firstSeq >= (epochs.at(-1)?.firstSeq ?? 0) && !epochs.some((span) => span.epoch === epoch))
-      epochs.push({ epoch, firstSeq });
-  return epochs;
 }
 
 /**
