@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
-import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
+import { after, before, describe, it, mock } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { Doorbell } from '../../../src/messages/doorbell.ts';
 import { StandBy } from '../../../src/runtime/stand-by.ts';
+
+/** The time in ms, for everybody here: it goes on only while a thread is parked, or when a test says so. */
+let nowMs = 1000;
 
 /** A doorbell that remembers for how long the thread parked at it, and rings whenever it is told to, as another thread would. */
 class Bell extends Doorbell {
@@ -11,11 +14,13 @@ class Bell extends Doorbell {
 
   override waitFor(seen: number, limitMs: number): void {
     this.parks.push(limitMs);
+    if (this.rings !== seen) return;
     if (this.ringsToCome > 0) {
       this.ringsToCome -= 1;
       this.ring();
+    } else {
+      nowMs += limitMs;
     }
-    super.waitFor(seen, limitMs);
   }
 }
 
@@ -27,13 +32,24 @@ function bench(mayPark = true) {
   return { bell, standBy, actor };
 }
 
+/** A thread that nobody rings for parks so many times, a millisecond each, before it gives up. */
+const LINGER_MS = 4;
+
+/** Far more turns of the event loop than anything here takes. */
+async function turns(count = 200): Promise<void> {
+  for (let i = 0; i < count; i += 1) await turn();
+}
+
 describe('StandBy', () => {
+  before(() => mock.method(performance, 'now', () => nowMs));
+  after(() => mock.restoreAll());
+
   it('leaves a thread that is rarely woken to its event loop', async () => {
     const { bell, standBy } = bench();
     standBy.woken();
-    await delay(10);
+    nowMs += 10;
     standBy.woken();
-    await delay(10);
+    await turns();
     assert.deepEqual(bell.parks, []);
   });
 
@@ -42,13 +58,9 @@ describe('StandBy', () => {
     bell.ringsToCome = 20;
     standBy.woken();
     standBy.woken();
-    await delay(50);
+    await turns();
     assert.equal(actor.wakes, 20);
-    assert.ok(bell.parks.length > 20);
-    assert.ok(bell.parks.every((ms) => ms <= 1));
-    const { length } = bell.parks;
-    await delay(10);
-    assert.equal(bell.parks.length, length, 'it is back in its event loop');
+    assert.deepEqual(bell.parks, Array(20 + LINGER_MS).fill(1), 'one for each ring, then it is back in its event loop');
   });
 
   it('gives the event loop a turn after every park', async () => {
@@ -56,8 +68,8 @@ describe('StandBy', () => {
     bell.ringsToCome = 10;
     standBy.woken();
     standBy.woken();
-    for (let turns = 0; bell.parks.length < 10; turns += 1) {
-      assert.ok(bell.parks.length <= turns + 1);
+    for (let passed = 0; bell.parks.length < 10; passed += 1) {
+      assert.ok(bell.parks.length <= passed + 1);
       await turn();
     }
   });
@@ -76,7 +88,7 @@ describe('StandBy', () => {
     const waiting = bench(false);
     waiting.standBy.woken();
     waiting.standBy.woken();
-    await delay(10);
+    for (let i = 0; i < 100; i += 1, nowMs += 0.1) await turn();
     assert.deepEqual(waiting.bell.parks, []);
 
     const { bell, standBy } = bench();
@@ -89,7 +101,7 @@ describe('StandBy', () => {
     standBy.defer(task);
     standBy.woken();
     standBy.woken();
-    await delay(20);
+    await turns();
     assert.equal(tasks, 20);
     assert.ok(bell.parks.length > 0);
   });
@@ -104,15 +116,19 @@ describe('StandBy', () => {
       runs += 1;
       parksBefore = [...bell.parks];
     });
-    await delay(20);
+    await turns();
     assert.equal(runs, 1);
     assert.ok(parksBefore.every((ms) => ms <= 0.8));
 
     const own = new StandBy(undefined);
     own.woken();
     own.woken();
-    own.later(1, () => (runs += 1));
-    await delay(20);
+    await new Promise<void>((resolve) => {
+      own.later(1, () => {
+        runs += 1;
+        resolve();
+      });
+    });
     assert.equal(runs, 2);
   });
 });
