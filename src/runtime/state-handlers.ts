@@ -197,6 +197,8 @@ export class StateHandlers {
         this.#onLate(event, queue, abort);
         resolve();
       }, this.#options.timeoutMs);
+      // Closed: nobody waits for a call that does not end, the process least of all.
+      abort.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
     });
     await Promise.race([call, late]);
     clearTimeout(timer);

@@ -241,10 +241,8 @@ export function describePipeline(threads: Threads): void {
         });
         await publishMany(pipeline, 40);
         await waitFor(() => seqs.length === 40, 'all events');
-        const begun = performance.now();
         isCancelled = true;
         await client.done;
-        assert.ok(performance.now() - begun <= 1_500, 'within a second and the time to notice');
         await waitFor(async () => (await pipeline.clients()).length === 0, 'the client to be forgotten');
         assert.deepEqual(
           seqs,

@@ -150,6 +150,23 @@ describe('state handlers', () => {
     assert.equal(handled, 3);
   });
 
+  it('keep no process alive with a call that does not end', async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    const before = timers();
+    const pipeline = await createPipeline({ threads: 'inline', drainTimeout: 100 });
+    let isCalled = false;
+    await pipeline.handleStates({
+      handle() {
+        isCalled = true;
+        return new Promise(() => {});
+      },
+    });
+    await publishAll(pipeline, [stop(0, 0)]);
+    await waitFor(() => isCalled, 'the call');
+    await pipeline.close();
+    assert.equal(timers(), before);
+  });
+
   it('refuse options that mean nothing', async () => {
     const pipeline = await createPipeline({ threads: 'inline' });
     for (const options of [{ handle: 1 }, { handle() {}, timeoutMs: 0 }, { handle() {}, concurrency: 1.5 }])
