@@ -7,8 +7,11 @@ import { bindListener, type Listener } from './doors/listener.ts';
 import { TocsinError } from './event/errors.ts';
 import { makeOptions, type Options } from './event/options.ts';
 import { hostActor } from './runtime/actor-host.ts';
+import type { ActorName } from './runtime/actor-init.ts';
+import { actorNames } from './runtime/actor-set.ts';
 import { isDurable, recover } from './runtime/open-history.ts';
 import { Pipeline } from './runtime/pipeline.ts';
+import { ActorThread } from './runtime/threads.ts';
 
 /** Options of an embedded pipeline: those of the daemon (docs/options.md) in camel case, numbers in bytes and milliseconds. */
 export interface PipelineOptions extends Partial<Omit<Options, 'root'>> {
@@ -46,6 +49,10 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
       const lock = await lockFolder(options.history);
       closers.push(() => lock.close());
     }
+    const threads = options.threads === 'workers' ? bootThreads(options, urlOf(workerUrl)) : undefined;
+    closers.push(async () => {
+      for (const thread of threads?.values() ?? []) await thread.end();
+    });
     const recovered = await recover(options);
     if (recovered.truncatedBytes > 0)
       report?.(`the history ended with ${recovered.truncatedBytes} bytes that were no whole batch; they were cut off`);
@@ -55,7 +62,7 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
       options,
       recovered,
       report,
-      workerUrl: urlOf(workerUrl),
+      threads,
       host: (init) => hostActor(init, doorHooks),
       release,
       ...(fifo ? { fifoFd: fifo.fd } : {}),
@@ -71,6 +78,11 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
     await (pipeline ? pipeline.destroy() : release());
     throw error;
   }
+}
+
+/** They are still booting when this returns. */
+function bootThreads(options: Options, workerUrl: URL): ReadonlyMap<ActorName, ActorThread> {
+  return new Map(actorNames(options).map((name) => [name, new ActorThread(name, workerUrl)]));
 }
 
 /** The log's own threads need a core, and clients on the machine need theirs (docs/performance.md, Shards). */

@@ -1,15 +1,19 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
-import { addBenchCommand } from './cli/bench.ts';
-import { addClientsCommand } from './cli/clients.ts';
-import { addContainerCommand } from './cli/container.ts';
-import { addEventsCommand } from './cli/events.ts';
-import { addHistoryCommand } from './cli/history.ts';
 import { EXIT_OK, EXIT_USAGE, reportError } from './cli/exit.ts';
-import { addPublishCommand } from './cli/publish.ts';
-import { addSendCommand } from './cli/send.ts';
-import { addServeCommand } from './cli/serve.ts';
 import { VERSION } from './event/version.ts';
+
+/** Each loads its own code only: that is a good part of how long a command takes. */
+const COMMANDS = {
+  serve: async () => (await import('./cli/serve.ts')).addServeCommand,
+  events: async () => (await import('./cli/events.ts')).addEventsCommand,
+  send: async () => (await import('./cli/send.ts')).addSendCommand,
+  container: async () => (await import('./cli/container.ts')).addContainerCommand,
+  publish: async () => (await import('./cli/publish.ts')).addPublishCommand,
+  history: async () => (await import('./cli/history.ts')).addHistoryCommand,
+  clients: async () => (await import('./cli/clients.ts')).addClientsCommand,
+  bench: async () => (await import('./cli/bench.ts')).addBenchCommand,
+};
 
 const program = new Command('tocsin').description('Container event service').version(VERSION);
 
@@ -22,14 +26,10 @@ async function run(action: () => Promise<number>): Promise<void> {
 }
 
 program.exitOverride().showHelpAfterError('(--help shows what is possible)');
-addServeCommand(program, run);
-addEventsCommand(program, run);
-addSendCommand(program, run);
-addContainerCommand(program, run);
-addPublishCommand(program, run);
-addHistoryCommand(program, run);
-addClientsCommand(program, run);
-addBenchCommand(program, run);
+const named = process.argv[2] ?? '';
+// Without one, help lists them all.
+const wanted = Object.hasOwn(COMMANDS, named) ? [COMMANDS[named as keyof typeof COMMANDS]] : Object.values(COMMANDS);
+for (const load of wanted) (await load())(program, run);
 try {
   await program.parseAsync();
 } catch (error) {

@@ -1,10 +1,10 @@
 import type { SavedContainer } from '../event/container-table.ts';
-import type { Epoch } from '../event/cursor.ts';
+import { type Epoch, makeEpoch } from '../event/cursor.ts';
 import type { EpochSpan } from '../event/epochs.ts';
 import type { Timestamp } from '../event/event.ts';
 import type { SavedPublisher } from '../event/publisher-table.ts';
 import { joinSources, type SavedSource } from '../event/source-table.ts';
-import { HISTORY_FILE } from '../messages/layout.ts';
+import { HISTORY_BATCH, HISTORY_FILE } from '../messages/layout.ts';
 import { stateOf } from './batch.ts';
 import type { Crc32, Disk } from './disk.ts';
 import { FileReader } from './file-reader.ts';
@@ -45,8 +45,8 @@ interface Reading {
   isDamaged: boolean;
   /** Nothing is missing before its end, and its snapshot is there. */
   isWhole: boolean;
-  /** The first event behind a hole in which another epoch may have begun. */
-  doubtfulSeq: number | undefined;
+  /** From the first event behind a hole in which another epoch may have begun. */
+  doubtful: EpochSpan | undefined;
 }
 
 /**
@@ -85,8 +85,7 @@ export function recoverHistory(
   // Under `sync` clients saw nothing that a loss of power could take; under `async` they may have.
   const mayHaveHoles = opened?.durability !== 'sync' && opened?.boot !== boot;
   // Nobody says to which epoch these belong: to none that a cursor could name.
-  if (mayHaveHoles && reading.doubtfulSeq !== undefined)
-    epochs.push({ epoch: newEpoch(), firstSeq: reading.doubtfulSeq });
+  if (mayHaveHoles && reading.doubtful) epochs.push(reading.doubtful);
   const mayHaveLost = !isClosed && (isDamaged || mayHaveHoles);
   if (mayHaveLost) epochs.push({ epoch: newEpoch(), firstSeq: nextSeq });
   if (truncatedBytes > 0 || isClosed) disk.open(fileName(last.firstSeq), length).close();
@@ -186,7 +185,7 @@ function readFile(disk: Disk, crc32: Crc32, file: FileHead): Reading {
     truncated: 0,
     isDamaged: false,
     isWhole: true,
-    doubtfulSeq: undefined,
+    doubtful: undefined,
   };
   let isBehindHole = false;
   for (let item = reader.next(); item; item = reader.next()) {
@@ -199,14 +198,15 @@ function readFile(disk: Disk, crc32: Crc32, file: FileHead): Reading {
     }
     const { head, bytes, at } = item;
     reading.hasEvents ||= head.count > 0;
-    if (isBehindHole && head.count > 0) reading.doubtfulSeq ??= head.firstSeq;
+    if (isBehindHole && head.count > 0)
+      reading.doubtful ??= { epoch: ownEpoch(bytes.subarray(at), crc32), firstSeq: head.firstSeq };
     reading.nextSeq = head.firstSeq + head.count;
     reading.time = head.last;
     reading.isClosed = false;
     for (const saved of stateOf(bytes, at, head)) {
       if ('epochs' in saved) {
         isBehindHole = false;
-        reading.doubtfulSeq = undefined;
+        reading.doubtful = undefined;
       }
       if ('opened' in saved) reading.opened = saved.opened;
       else if ('closed' in saved) reading.isClosed = true;
@@ -217,6 +217,15 @@ function readFile(disk: Disk, crc32: Crc32, file: FileHead): Reading {
   }
   reading.isWhole &&= reading.state.some((saved) => 'epochs' in saved);
   return reading;
+}
+
+/** The same whenever this batch is read: it is shown before it can be written down. */
+function ownEpoch(batch: Uint8Array, crc32: Crc32): Epoch {
+  const name = new DataView(new ArrayBuffer(8));
+  name.setUint32(0, crc32(batch.subarray(HISTORY_BATCH.LENGTH, HISTORY_BATCH.BYTES)));
+  // Its checksum stands for what is in it.
+  name.setUint32(4, crc32(batch.subarray(0, HISTORY_BATCH.BYTES)));
+  return makeEpoch(new Uint8Array(name.buffer));
 }
 
 function newest<T>(state: readonly SavedState[], pick: (saved: SavedState) => readonly [string, T] | undefined): T[] {

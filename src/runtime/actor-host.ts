@@ -1,5 +1,5 @@
 import { TocsinError } from '../event/errors.ts';
-import type { ActorInit } from './actor-init.ts';
+import type { ActorInit, ActorName } from './actor-init.ts';
 import { serveControl } from './control.ts';
 import type { DoorHooks } from './door-hooks.ts';
 import type { Hosted } from './hosting.ts';
@@ -8,9 +8,9 @@ import type { Hosted } from './hosting.ts';
  * Brings one actor to life on the current thread, worker or main: makes its ports of the links, gives it a clock, and serves
  * its control methods. `start` answers when the actor works; `stop` when it holds nothing any more.
  */
-export function hostActor(init: ActorInit, hooks: DoorHooks): void {
+export function hostActor(init: ActorInit, hooks: DoorHooks, loading = loadActor(init.name)): void {
   let starting: Promise<Hosted> | undefined;
-  const start = (): Promise<Hosted> => (starting ??= host(init, hooks));
+  const start = (): Promise<Hosted> => (starting ??= loading.then((host) => host(init, hooks)));
   serveControl(async (method, args) => {
     if (method === 'start') {
       await start();
@@ -31,20 +31,22 @@ export function hostActor(init: ActorInit, hooks: DoorHooks): void {
   }, init.control);
 }
 
+type Host = (init: ActorInit, hooks: DoorHooks) => Hosted | Promise<Hosted>;
+
 /** Each thread loads the code of its own actor only: that is a good part of what an idle thread weighs. */
-async function host(init: ActorInit, hooks: DoorHooks): Promise<Hosted> {
-  switch (init.name) {
+export async function loadActor(name: ActorName): Promise<Host> {
+  switch (name) {
     case 'monitored':
-      return (await import('./host-monitored.ts')).hostMonitored(init, hooks);
+      return (await import('./host-monitored.ts')).hostMonitored;
     case 'sources':
-      return (await import('./host-sources.ts')).hostSources(init, hooks);
+      return (await import('./host-sources.ts')).hostSources;
     case 'collector':
-      return (await import('./host-collector.ts')).hostCollector(init);
+      return (await import('./host-collector.ts')).hostCollector;
     case 'buffer':
-      return (await import('./host-buffer.ts')).hostBuffer(init);
+      return (await import('./host-buffer.ts')).hostBuffer;
     case 'clients-checker':
-      return (await import('./host-clients-checker.ts')).hostClientsChecker(init);
+      return (await import('./host-clients-checker.ts')).hostClientsChecker;
     default:
-      return (await import('./host-fanout.ts')).hostFanout(init, hooks);
+      return (await import('./host-fanout.ts')).hostFanout;
   }
 }

@@ -1,17 +1,19 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Outbox } from '../actors/actor.ts';
 import { TocsinError } from '../event/errors.ts';
+import type { Options } from '../event/options.ts';
 import type { Recovered } from '../history/recovery.ts';
 import type { ActorInit, ActorName } from './actor-init.ts';
 import type { ControlClient } from './control.ts';
-import { doorbellOf, waking } from './hosting.ts';
-import { type RunningActor, startInline, startOnThread } from './threads.ts';
+import { doorbellOf, shardNames, waking } from './hosting.ts';
+import { type ActorThread, type RunningActor, startInline } from './threads.ts';
 
 /** What every actor of a pipeline is given alike. */
 type CommonInit = Pick<ActorInit, 'recovered' | 'options' | 'memory' | 'shards'>;
 
 export interface ActorParts {
-  readonly workerUrl: URL;
+  /** The thread of every actor; absent when all run on this one. */
+  readonly threads?: ReadonlyMap<ActorName, ActorThread> | undefined;
   readonly host: (init: ActorInit) => void;
   /** Present when there is a FIFO to read. */
   readonly fifoFd?: number;
@@ -20,6 +22,18 @@ export interface ActorParts {
 }
 
 type Notice = { readonly type: string };
+
+/** The actors of a pipeline with these options. */
+export function actorNames({ fifo, source, fanouts }: Options): readonly ActorName[] {
+  return [
+    ...(fifo === '' ? [] : (['monitored'] as const)),
+    'collector',
+    'buffer',
+    'clients-checker',
+    ...shardNames(fanouts),
+    ...(source.length === 0 ? [] : (['sources'] as const)),
+  ];
+}
 
 /** All actors of one pipeline, wired, each on a thread of its own or all on this one, and main's way to each. */
 export class ActorSet {
@@ -35,10 +49,8 @@ export class ActorSet {
     common: CommonInit,
     on: { readonly notice: (from: ActorName, notice: Notice) => void; readonly death: (error: TocsinError) => void },
   ) {
-    this.shardNames = Array.from({ length: common.shards }, (_, shard): ActorName => `fanout-${shard}`);
-    const names: ActorName[] = ['collector', 'buffer', 'clients-checker', ...this.shardNames];
-    if (parts.fifoFd !== undefined) names.unshift('monitored');
-    if (common.memory.sourceRing) names.push('sources');
+    const names = actorNames(common.options);
+    this.shardNames = shardNames(common.shards);
     const links = this.#wire(names, on.notice);
     for (const [name, port] of this.#ports)
       this.#outboxes.set(name, waking(port, doorbellOf(common.memory.doorbells, name)));
@@ -55,8 +67,7 @@ export class ActorSet {
         ...(parts.fifoFd === undefined ? {} : { fifoFd: parts.fifoFd }),
         ...(listenFd === undefined ? {} : { listenFd }),
       };
-      const isOnThread = common.options.threads === 'workers';
-      const actor = isOnThread ? startOnThread(init, parts.workerUrl) : startInline(init, parts.host);
+      const actor = parts.threads?.get(name)?.begin(init) ?? startInline(init, parts.host);
       this.#actors.set(name, actor);
       void actor.died.then(on.death);
     });

@@ -15,7 +15,7 @@ export function hostClientsChecker(init: ActorInit): Hosted {
     logState: new LogState(init.memory.logState),
     clock: systemClock(),
     collector: outbox(init, 'collector'),
-    shards: shardNames(init).map((name) => outbox(init, name)),
+    shards: shardNames(init.shards).map((name) => outbox(init, name)),
   });
   listen<ClientsCheckerCommand>(init, (message) => checker.receive(message));
   const timer = setInterval(() => checker.tick(), CHECK_MS);

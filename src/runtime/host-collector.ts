@@ -33,7 +33,7 @@ export function hostCollector(init: ActorInit): Hosted {
     published: new PublishRing(memory.publishRing),
     publisher: outbox(init, 'main'),
     logState: new LogState(memory.logState),
-    readers: [outbox(init, 'buffer'), ...shardNames(init).map((name) => outbox<never>(init, name))],
+    readers: [outbox(init, 'buffer'), ...shardNames(init.shards).map((name) => outbox<never>(init, name))],
     bufferEvery: Math.max(1, Math.min(1024, (options.historyEvents || 65_536) >> 6)),
     monitored: outbox(init, 'monitored'),
     counters: countersOf(init),

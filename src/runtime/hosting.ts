@@ -14,8 +14,8 @@ export interface Hosted {
   stop(): Promise<void> | void;
 }
 
-export function shardNames(init: ActorInit): ActorName[] {
-  return Array.from({ length: init.shards }, (_, shard): ActorName => `fanout-${shard}`);
+export function shardNames(shards: number): ActorName[] {
+  return Array.from({ length: shards }, (_, shard): ActorName => `fanout-${shard}`);
 }
 
 export function countersOf(init: ActorInit): Counters {

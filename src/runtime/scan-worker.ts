@@ -8,7 +8,7 @@ export default async function scan(call: ScanJobCall & { readonly folder: string
   const folder = new HistoryFolder(call.folder);
   try {
     const answer: ScanAnswer = { result: await runScanJob(folder, crc32, call) };
-    return 'holes' in answer.result ? withMemory(answer, answer.result.bytes) : answer;
+    return 'holes' in answer.result ? await withMemory(answer, answer.result.bytes) : answer;
   } catch (error) {
     return { error: asTocsinError(error, 'ERR_FILE_UNREADABLE').toData() } satisfies ScanAnswer;
   } finally {

@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
-import type { ActorInit } from './actor-init.ts';
+import type { ActorInit, ActorName } from './actor-init.ts';
 import { ControlClient } from './control.ts';
 
 /** A running actor as main sees it. */
@@ -14,41 +14,66 @@ export interface RunningActor {
 
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 8, stackSizeMb: 1 };
 
-/** Starts an actor on a worker thread of its own. */
-export function startOnThread(init: Omit<ActorInit, 'control'>, workerUrl: URL): RunningActor {
-  const { port1, port2 } = new MessageChannel();
-  const worker = new Worker(workerUrl, {
-    name: `tocsin ${init.name}`,
-    workerData: { ...init, control: port2 } satisfies ActorInit,
-    transferList: [port2, ...(Object.values(init.links) as MessagePort[])],
-    resourceLimits: RESOURCE_LIMITS,
-    execArgv: [],
-  });
-  let isStopping = false;
-  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
-  const died = new Promise<TocsinError>((resolve) => {
-    const fail = (cause: unknown): void => {
-      if (!isStopping)
-        resolve(new TocsinError('ERR_ACTOR_DIED', `${init.name}: ${asTocsinError(cause).message}`, { cause }));
+/**
+ * The worker thread of one actor. It boots, and loads the actor's code, while what the actor is to be given is still being made:
+ * a history that is opened meanwhile costs no time of its own.
+ */
+export class ActorThread {
+  readonly #name: ActorName;
+  readonly #worker: Worker;
+  readonly #exited: Promise<void>;
+  readonly #died: Promise<TocsinError>;
+  #isStopping = false;
+
+  constructor(name: ActorName, workerUrl: URL) {
+    this.#name = name;
+    const worker = new Worker(workerUrl, {
+      name: `tocsin ${name}`,
+      workerData: name,
+      resourceLimits: RESOURCE_LIMITS,
+      execArgv: [],
+    });
+    this.#worker = worker;
+    this.#exited = new Promise((resolve) => worker.once('exit', () => resolve()));
+    this.#died = new Promise((resolve) => {
+      const fail = (cause: unknown): void => {
+        if (!this.#isStopping)
+          resolve(new TocsinError('ERR_ACTOR_DIED', `${name}: ${asTocsinError(cause).message}`, { cause }));
+      };
+      worker.once('error', fail);
+      worker.once('messageerror', fail);
+      worker.once('exit', (code) => fail(new Error(`thread exited with code ${code}`)));
+    });
+  }
+
+  /** Hands the actor over to its thread; to be called once. */
+  begin(init: Omit<ActorInit, 'control'>): RunningActor {
+    const { port1, port2 } = new MessageChannel();
+    this.#worker.postMessage({ ...init, control: port2 } satisfies ActorInit, [
+      port2,
+      ...(Object.values(init.links) as MessagePort[]),
+    ]);
+    const control = new ControlClient(this.#name, port1, this.#died);
+    return {
+      control,
+      died: this.#died,
+      stop: async () => {
+        this.#isStopping = true;
+        // A thread that fails on its way out gives no answer.
+        await Promise.race([control.ask('stop').catch(() => {}), this.#exited]);
+        control.end(stopped());
+        await this.end();
+        port1.close();
+      },
     };
-    worker.once('error', fail);
-    worker.once('messageerror', fail);
-    worker.once('exit', (code) => fail(new Error(`thread exited with code ${code}`)));
-  });
-  const control = new ControlClient(init.name, port1, died);
-  return {
-    control,
-    died,
-    async stop() {
-      isStopping = true;
-      // A thread that fails on its way out gives no answer.
-      await Promise.race([control.ask('stop').catch(() => {}), exited]);
-      control.end(stopped());
-      await worker.terminate();
-      await exited;
-      port1.close();
-    },
-  };
+  }
+
+  /** Ends the thread, whatever runs on it. */
+  async end(): Promise<void> {
+    this.#isStopping = true;
+    await this.#worker.terminate();
+    await this.#exited;
+  }
 }
 
 /** Starts an actor on the current thread: the same ports, no thread. */
