@@ -325,9 +325,13 @@ export class Lane {
     this.#lastStep = undefined;
   }
 
-  /** As much as recent steps needed, so that a quiet lane is small and a busy one makes few allocations. */
+  /**
+   * As much as recent steps needed, so that a quiet lane is small and a busy one makes few allocations. A client that reads the past
+   * by itself may stop at any moment, and then holds what it was given last.
+   */
   #slabBytes(need: number): number {
-    return Math.max(need, Math.min(MAX_SLAB_BYTES, Math.max(MIN_SLAB_BYTES, 4 * this.#stepBytes)));
+    const most = this.index || this.clients.size > 1 ? MAX_SLAB_BYTES : STEP_BYTES;
+    return Math.max(need, Math.min(most, Math.max(MIN_SLAB_BYTES, 4 * this.#stepBytes)));
   }
 }
 

@@ -28,8 +28,12 @@ interface KnownFile {
   known: KnownIndex | undefined;
 }
 
-/** Events of one page, at most; a batch that is larger makes a page of its own. Many clients never come back for a second one. */
+/**
+ * Events of one page, at most; a batch that is larger makes a page of its own. The first ones fill a socket: many clients never come
+ * back for more.
+ */
 const FIRST_PAGE_BYTES = 64 * 1024;
+const FIRST_PAGES = 4;
 const PAGE_BYTES = 512 * 1024;
 /** Clients that are behind together ask for the same ones. */
 const KEPT_PAGES = 4;
@@ -42,7 +46,8 @@ interface Continuation {
   readonly reader: FileReader;
   nextSeq: number;
   offset: number;
-  pageBytes: number;
+  /** Pages that this reader has given. */
+  pages: number;
 }
 
 interface FileRead {
@@ -143,6 +148,7 @@ export class HistoryFiles {
     try {
       const place = this.#placeOf(file, seq);
       const { reader } = place;
+      const pageBytes = place.pages < FIRST_PAGES ? FIRST_PAGE_BYTES : PAGE_BYTES;
       let segment: Segment | undefined;
       /** What has been read ahead may be written otherwise. */
       let isUnsettled = false;
@@ -163,7 +169,7 @@ export class HistoryFiles {
         if (head.count === 0 || head.firstSeq + head.count <= seq) continue;
         // Behind a hole another page begins.
         if (segment && (head.firstSeq !== place.nextSeq || to + head.eventBytes > segment.byteLength)) break;
-        segment ??= Segment.create(SEGMENT.HEADER_BYTES + Math.max(place.pageBytes, head.eventBytes), head.firstSeq);
+        segment ??= Segment.create(SEGMENT.HEADER_BYTES + Math.max(pageBytes, head.eventBytes), head.firstSeq);
         segment.view.bytes.set(eventsOf(item), to);
         to += head.eventBytes;
         place.nextSeq = head.firstSeq + head.count;
@@ -171,6 +177,7 @@ export class HistoryFiles {
       }
       if (!segment) return { isCorrupt };
       segment.commit(to);
+      place.pages += 1;
       const { firstSeq } = segment;
       const run: Run = { segment, from: SEGMENT.HEADER_BYTES, to, firstSeq };
       this.#pages.push({ run, nextSeq: place.nextSeq });
@@ -191,12 +198,11 @@ export class HistoryFiles {
     if (index >= 0) {
       const [place] = this.#readers.splice(index, 1) as [Continuation];
       place.reader.seek(place.offset);
-      place.pageBytes = PAGE_BYTES;
       return place;
     }
     const offset = this.#index(file).find(seq)?.offset ?? HISTORY_FILE.BYTES;
     const reader = new FileReader(this.#disk, fileName(file.head.firstSeq), this.#crc32, offset);
-    return { file, reader, nextSeq: 0, offset, pageBytes: FIRST_PAGE_BYTES };
+    return { file, reader, nextSeq: 0, offset, pages: 0 };
   }
 
   /** Up to the end of the file as it is now. */

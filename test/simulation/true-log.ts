@@ -58,6 +58,12 @@ export class TrueLog {
     return this.#events[seq]?.cursor ?? this.#epochs!.cursor(seq);
   }
 
+  /** Whether the cursor leads behind event `seq`. Of what is a hole by now, nobody may know any more in which epoch it was. */
+  leadsBehind(cursor: string, seq: number): boolean {
+    if (cursor === this.cursorAt(seq)) return true;
+    return this.#events[seq]?.isHole === true && cursor === this.#epochs!.cursor(seq);
+  }
+
   knowsEpoch(epoch: string): boolean {
     return this.#epochs!.spans.some((span) => span.epoch === epoch);
   }
