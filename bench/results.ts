@@ -89,6 +89,8 @@ interface Column {
 const COLUMNS: readonly Column[] = [
   { figure: 'eventsPerSecond', title: 'k events/s', digits: 1, scale: 1e-3 },
   { figure: 'deliveriesPerSecond', title: 'M deliveries/s', digits: 2, scale: 1e-6 },
+  { figure: 'callsPerSecond', title: 'calls/s', digits: 0 },
+  { figure: 'ofDetached', title: 'of that detached', digits: 2 },
   { figure: 'cpuPerMillion', title: 'CPU s per M deliveries', digits: 3 },
   { figure: 'cpuPerEventUs', title: 'CPU us per event', digits: 2 },
   { figure: 'collectorUs', title: 'of it formatting', digits: 2 },

@@ -6,6 +6,7 @@ import { against } from './against.ts';
 import { writePages } from './pages.ts';
 import { describeMachine, Results, table } from './results.ts';
 import { embedded } from './topologies/embedded.ts';
+import { engine } from './topologies/engine.ts';
 import { fanout } from './topologies/fanout.ts';
 import { filters } from './topologies/filters.ts';
 import { footprint } from './topologies/footprint.ts';
@@ -42,6 +43,7 @@ const TOPOLOGIES: readonly Topology[] = [
   history,
   shards,
   embedded,
+  engine,
   idle,
   footprint,
   stateHandlers,
