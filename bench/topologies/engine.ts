@@ -103,12 +103,12 @@ async function alone(hasStoppedReader: boolean): Promise<Figures> {
   const docker = await startedEngine();
   try {
     if (hasStoppedReader) {
-      const request = http.get({ socketPath: docker.socketPath, path: '/events', agent: false }, (response) => {
+      const reading = http.get({ socketPath: docker.socketPath, path: '/events', agent: false }, (response) => {
         response.pause();
         response.on('error', () => {});
       });
-      request.on('error', () => {});
-      await new Promise((resolve) => request.once('response', resolve));
+      reading.on('error', () => {});
+      await new Promise((resolve) => reading.once('response', resolve));
     }
     await tag(docker, FILL_CALLS, FILL_LIMIT_MS);
     const { calls, seconds } = await tag(docker, Infinity, MEASURED_MS);
