@@ -3,8 +3,9 @@ import { doorHooks } from './doors/door-hooks.ts';
 import { openAdminDoor } from './doors/admin-door.ts';
 import { openFifo } from './doors/fifo.ts';
 import { lockFolder } from './doors/folder-lock.ts';
-import { bindListener, type Listener } from './doors/listener.ts';
+import { bindListener, type Listener, type SocketAccess } from './doors/listener.ts';
 import { TocsinError } from './event/errors.ts';
+import { parseListeners } from './event/listener-address.ts';
 import { makeOptions, type Options } from './event/options.ts';
 import { hostActor } from './runtime/actor-host.ts';
 import type { ActorName } from './runtime/actor-init.ts';
@@ -21,13 +22,12 @@ export interface PipelineOptions extends Partial<Omit<Options, 'root'>> {
   readonly report?: (message: string) => void;
 }
 
-const EVENT_SOCKET_MODE = 0o660;
-const ADMIN_SOCKET_MODE = 0o600;
+const ADMIN_ACCESS: SocketAccess = { mode: 0o600 };
 /** More than these nobody has measured. */
 const MAX_SHARDS = 8;
 
 /**
- * Starts a pipeline: all actors, and whichever of FIFO, event socket and admin socket have a path. Resolves when every actor
+ * Starts a pipeline: all actors, and whichever of FIFO, event sockets and admin socket have a path. Resolves when every actor
  * is ready. It touches nothing of the process: no signals, no exit, no global handlers.
  * @throws ERR_OPTION_INVALID, ERR_FIFO_*, ERR_HISTORY_UNUSABLE, ERR_SOCKET_UNUSABLE, ERR_POSIX_UNAVAILABLE, ERR_ACTOR_START; nothing is left behind
  */
@@ -56,8 +56,10 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
     const recovered = await recover(options);
     if (recovered.truncatedBytes > 0)
       report?.(`the history ended with ${recovered.truncatedBytes} bytes that were no whole batch; they were cut off`);
-    const events = await listener(options.listen, EVENT_SOCKET_MODE, closers);
-    const admin = await listener(options.admin, ADMIN_SOCKET_MODE, closers);
+    const listeners: Listener[] = [];
+    for (const address of parseListeners(options.listen))
+      listeners.push(await openListener(address.path, address, closers));
+    const admin = options.admin ? await openListener(options.admin, ADMIN_ACCESS, closers) : undefined;
     pipeline = await Pipeline.start({
       options,
       recovered,
@@ -66,7 +68,7 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
       host: (init) => hostActor(init, doorHooks),
       release,
       ...(fifo ? { fifoFd: fifo.fd } : {}),
-      ...(events ? { listenFds: Array.from({ length: options.fanouts }, () => events.duplicate()) } : {}),
+      listenFds: Array.from({ length: options.fanouts }, () => listeners.map((listener) => listener.duplicate())),
     });
     if (admin) {
       const door = await openAdminDoor(pipeline, admin.duplicate());
@@ -90,9 +92,8 @@ function shardsFor({ threads }: Options): number {
   return threads === 'inline' ? 1 : Math.max(1, Math.min(MAX_SHARDS, Math.floor(availableParallelism() / 2)));
 }
 
-async function listener(path: string, mode: number, closers: (() => void)[]): Promise<Listener | undefined> {
-  if (!path) return undefined;
-  const bound = await bindListener(path, mode);
+async function openListener(path: string, access: SocketAccess, closers: (() => void)[]): Promise<Listener> {
+  const bound = await bindListener(path, access);
   closers.push(() => bound.close());
   return bound;
 }

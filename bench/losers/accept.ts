@@ -41,7 +41,7 @@ for (const [name, run] of [
 
 async function shardsListen(): Promise<Outcome> {
   return withFolder(async (socketPath) => {
-    const listener = await bindListener(socketPath, 0o600);
+    const listener = await bindListener(socketPath, { mode: 0o600 });
     const workers = await startWorkers(() => ({ listenFd: listener.duplicate() }));
     const outcome = await connectAll(socketPath, workers);
     listener.close();

@@ -27,10 +27,10 @@ export async function admit(
   env: { readonly logState: LogState; readonly epochs: Epochs; readonly asks: Asks; readonly head: number },
 ): Promise<Admission> {
   const { logState, epochs, asks, head } = env;
-  const { start, until, name } = subscription;
+  const { start, until, name, limit } = subscription;
   if (start.from === 'time' && until && compareTime(start.time, until) > 0)
     throw new TocsinError('ERR_SINCE_AFTER_UNTIL', '`since` cannot be after `until`');
-  const id = name ? await asks.resolveContainer(name) : undefined;
+  const id = name ? await asks.resolveContainer(name, limit) : undefined;
   const matcher = await makeMatcher(id, subscription);
   let nextSeq = head + 1;
   let lost: Lagged | undefined;

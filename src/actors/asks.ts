@@ -1,5 +1,6 @@
 import { TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, Timestamp } from '../event/event.ts';
+import type { Term } from '../event/filter.ts';
 import type { BufferReply, BufferRequest, WantedEvents } from '../messages/buffer.ts';
 import type { CollectorReply, CollectorRequest } from '../messages/collector.ts';
 import type { Outbox } from './actor.ts';
@@ -37,15 +38,17 @@ export class Asks {
   }
 
   /** @throws ERR_CONTAINER_UNKNOWN, ERR_CONTAINER_AMBIGUOUS */
-  async resolveContainer(name: string): Promise<string> {
-    const reply = await this.#ask((requestId) => this.#collector.post({ type: 'resolve-container', requestId, name }));
+  async resolveContainer(name: string, limit?: readonly Term[]): Promise<string> {
+    const reply = await this.#ask((requestId) =>
+      this.#collector.post({ type: 'resolve-container', requestId, name, limit }),
+    );
     if (reply.type !== 'container-resolved') throw unexpected(reply);
     if (reply.error) throw TocsinError.fromData(reply.error);
     return reply.id!;
   }
 
-  async listContainers(): Promise<readonly ContainerInfo[]> {
-    const reply = await this.#ask((requestId) => this.#collector.post({ type: 'list-containers', requestId }));
+  async listContainers(limit?: readonly Term[]): Promise<readonly ContainerInfo[]> {
+    const reply = await this.#ask((requestId) => this.#collector.post({ type: 'list-containers', requestId, limit }));
     if (reply.type !== 'containers-listed') throw unexpected(reply);
     return reply.containers;
   }

@@ -4,6 +4,7 @@ import { type Container, ContainerTable, describeContainer } from '../event/cont
 import type { Epochs, EpochSpan } from '../event/epochs.ts';
 import { asTocsinError, assertNever, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, ContainerSpec, Timestamp } from '../event/event.ts';
+import type { Term } from '../event/filter.ts';
 import { EXIT_CODE_UNKNOWN, STATE_START, STATE_STOPPED } from '../event/operators.ts';
 import { PublisherTable } from '../event/publisher-table.ts';
 import { SourceTable } from '../event/source-table.ts';
@@ -33,6 +34,7 @@ import type { MonitoredCommand } from '../messages/monitored.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
 import type { Clock, Defer, Later, Outbox } from './actor.ts';
+import { containerLimit } from './container-limit.ts';
 import { EngineContainers } from './engine-containers.ts';
 import { HealthWatch } from './health-watch.ts';
 import { LogReaders } from './log-readers.ts';
@@ -138,24 +140,31 @@ export class Collector implements Appender {
     const { requestId } = request;
     switch (request.type) {
       case 'resolve-container':
-        return { type: 'container-resolved', requestId, ...this.#resolve(request.name) };
+        return { type: 'container-resolved', requestId, ...this.#resolve(request) };
       case 'list-containers':
         return {
           type: 'containers-listed',
           requestId,
-          containers: this.containers().filter(({ known, removed }) => known && !removed),
+          containers: this.#containersWithin(request.limit)
+            .list()
+            .filter(({ known, removed }) => known && !removed),
         };
       default:
         return assertNever(request);
     }
   }
 
-  #resolve(name: string): Pick<ContainerResolved, 'id' | 'error'> {
+  #resolve({ name, limit }: ResolveContainer): Pick<ContainerResolved, 'id' | 'error'> {
     try {
-      return { id: this.#table.resolve(name).id };
+      return { id: this.#containersWithin(limit).resolve(name).id };
     } catch (error) {
       return { error: asTocsinError(error).toData() };
     }
+  }
+
+  /** Whoever is limited finds, and is told of, what a table without the others would have. */
+  #containersWithin(limit: readonly Term[] = []): ContainerTable {
+    return limit.length === 0 ? this.#table : this.#table.within(containerLimit(limit));
   }
 
   putContainer(id: string, spec: ContainerSpec): ContainerInfo {

@@ -1,5 +1,6 @@
 import { assertNever, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, Timestamp } from '../event/event.ts';
+import type { Term } from '../event/filter.ts';
 import { compareTime } from '../event/time.ts';
 import { LogReader } from '../history/log-reader.ts';
 import type { BufferReply, BufferRequest } from '../messages/buffer.ts';
@@ -136,10 +137,10 @@ export class Fanout {
     return this.#delivery.awaitsClients;
   }
 
-  /** The containers that an engine has described and not removed. @throws ERR_PIPELINE_CLOSED */
-  async containers(): Promise<readonly ContainerInfo[]> {
+  /** The containers that an engine has described and not removed, those that the limit shows. @throws ERR_PIPELINE_CLOSED */
+  async containers(limit: readonly Term[]): Promise<readonly ContainerInfo[]> {
     this.#requireOpen();
-    return this.#asks.listContainers();
+    return this.#asks.listContainers(limit);
   }
 
   clients(): readonly ClientInfo[] {

@@ -20,7 +20,7 @@ export interface Matcher {
   /** Every event that it shows has one of these; empty when nothing can be said. */
   readonly pins: readonly PinnedText[];
   /** What to look for in history; undefined when that cannot be said without seeing each event, and when all are wanted. */
-  readonly wanted: Pick<WantedEvents, 'terms' | 'container'> | undefined;
+  readonly wanted: Omit<WantedEvents, 'isResume'> | undefined;
   matches(event: EventView): boolean;
 }
 

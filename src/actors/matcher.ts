@@ -9,19 +9,34 @@ import { EVENT, FLAG_REPEATS } from '../messages/layout.ts';
 import type { Matcher, PinnedText } from './lane.ts';
 
 /**
- * The matcher for one container's id (undefined = any object) and what a client asks for.
+ * The matcher for one container's id (undefined = any object) and what a client asks for, within its limit.
  * @throws ERR_FILTER_INVALID
  */
 export async function makeMatcher(
   id: string | undefined,
-  { filter, quiet = false }: Pick<Subscription, 'filter' | 'quiet'>,
+  { filter, limit = [], quiet = false }: Pick<Subscription, 'filter' | 'limit' | 'quiet'>,
 ): Promise<Matcher> {
-  const matcher = await matcherOf(id, filter);
+  const asked = await matcherOf(id, filter);
+  const matcher = limit.length === 0 ? asked : within(limit, asked);
   if (!quiet) return matcher;
   return {
     ...matcher,
     key: `quiet ${matcher.key}`.trimEnd(),
     matches: (event) => (event.half(EVENT.FLAGS) & FLAG_REPEATS) === 0 && matcher.matches(event),
+  };
+}
+
+/**
+ * Both filters hold. They cannot be made one: of two values of a key, one would be enough. The limit looks at the event itself, so
+ * it means the same on every door.
+ */
+function within(limit: readonly Term[], asked: Matcher): Matcher {
+  const filter = compileFilter(limit);
+  return {
+    key: `limit=${filter.key} ${asked.key}`.trimEnd(),
+    pins: asked.pins.length > 0 ? asked.pins : pinnedTexts(filter.pins),
+    wanted: { terms: [], container: undefined, ...asked.wanted, limit: filter.terms },
+    matches: (event) => asked.matches(event) && filter.matches(event),
   };
 }
 

@@ -14,17 +14,21 @@ interface Column {
   readonly title: string;
   readonly isNumber: boolean;
   text(client: ClientInfo): string;
+  /** Shown only where clients differ in it. */
+  readonly isExtra?: boolean;
 }
 
+const DELIVERED: Column = { title: 'DELIVERED', isNumber: true, text: ({ delivered }) => count(delivered) };
 const COLUMNS: readonly Column[] = [
   { title: 'ID', isNumber: false, text: ({ id }) => id },
   { title: 'SHARD', isNumber: true, text: ({ shard }) => String(shard) },
   { title: 'DOOR', isNumber: false, text: ({ door }) => door },
   { title: 'PEER', isNumber: false, text: ({ peer }) => peer },
+  { title: 'LISTENER', isNumber: false, text: ({ listener = '-' }) => listener, isExtra: true },
   { title: 'STATE', isNumber: false, text: ({ state }) => state },
   { title: 'LAG', isNumber: true, text: ({ lagEvents }) => count(lagEvents) },
   { title: 'LAG S', isNumber: true, text: ({ lagSeconds }) => (lagSeconds === null ? '?' : lagSeconds.toFixed(1)) },
-  { title: 'DELIVERED', isNumber: true, text: ({ delivered }) => count(delivered) },
+  DELIVERED,
   { title: 'MISSED', isNumber: true, text: ({ missed }) => count(missed) },
   { title: 'POLICY', isNumber: false, text: ({ policy }) => policy },
   { title: 'FILTER', isNumber: false, text: ({ filter }) => filter },
@@ -35,9 +39,13 @@ export function clientTable(clients: readonly ClientInfo[], view: TableView = {}
   const { before, seconds = 0 } = view;
   const earlier = new Map(before?.map((client) => [client.id, client.delivered]));
   const rateOf = ({ id, delivered }: ClientInfo): number => (delivered - (earlier.get(id) ?? delivered)) / seconds;
-  const columns = [...COLUMNS];
+  const columns = COLUMNS.filter((column) => !column.isExtra || new Set(clients.map(column.text)).size > 1);
   if (before)
-    columns.splice(8, 0, { title: 'PER S', isNumber: true, text: (client) => count(Math.round(rateOf(client))) });
+    columns.splice(columns.indexOf(DELIVERED) + 1, 0, {
+      title: 'PER S',
+      isNumber: true,
+      text: (client) => count(Math.round(rateOf(client))),
+    });
   const sorted = [...clients].sort((a, b) => b.lagEvents - a.lagEvents || a.shard - b.shard);
   const cells = [
     columns.map(({ title }) => title),

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { createPipeline } from '../create-pipeline.ts';
 import { loadPosix, type Posix } from '../doors/posix.ts';
 import { TocsinError } from '../event/errors.ts';
+import { parseListeners } from '../event/listener-address.ts';
 import {
   flagName,
   OPTION_NAMES,
@@ -27,7 +28,7 @@ export function addServeCommand(program: Command, run: (action: () => Promise<nu
     const fallback = row.default ? ` (default: ${row.default})` : '';
     const option = new Option(`--${flagName(name)} <${row.kind}>`, `${row.meaning}${fallback}`);
     // Given more than once, each counts.
-    if (row.kind === 'sources')
+    if (row.kind === 'sources' || row.kind === 'listeners')
       option.argParser((text, before: readonly string[] | undefined) => [...(before ?? []), text]);
     serve.addOption(option);
   }
@@ -42,7 +43,8 @@ async function serveUntilSignal(flags: Flags): Promise<number> {
   const { root = '', ...rest } = given;
   const paths = runPaths(String(root));
   const options = { ...paths, ...rest } as Partial<Omit<Options, 'root'>>;
-  for (const file of [options.fifo, options.listen, options.admin]) makeFolder(path.dirname(file ?? ''));
+  const listeners = parseListeners(options.listen ?? '').map((listener) => listener.path);
+  for (const file of [options.fifo, ...listeners, options.admin]) makeFolder(path.dirname(file ?? ''));
   // Without a handler Node would open a debugger port.
   process.on('SIGUSR1', () => log('SIGUSR1 ignored'));
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
@@ -59,7 +61,7 @@ async function serveUntilSignal(flags: Flags): Promise<number> {
   });
   const pipeline = await starting;
   log(
-    `ready in ${Math.round(performance.now())} ms; events on ${options.listen}, admin on ${options.admin}, FIFO ${options.fifo}`,
+    `ready in ${Math.round(performance.now())} ms; events on ${listeners.join(', ')}, admin on ${options.admin}, FIFO ${options.fifo}`,
   );
   hint(String(root));
   keepMemorySmall(await loadPosix());

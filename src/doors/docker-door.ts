@@ -1,6 +1,5 @@
 import type http from 'node:http';
 import os from 'node:os';
-import type { Fanout } from '../actors/fanout.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, Heartbeat, Lagged } from '../event/event.ts';
 import { VERSION } from '../event/version.ts';
@@ -12,6 +11,7 @@ import { inspectContainer, isRunning, listContainers } from './docker-containers
 import { checkDockerQuery, isOn, parseDockerQuery } from './docker-query.ts';
 import { framingOf, streamEvents } from './event-stream.ts';
 import { replyJson, replyText } from './http-reply.ts';
+import type { ListenerShard } from './listener-shard.ts';
 import type { SocketWriter } from './socket-writer.ts';
 
 /** What we say to be; clients take the lower one of this and their own. */
@@ -31,12 +31,12 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
  * 1.54). Errors are `{"message"}` and nothing else, as these clients expect it.
  */
 export class DockerDoor {
-  readonly #fanout: Fanout;
+  readonly #shard: ListenerShard;
   readonly #writer: SocketWriter;
   readonly #clock = systemClock();
 
-  constructor(fanout: Fanout, writer: SocketWriter) {
-    this.#fanout = fanout;
+  constructor(shard: ListenerShard, writer: SocketWriter) {
+    this.#shard = shard;
     this.#writer = writer;
   }
 
@@ -81,7 +81,7 @@ export class DockerDoor {
     const framing = framingOf(request);
     const format = `docker-${dialect}-${hasCursor ? 'cursor-' : ''}${isSequence ? 'seq' : 'lines'}-${framing}` as const;
     const subscription = parseDockerQuery(target, format, this.#clock.now());
-    const handle = await this.#fanout.subscribe(subscription);
+    const handle = await this.#shard.subscribe(subscription);
     // Whoever asks for what Docker does not have understands our words; everybody else would take them for events.
     const words =
       hasCursor || subscription.heartbeatMs > 0
@@ -91,7 +91,7 @@ export class DockerDoor {
   }
 
   #containers(): Promise<readonly ContainerInfo[]> {
-    return this.#fanout.containers();
+    return this.#shard.containers();
   }
 }
 

@@ -1,9 +1,9 @@
 import http from 'node:http';
 import type net from 'node:net';
-import type { Fanout } from '../actors/fanout.ts';
 import type { Counters } from '../messages/counters.ts';
 import { DockerDoor } from './docker-door.ts';
 import { replyError, SERVER_LIMITS, targetOf } from './http-reply.ts';
+import type { ListenerShard } from './listener-shard.ts';
 import { NativeDoor } from './native-door.ts';
 import type { SocketWriter } from './socket-writer.ts';
 
@@ -17,9 +17,9 @@ export class Http1Door {
   readonly #counters: Counters;
   readonly #server: http.Server;
 
-  constructor(fanout: Fanout, counters: Counters, writer: SocketWriter) {
-    this.#native = new NativeDoor(fanout, writer);
-    this.#docker = new DockerDoor(fanout, writer);
+  constructor(shard: ListenerShard, counters: Counters, writer: SocketWriter) {
+    this.#native = new NativeDoor(shard, writer);
+    this.#docker = new DockerDoor(shard, writer);
     this.#counters = counters;
     this.#server = http.createServer(SERVER_LIMITS, (request, response) => this.#route(request, response));
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: net.Socket) => this.#onBroken(error, socket));

@@ -1,11 +1,11 @@
 import http2 from 'node:http2';
 import type net from 'node:net';
 import type { Sink } from '../actors/client.ts';
-import type { Fanout } from '../actors/fanout.ts';
 import { decodeEventsRequest } from '../codec/isulad-grpc.ts';
 import { asTocsinError, type ErrorCode, TocsinError } from '../event/errors.ts';
 import type { StartPosition } from '../messages/control.ts';
 import type { Counters } from '../messages/counters.ts';
+import type { ListenerShard } from './listener-shard.ts';
 
 const EVENTS_PATH = '/containers.ContainerService/Events';
 const MAX_REQUEST_BYTES = 64 * 1024;
@@ -41,15 +41,15 @@ const STATUS_OF: Readonly<Partial<Record<ErrorCode, { readonly status: number; r
 
 /** iSulad's gRPC service, as much of it as concerns events: HTTP/2 connections are handed in by the sniffer. */
 export class IsuladDoor {
-  readonly #fanout: Fanout;
+  readonly #shard: ListenerShard;
   readonly #counters: Counters;
   /** Newest events that a client without `since` gets first. */
   readonly #replay: number;
   readonly #server: http2.Http2Server;
   readonly #sessions = new Set<http2.Http2Session>();
 
-  constructor(fanout: Fanout, counters: Counters, replay: number) {
-    this.#fanout = fanout;
+  constructor(shard: ListenerShard, counters: Counters, replay: number) {
+    this.#shard = shard;
     this.#counters = counters;
     this.#replay = replay;
     this.#server = http2.createServer({ settings: { maxConcurrentStreams: MAX_STREAMS } });
@@ -95,7 +95,7 @@ export class IsuladDoor {
     if (headers[':path'] !== EVENTS_PATH)
       throw new TocsinError('ERR_ROUTE_UNKNOWN', `unknown method ${headers[':path']}`);
     const { since, until, id } = decodeEventsRequest(await readMessage(stream));
-    const handle = await this.#fanout.subscribe({
+    const handle = await this.#shard.subscribe({
       door: 'isulad',
       peer: 'unix',
       format: 'isulad-grpc',

@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import net from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
+import { accountNumber, GROUP, PASSWD } from './accounts.ts';
 import { loadPosix } from './posix.ts';
 
 /** A bound unix socket: any number of servers may listen on duplicates of its descriptor. */
@@ -13,14 +14,24 @@ export interface Listener {
   close(): void;
 }
 
+/** Who may connect. */
+export interface SocketAccess {
+  readonly mode: number;
+  /** Names or numbers; undefined = as the process makes files. */
+  readonly owner?: string;
+  readonly group?: string;
+}
+
 const CONNECT_LIMIT_MS = 1_000;
+const KEEP = -1;
 
 /**
- * Binds a unix socket under a temporary name and renames it to `path`: a stale socket is replaced atomically, and nothing that
- * closes a server later unlinks the path.
- * @throws ERR_SOCKET_UNUSABLE when something answers on the path already, or it cannot be bound
+ * Binds a unix socket in a folder of its own that nobody else can enter, and moves it to `path` once it is whose it should be: a
+ * stale socket is replaced atomically, nobody connects who may not, and nothing that closes a server later unlinks the path.
+ * @throws ERR_SOCKET_UNUSABLE when something answers on the path already, it cannot be bound, or not be given to who should own it
+ * @throws ERR_OPTION_INVALID for an owner or a group that is not known
  */
-export async function bindListener(path: string, mode: number): Promise<Listener> {
+export async function bindListener(path: string, access: SocketAccess): Promise<Listener> {
   const posix = await loadPosix();
   if (await answers(path)) throw new TocsinError('ERR_SOCKET_UNUSABLE', `something listens on ${path} already`);
   if (fs.existsSync(path) && !fs.lstatSync(path).isSocket()) {
@@ -29,18 +40,23 @@ export async function bindListener(path: string, mode: number): Promise<Listener
   const folder = dirname(path);
   // Binding there would fail with a permission error, which it is not.
   if (!fs.existsSync(folder)) throw new TocsinError('ERR_SOCKET_UNUSABLE', `there is no folder ${folder}`);
-  const temporary = `${path}.${process.pid}.tmp`;
   const server = net.createServer();
+  let closet: string | undefined;
   try {
+    closet = fs.mkdtempSync(`${path}.`);
+    const temporary = join(closet, 's');
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen({ path: temporary, backlog: 1024 }, resolve);
     });
-    fs.chmodSync(temporary, mode);
+    fs.chmodSync(temporary, access.mode);
+    give(temporary, path, access);
     fs.renameSync(temporary, path);
   } catch (error) {
     server.close();
     throw asTocsinError(error, 'ERR_SOCKET_UNUSABLE');
+  } finally {
+    if (closet !== undefined) fs.rmSync(closet, { recursive: true, force: true });
   }
   const inode = fs.lstatSync(path).ino;
   // Node has no other way to the descriptor of a listening server.
@@ -59,6 +75,20 @@ export async function bindListener(path: string, mode: number): Promise<Listener
       }
     },
   };
+}
+
+function give(file: string, path: string, { owner, group }: SocketAccess): void {
+  if (owner === undefined && group === undefined) return;
+  const uid = owner === undefined ? KEEP : accountNumber(owner, PASSWD);
+  const gid = group === undefined ? KEEP : accountNumber(group, GROUP);
+  try {
+    fs.chownSync(file, uid, gid);
+  } catch (cause) {
+    const to = [owner && `owner ${owner}`, group && `group ${group}`].filter(Boolean).join(' and ');
+    throw new TocsinError('ERR_SOCKET_UNUSABLE', `${path} cannot be given to ${to}; only root gives to anybody`, {
+      cause,
+    });
+  }
 }
 
 function answers(path: string): Promise<boolean> {

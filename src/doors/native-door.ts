@@ -1,5 +1,4 @@
 import type http from 'node:http';
-import type { Fanout } from '../actors/fanout.ts';
 import { encodeNotice } from '../codec/native-json.ts';
 import { encodeSseNotice } from '../codec/native-sse.ts';
 import { TocsinError } from '../event/errors.ts';
@@ -7,6 +6,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { JSON_LINES_TYPE, prefersSse, SSE_TYPE } from './accept-header.ts';
 import { framingOf, streamEvents } from './event-stream.ts';
 import { replyText, requireMethod } from './http-reply.ts';
+import type { ListenerShard } from './listener-shard.ts';
 import { parseNativeQuery } from './native-query.ts';
 import type { SocketWriter } from './socket-writer.ts';
 
@@ -20,12 +20,12 @@ const SSE_HEARTBEAT_SEC = 15;
 
 /** The native dialect: `/v1/events` as JSON lines or server-sent events, and the health paths. */
 export class NativeDoor {
-  readonly #fanout: Fanout;
+  readonly #shard: ListenerShard;
   readonly #writer: SocketWriter;
   readonly #clock = systemClock();
 
-  constructor(fanout: Fanout, writer: SocketWriter) {
-    this.#fanout = fanout;
+  constructor(shard: ListenerShard, writer: SocketWriter) {
+    this.#shard = shard;
     this.#writer = writer;
   }
 
@@ -39,8 +39,8 @@ export class NativeDoor {
         return replyText(response, 200, 'OK');
       case '/readyz':
         requireMethod(request, 'GET', 'HEAD');
-        if (this.#fanout.isSealed) throw new TocsinError('ERR_PIPELINE_CLOSED', 'the service is shutting down');
-        if (!this.#fanout.isHistoryWritable)
+        if (this.#shard.isSealed) throw new TocsinError('ERR_PIPELINE_CLOSED', 'the service is shutting down');
+        if (!this.#shard.isHistoryWritable)
           throw new TocsinError('ERR_HISTORY_UNWRITABLE', 'the history cannot be written');
         return replyText(response, 200, 'OK');
       default:
@@ -58,7 +58,7 @@ export class NativeDoor {
       heartbeatSec: isSse ? SSE_HEARTBEAT_SEC : 0,
       lastEventId: isSse ? lastEventId?.toString() : undefined,
     });
-    const handle = await this.#fanout.subscribe(subscription);
+    const handle = await this.#shard.subscribe(subscription);
     const { headers, encode } = isSse ? SSE : JSON_LINES;
     streamEvents(request, response, handle, this.#writer, headers, (notice) => encode(notice, framing));
   }

@@ -78,6 +78,13 @@ export class ContainerTable {
     this.#changed();
   }
 
+  /** The same table without the other containers, as it is now; to be read only. */
+  within(isShown: (container: Container) => boolean): ContainerTable {
+    const table = new ContainerTable();
+    for (const [id, container] of this.#containers) if (isShown(container)) table.#containers.set(id, container);
+    return table;
+  }
+
   /** Everything that has changed since this was asked last. */
   takeUnsaved(): SavedContainer[] {
     if (this.#unsaved.size === 0) return NONE;

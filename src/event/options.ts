@@ -1,10 +1,11 @@
 import * as v from 'valibot';
 import { TocsinError } from './errors.ts';
+import { parseListeners } from './listener-address.ts';
 import { parseSources } from './source-address.ts';
 import { parseDurationMs } from './time.ts';
 
 /** How an option is written on a command line. The value in code is bytes, milliseconds or a count. */
-export type OptionKind = 'path' | 'count' | 'size' | 'duration' | 'choice' | 'switch' | 'sources';
+export type OptionKind = 'path' | 'count' | 'size' | 'duration' | 'choice' | 'switch' | 'sources' | 'listeners';
 
 interface OptionRow {
   readonly kind: OptionKind;
@@ -35,10 +36,11 @@ export const OPTION_TABLE = {
     meaning: 'Monitor FIFO; default `monitord_fifo` in the run folder.',
   },
   listen: {
-    kind: 'path',
-    schema: v.string(),
+    kind: 'listeners',
+    schema: v.union([v.string(), v.array(v.string())]),
     default: '',
-    meaning: 'Event socket; default `tocsin.sock` in the run folder.',
+    meaning:
+      'Event socket; default `tocsin.sock` in the run folder. As often as there are to be sockets, at most 16, each limited to what its clients may see, if that is said: `unix:///run/web.sock?types=container&label=team=web&mode=0660&group=web`.',
   },
   admin: {
     kind: 'path',
@@ -181,6 +183,8 @@ export function parseOptionText(name: OptionName, text: string): OptionValue {
       return text === 'true';
     case 'sources':
       return text === '' ? [] : [text];
+    case 'listeners':
+      return text === '' ? '' : [text];
     case 'count':
       return /^\d+$/.test(text) ? Number(text) : bad(name, 'a whole number', text);
     case 'duration':
@@ -211,6 +215,8 @@ export function makeOptions(given: Readonly<Record<string, unknown>>): Options {
     if (!result.success) bad(name, `${result.issues[0].expected ?? row.kind} (${result.issues[0].message})`, value);
     values[name] = value;
   }
+  // What is wrong with one of them it says best itself.
+  parseListeners((values as Values).listen);
   return Object.freeze(values as Values);
 }
 

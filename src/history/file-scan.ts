@@ -28,6 +28,8 @@ export interface ScanTask {
   readonly terms: readonly Term[];
   /** Id of the one container whose events are wanted. */
   readonly container?: string | undefined;
+  /** A second filter, that must hold as well. */
+  readonly limit?: readonly Term[] | undefined;
   /** `packed`: the records; others: what a client of that format gets. */
   readonly format: LaneFormat;
   readonly epochs: readonly EpochSpan[];
@@ -75,7 +77,7 @@ const MIN_OUTPUT_BYTES = 64 * 1024;
  * @throws ERR_FILTER_INVALID, and what the disk throws, unless that is that there is no such file
  */
 export async function scanFile(disk: Disk, crc32: Crc32, task: ScanTask): Promise<ScanResult> {
-  const filter = await compileRecordFilter(task.terms, task.container);
+  const filter = await compileRecordFilter(task.terms, task.container, task.limit);
   const name = fileName(task.file);
   let scan = new FileScan(task, filter, 0);
   try {

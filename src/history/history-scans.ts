@@ -102,8 +102,8 @@ export class HistoryScans {
 
   #begin(key: string, seq: number, toSeq: number, wanted: WantedEvents, epochs: readonly EpochSpan[]): OpenScan {
     const files = listFiles(this.#disk, this.#crc32);
-    const { terms, container } = wanted;
-    const wish = { fromSeq: seq, toSeq, terms, container, format: 'packed', epochs } as const;
+    const { terms, container, limit } = wanted;
+    const wish = { fromSeq: seq, toSeq, terms, container, limit, format: 'packed', epochs } as const;
     const tasks: Iterable<ScanTask> = planScan(this.#disk, this.#crc32, files, wish);
     return { key, nextSeq: seq, results: this.#pool.run('scan', tasks)[Symbol.asyncIterator]() };
   }
@@ -128,8 +128,8 @@ export class HistoryScans {
   }
 }
 
-function keyOf({ terms, container }: WantedEvents): string {
-  return JSON.stringify([container ?? null, terms]);
+function keyOf({ terms, container, limit = [] }: WantedEvents): string {
+  return JSON.stringify([container ?? null, terms, limit]);
 }
 
 /** Nothing of a range is wanted. */

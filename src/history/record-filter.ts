@@ -25,9 +25,21 @@ const BYTE_KEYS: readonly string[] = ['id', 'event', 'type', 'container', 'name'
  * A filter for many records of which few are wanted: exact values of `type`, `event`, `container`, `id` and `name` are compared as
  * bytes, and only records that pass are looked at as events, if anything is left to ask.
  * @param container id of the one container whose events are wanted
+ * @param limit a second filter, that must hold as well
  * @throws ERR_FILTER_INVALID
  */
-export async function compileRecordFilter(terms: readonly Term[], container?: string): Promise<RecordFilter> {
+export async function compileRecordFilter(
+  terms: readonly Term[],
+  container?: string,
+  limit: readonly Term[] = [],
+): Promise<RecordFilter> {
+  const filter = await compileTerms(terms, container);
+  if (limit.length === 0) return filter;
+  const limiting = await compileTerms(limit, undefined);
+  return { isEmpty: false, matches: (record) => filter.matches(record) && limiting.matches(record) };
+}
+
+async function compileTerms(terms: readonly Term[], container: string | undefined): Promise<RecordFilter> {
   const filter = compileFilter(terms, await loadRegexEngine(terms));
   const tests: ByteTest[] = [];
   if (container !== undefined) {

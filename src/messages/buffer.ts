@@ -6,6 +6,8 @@ export interface WantedEvents {
   readonly terms: readonly Term[];
   /** Id of the one container. */
   readonly container: string | undefined;
+  /** A second filter, that must hold as well. */
+  readonly limit?: readonly Term[] | undefined;
   /** It comes back for what it missed; others have only just begun. */
   readonly isResume: boolean;
 }

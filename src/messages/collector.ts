@@ -2,6 +2,7 @@ import type { Epoch } from '../event/cursor.ts';
 import type { EpochSpan } from '../event/epochs.ts';
 import type { ErrorData } from '../event/errors.ts';
 import type { ContainerInfo, Timestamp } from '../event/event.ts';
+import type { Term } from '../event/filter.ts';
 
 /** What the collector is told. */
 export type CollectorCommand =
@@ -20,12 +21,16 @@ export interface ResolveContainer {
   readonly type: 'resolve-container';
   readonly requestId: number;
   readonly name: string;
+  /** Containers that this does not show are none. */
+  readonly limit?: readonly Term[] | undefined;
 }
 
 /** Which containers does the log know? Answered by `containers-listed`. */
 export interface ListContainers {
   readonly type: 'list-containers';
   readonly requestId: number;
+  /** As of `ResolveContainer`. */
+  readonly limit?: readonly Term[] | undefined;
 }
 
 export type CollectorReply = ContainerResolved | ContainersListed;

@@ -41,6 +41,10 @@ export interface Subscription {
   /** Id, name or unique prefix of one container; fixed to its id when the subscription begins. */
   readonly name?: string;
   readonly filter: readonly Term[] | DockerFilters;
+  /** Path of the socket that it came over; undefined for one of the embedding program. */
+  readonly listener?: string;
+  /** What it may see at all: its own filter holds beside this one, and containers that this does not show are unknown to it. */
+  readonly limit?: readonly Term[];
   /** Without what says nothing new: execs of health checks, a health that was told before. */
   readonly quiet?: boolean;
   /** Events that the client may be behind before it is ended, or moved on; 0 = it catches up from history. */
@@ -75,6 +79,8 @@ export interface ClientInfo {
   readonly shard: number;
   readonly door: string;
   readonly peer: string;
+  /** Path of the socket that it came over; absent for one of the embedding program. */
+  readonly listener?: string;
   readonly filter: string;
   readonly cursor: string;
   /** Events of the log that it has neither got nor been spared. */

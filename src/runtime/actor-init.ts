@@ -43,6 +43,6 @@ export interface ActorInit {
   readonly control: MessagePort;
   /** `monitored`: main's descriptor of the FIFO. */
   readonly fifoFd?: number;
-  /** `fanout`: this shard's own descriptor of the listening socket. */
-  readonly listenFd?: number;
+  /** `fanout`: this shard's own descriptors of the sockets that `options.listen` names, in that order. */
+  readonly listenFds: readonly number[];
 }

@@ -17,8 +17,8 @@ export interface ActorParts {
   readonly host: (init: ActorInit) => void;
   /** Present when there is a FIFO to read. */
   readonly fifoFd?: number;
-  /** One descriptor per shard; absent when the pipeline has no doors. */
-  readonly listenFds?: readonly number[];
+  /** For each shard its descriptors of the listening sockets; none when the pipeline has no doors. */
+  readonly listenFds: readonly (readonly number[])[];
 }
 
 type Notice = { readonly type: string };
@@ -56,7 +56,6 @@ export class ActorSet {
       this.#outboxes.set(name, waking(port, doorbellOf(common.memory.doorbells, name)));
     names.forEach((name, index) => {
       const shard = Math.max(0, this.shardNames.indexOf(name));
-      const listenFd = this.shardNames.includes(name) ? parts.listenFds?.[shard] : undefined;
       const init: Omit<ActorInit, 'control'> = {
         ...common,
         recovered: recoveredFor(name, common.recovered),
@@ -64,8 +63,8 @@ export class ActorSet {
         writer: index + 1,
         shard,
         links: links.get(name) ?? {},
+        listenFds: this.shardNames.includes(name) ? (parts.listenFds[shard] ?? []) : [],
         ...(parts.fifoFd === undefined ? {} : { fifoFd: parts.fifoFd }),
-        ...(listenFd === undefined ? {} : { listenFd }),
       };
       const actor = parts.threads?.get(name)?.begin(init) ?? startInline(init, parts.host);
       this.#actors.set(name, actor);

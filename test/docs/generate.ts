@@ -62,6 +62,8 @@ const KINDS: Readonly<Record<OptionKind, string>> = {
   duration: 'duration: `250ms`, `10s`, `1m30s`, `12h`',
   choice: 'one of the words',
   switch: '`true` or `false`',
+  listeners:
+    'path, or `unix:///path?parameters`, see [protocol.md](protocol.md#limited-listeners); one of these or a list of them in code',
   sources: '`NAME=unix:///path/to.sock`; a list of them in code',
 };
 
