@@ -3,6 +3,7 @@ import { describePipeline } from './pipeline.suite.ts';
 import { describePublish } from './publish.suite.ts';
 import { describeDocker } from './docker.suite.ts';
 import { describeHistory } from './history.suite.ts';
+import { describeListeners } from './listeners.suite.ts';
 import { describeResume } from './resume.suite.ts';
 import { describeSources } from './sources.suite.ts';
 
@@ -13,3 +14,4 @@ describeResume('inline');
 describeDocker('inline');
 describeHistory('inline');
 describeSources('inline');
+describeListeners('inline');

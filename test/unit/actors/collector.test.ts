@@ -4,6 +4,7 @@ import { Collector } from '../../../src/actors/collector.ts';
 import { EventView } from '../../../src/codec/event-record.ts';
 import { packBatchHead } from '../../../src/codec/publish-batch.ts';
 import type { ContainerSpec, NewEvent, TocsinEvent } from '../../../src/event/event.ts';
+import { parseFilterTerm, type Term } from '../../../src/event/filter.ts';
 import { newLog } from '../../../src/history/recovery.ts';
 import { LogReader } from '../../../src/history/log-reader.ts';
 import type { LogNotice } from '../../../src/messages/collector.ts';
@@ -687,6 +688,43 @@ describe('Collector: which container a client means', () => {
     bench.put('one', { name: 'new' });
     assert.equal(bench.resolve('new'), 'one');
     assert.equal(bench.resolve('old'), 'ERR_CONTAINER_UNKNOWN');
+  });
+
+  it('knows, for whoever is limited, no other containers than those', () => {
+    const bench = new Bench();
+    const limit = ['type=container', 'label=team=web'].map(parseFilterTerm);
+    const ask = (name: string, within?: readonly Term[]): unknown => {
+      const { id, error } = bench.collector.answer({ type: 'resolve-container', requestId: 1, name, limit: within });
+      return id ?? error?.message;
+    };
+    const labels = { team: 'web' };
+    bench.put('abc1', { name: 'one', labels });
+    bench.put('abc2', { name: 'two', labels: { team: 'db' } });
+    bench.put('abc3', { name: 'one', labels: { team: 'db' } });
+    bench.put('b4', { name: 'old', labels });
+    bench.collector.removeContainer('b4');
+    bench.put('b5', { name: 'old', labels: { team: 'db' } });
+    bench.collector.removeContainer('b5');
+    bench.put('proto');
+    bench.record({ name: 'ghost' });
+    assert.equal(ask('abc', limit), 'abc1', 'a prefix is unique among those');
+    assert.equal(ask('one', limit), 'abc1', 'the name is had by one of those');
+    assert.equal(ask('one'), 'abc3');
+    assert.equal(ask('old', limit), 'b4', 'removed last among those');
+    assert.equal(ask('old'), 'b5');
+    for (const name of ['abc2', 'two', 'abc3', 'b5', 'proto', 'ghost', 'nobody'])
+      assert.equal(ask(name, limit), `No such container: ${name}`);
+    const list = (within?: readonly Term[]): string[] => {
+      const reply = bench.collector.answer({ type: 'list-containers', requestId: 1, limit: within });
+      assert.ok(reply.type === 'containers-listed');
+      return reply.containers.map(({ id }) => id);
+    };
+    assert.deepEqual(list(limit), ['abc1']);
+    assert.deepEqual(list(), ['abc1', 'abc2', 'abc3', 'proto']);
+    for (const other of ['type=image', 'namespace=prod', 'label=constructor', 'label=pid', 'label=team=w'])
+      assert.deepEqual(list([parseFilterTerm(other)]), [], other);
+    for (const same of ['type=container', 'label=name=one', 'label=team=d*'])
+      assert.ok(list([parseFilterTerm(same)]).includes('abc3'), same);
   });
 
   it('says so when there is none', () => {

@@ -44,6 +44,15 @@ describe('clientTable', () => {
     ]);
   });
 
+  it('shows which listener clients came over where they differ in it', () => {
+    const [web, all] = [client({ listener: '/run/web.sock' }), client({ id: '1.1', listener: '/run/tocsin.sock' })];
+    assert.doesNotMatch(clientTable([web, web])[2] ?? '', /LISTENER/);
+    const lines = clientTable([web, all, client({ id: '2.1', peer: 'embedded' })]);
+    assert.match(lines[2] ?? '', /PEER +LISTENER +STATE/);
+    assert.match(lines[3] ?? '', / unix +\/run\/web\.sock +live /);
+    assert.match(lines[5] ?? '', / embedded +- +live /);
+  });
+
   it('says that it does not know how old an event is that is not at hand', () => {
     assert.match(clientTable([client({ lagEvents: 9, lagSeconds: null })])[3] ?? '', / 9 +\? /);
   });

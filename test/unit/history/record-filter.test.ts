@@ -7,7 +7,7 @@ import { anyEvent, anyTerm, fewTexts } from '../../support/filtered-events.ts';
 import { viewOf } from '../../support/log.ts';
 
 describe('a filter of records', () => {
-  it('shows what the filter of events shows', async () => {
+  it('shows what the filter of events shows, within a limit', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(
@@ -15,14 +15,24 @@ describe('a filter of records', () => {
           { maxLength: 5 },
         ),
         fc.option(fewTexts, { nil: undefined }),
+        fc.array(
+          anyTerm.filter(({ op }) => op !== '~='),
+          { maxLength: 2 },
+        ),
         fc.array(anyEvent, { minLength: 1, maxLength: 20 }),
-        async (terms, container, events) => {
-          const filter = await compileRecordFilter(terms, container);
+        async (terms, container, limit, events) => {
+          const filter = await compileRecordFilter(terms, container, limit);
+          const limiting = compileFilter(limit);
+          if (filter.isEmpty) assert.deepEqual([terms, container, limit], [[], undefined, []]);
           const oracle = compileFilter(terms, await loadRegexEngine(terms));
           for (const event of events) {
             const view = viewOf(event);
             const isOfContainer = container === undefined || (view.type === 'container' && view.id === container);
-            assert.equal(filter.matches(view), isOfContainer && oracle.matches(view), JSON.stringify(event));
+            assert.equal(
+              filter.matches(view),
+              isOfContainer && oracle.matches(view) && limiting.matches(view),
+              JSON.stringify(event),
+            );
           }
         },
       ),

@@ -98,6 +98,7 @@ describe('a scan of a history', () => {
         { maxLength: 3 },
       ),
       container: fc.option(fc.constantFrom('a', 'ab', 'exec'), { nil: undefined }),
+      limit: fc.option(fc.constantFrom([{ key: 'type', op: '=', value: 'container' } as const]), { nil: undefined }),
       fromSeq: fc.integer({ min: 1, max: 60 }),
       toSeq: fc.oneof(fc.constant(Number.MAX_SAFE_INTEGER), fc.integer({ min: 1, max: 60 })),
       since: fc.option(fc.integer({ min: 0, max: 60 }).map(timeOf), { nil: undefined }),
@@ -113,7 +114,7 @@ describe('a scan of a history', () => {
           const folder = temporaryFolder();
           try {
             const records = await writeHistory(folder, events, { perBatch, batchesPerFile });
-            const filter = await compileRecordFilter(wish.terms, wish.container);
+            const filter = await compileRecordFilter(wish.terms, wish.container, wish.limit);
             const isWanted = (record: Uint8Array, seq: number): boolean => {
               const time = timeOf(seq);
               const view = new EventView(record.slice().buffer);

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseListener, parseListeners } from '../../../src/event/listener-address.ts';
+import { makeOptions, parseOptionText } from '../../../src/event/options.ts';
+
+const terms = (text: string): readonly string[] =>
+  parseListener(text).limit.map(({ key, op, value }) => `${key}${op}${value}`);
+
+describe('the address of a listener', () => {
+  it('is a path, for a group and without a limit', () => {
+    for (const text of ['/run/x.sock', 'run/x.sock', '/run/50%.sock'])
+      assert.deepEqual(parseListener(text), { path: text, limit: [], mode: 0o660 });
+    for (const text of ['unix:///run/x.sock', 'unix:///run/x.sock?', 'unix:///run/%78.sock'])
+      assert.deepEqual(parseListener(text), { path: '/run/x.sock', limit: [], mode: 0o660 });
+    assert.equal(parseListener('unix:///run/what%3F.sock').path, '/run/what?.sock');
+  });
+
+  it('limits to types, labels and namespaces: of each one of the values', () => {
+    assert.deepEqual(terms('unix:///x?types=container'), ['type=container']);
+    assert.deepEqual(terms('unix:///x?types=image,container&types=image&types=network'), [
+      'type=container',
+      'type=image',
+      'type=network',
+    ]);
+    assert.deepEqual(terms('unix:///x?label=team=web&label=a,b&namespace=prod&namespace=k8s.io'), [
+      'label=a,b',
+      'label=team=web',
+      'namespace=k8s.io',
+      'namespace=prod',
+    ]);
+    assert.deepEqual(terms('unix:///x?label=team=a%26b%2Bc+d&label=%C3%A9=*'), ['label=team=a&b+c d', 'label=é=*']);
+  });
+
+  it('says who may connect, and whether secrets are taken out', () => {
+    assert.deepEqual(parseListener('unix:///x?mode=0600&owner=web&group=2000&redact=off'), {
+      path: '/x',
+      limit: [],
+      mode: 0o600,
+      owner: 'web',
+      group: '2000',
+      redact: false,
+    });
+    assert.equal(parseListener('unix:///x?redact=on').redact, true);
+    for (const [text, mode] of [
+      ['660', 0o660],
+      ['0666', 0o666],
+      ['000', 0],
+    ] as const)
+      assert.equal(parseListener(`unix:///x?mode=${text}`).mode, mode);
+  });
+
+  it('is refused with what was expected when it is something else', () => {
+    for (const [listen, message] of [
+      ['tcp://127.0.0.1:2375', 'a path or unix:///'],
+      ['unix://run/x.sock', 'a path or unix:///'],
+      ['unix://', 'a path or unix:///'],
+      ['/run/x.sock?types=container', 'a path or unix:///'],
+      ['unix:///x?type=container', 'parameters out of types, label, namespace, mode, owner, group, redact'],
+      ['unix:///x?Types=container', 'parameters out of'],
+      ['unix:///x?types=container&', 'parameters out of'],
+      ['unix:///x?types', 'a value of types'],
+      ['unix:///x?types=', 'a value of types'],
+      ['unix:///x?types=container,', 'types with a comma'],
+      ['unix:///x?label=', 'a value of label'],
+      ['unix:///x?label==web', 'a label as k or k=v'],
+      ['unix:///x?label=te*m=web', 'a label as k or k=v'],
+      ['unix:///x?namespace=', 'a value of namespace'],
+      [`unix:///x?namespace=${'n'.repeat(1025)}`, 'at most 1024 characters'],
+      ['unix:///x?mode=', 'a value of mode'],
+      ['unix:///x?mode=66', 'three octal digits'],
+      ['unix:///x?mode=0668', 'three octal digits'],
+      ['unix:///x?mode=1660', 'three octal digits'],
+      ['unix:///x?mode=0o660', 'three octal digits'],
+      ['unix:///x?mode=rw', 'three octal digits'],
+      ['unix:///x?mode=0660&mode=0666', 'mode once'],
+      ['unix:///x?group=a&group=b', 'group once'],
+      ['unix:///x?group=a%20b', 'group as a name or a number'],
+      ['unix:///x?owner=a:b', 'owner as a name or a number'],
+      ['unix:///x?redact=yes', 'redact as on or off'],
+      ['unix:///x?label=%zz', 'percent-encoding'],
+      ['unix:///100%.sock', 'percent-encoding'],
+      ['unix:///x%00', 'without NUL'],
+      [['/x', 'unix:///x?types=image'], 'each path once'],
+      [Array.from({ length: 17 }, (_, index) => `/x${index}`), 'at most 16'],
+    ] as const)
+      assert.throws(
+        () => makeOptions({ listen }),
+        (error: { code: string; message: string }) =>
+          error.code === 'ERR_OPTION_INVALID' &&
+          error.message.startsWith('listen: ') &&
+          error.message.includes(message),
+        String(listen),
+      );
+    for (const listen of [7, [7], {}, null, true].filter((value) => value !== null))
+      assert.throws(() => makeOptions({ listen }), { code: 'ERR_OPTION_INVALID', message: /^listen: / });
+  });
+
+  it('is one text, or a list, or none', () => {
+    assert.deepEqual(parseListeners(''), []);
+    assert.deepEqual(parseListeners([]), []);
+    assert.deepEqual(
+      parseListeners(['/a', 'unix:///b?types=image']).map(({ path }) => path),
+      ['/a', '/b'],
+    );
+    assert.deepEqual(parseOptionText('listen', '/a'), ['/a']);
+    assert.equal(makeOptions({}).listen, '');
+    assert.equal(makeOptions({ listen: '/a' }).listen, '/a');
+  });
+});
