@@ -39,7 +39,8 @@ export function clientTable(clients: readonly ClientInfo[], view: TableView = {}
   const { before, seconds = 0 } = view;
   const earlier = new Map(before?.map((client) => [client.id, client.delivered]));
   const rateOf = ({ id, delivered }: ClientInfo): number => (delivered - (earlier.get(id) ?? delivered)) / seconds;
-  const columns = COLUMNS.filter((column) => !column.isExtra || new Set(clients.map(column.text)).size > 1);
+  const differs = (column: Column): boolean => new Set(clients.map((client) => column.text(client))).size > 1;
+  const columns = COLUMNS.filter((column) => !column.isExtra || differs(column));
   if (before)
     columns.splice(columns.indexOf(DELIVERED) + 1, 0, {
       title: 'PER S',

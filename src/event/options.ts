@@ -37,7 +37,7 @@ export const OPTION_TABLE = {
   },
   listen: {
     kind: 'listeners',
-    schema: v.union([v.string(), v.array(v.string())]),
+    schema: v.union([v.string(), v.pipe(v.array(v.string()), v.readonly())]),
     default: '',
     meaning:
       'Event socket; default `tocsin.sock` in the run folder. As often as there are to be sockets, at most 16, each limited to what its clients may see, if that is said: `unix:///run/web.sock?types=container&label=team=web&mode=0660&group=web`.',

@@ -236,16 +236,17 @@ export function describeListeners(threads: Threads): void {
 
     it('show of what any client asks for exactly the part within the limit', async () => {
       const keys = ['type', 'event', 'container', 'image', 'id', 'name', 'label', 'source', 'namespace'];
-      const values = fc.constantFrom(
-        ...['container', 'network', 'start', 'die', 'c1', 'c', 'n2', 'name1', 'prod', '', '*', 'team', 'n=7'],
-        ...['team=web', 'team=db', 'team=*', '[cn]1', 'image=nginx'],
-      );
+      const texts = ['container', 'network', 'start', 'die', 'c1', 'c', 'n2', 'name1', 'prod', '', '*', 'team', 'n=7'];
+      const values = fc.constantFrom(...texts, 'team=web', 'team=db', 'team=*', '[cn]1', 'image=nginx');
       const withMark = (mark: string): string[] => keys.map((key) => key + mark);
       const filters = fc.dictionary(
         fc.constantFrom(...keys, ...withMark('!'), ...withMark('*'), ...withMark('~')),
         fc.array(values, { minLength: 1, maxLength: 3 }),
         { maxKeys: 3 },
       );
+      const all = await native(fixture.events, 'since=0');
+      const seqsWithin = (name: string): Set<number> => new Set(all.filter(LIMITS[name]![1]).map(({ seq }) => seq));
+      const within = new Map(NAMES.map((name) => [name, seqsWithin(name)]));
       const begins = fc.constantFrom('since=0', `after=${fixture.pipeline.epoch}-150`, 'since=1h&quiet=1');
       await fc.assert(
         fc.asyncProperty(fc.constantFrom(...NAMES), filters, begins, async (name, asked, begin) => {
@@ -257,18 +258,17 @@ export function describeListeners(threads: Threads): void {
           if (open.status === 200) assert.deepEqual(linesOf<Shown>(limited), linesOf<Shown>(open).filter(shows));
           else assert.equal(limited.body, open.body);
 
-          const path_ = `/events?until=0s&cursor=1&${query}`;
-          const [openDocker, limitedDocker] = [await call(fixture.events, path_), await call(socketOf(name), path_)];
+          const target = `/events?until=0s&cursor=1&${query}`;
+          const [openDocker, limitedDocker] = [await call(fixture.events, target), await call(socketOf(name), target)];
           assert.equal(limitedDocker.status, openDocker.status);
           if (openDocker.status !== 200) return;
-          const within = new Set((await native(socketOf(name), 'since=0')).map(({ seq }) => seq));
           const seqOf = ({ cursor }: { readonly cursor: string }): number => Number(cursor.split('-')[1]);
           assert.deepEqual(
             linesOf(limitedDocker),
-            linesOf<{ cursor: string }>(openDocker).filter((line) => within.has(seqOf(line))),
+            linesOf<{ cursor: string }>(openDocker).filter((line) => within.get(name)!.has(seqOf(line))),
           );
         }),
-        { numRuns: 120 },
+        { numRuns: 80 },
       );
     });
 
@@ -277,13 +277,11 @@ export function describeListeners(threads: Threads): void {
       await Promise.all(following.map(({ ready }) => ready));
       const list = JSON.parse((await call(fixture.admin, '/v1/clients')).body) as ClientInfo[];
       for (const { end } of following) end();
-      assert.deepEqual(
-        list.map(({ listener, filter }) => [listener, filter]).sort(),
-        [
-          [fixture.events, ''],
-          [socketOf('web'), 'limit=["label=team=ops","label=team=web","type=container","type=image"]'],
-        ].sort(),
-      );
+      const filters = new Map(list.map(({ listener = '', filter }) => [listener, filter]));
+      assert.deepEqual(new Set(filters.keys()), new Set([fixture.events, socketOf('web')]));
+      const limit = 'limit=["label=team=ops","label=team=web","type=container","type=image"]';
+      assert.ok(filters.get(socketOf('web'))?.endsWith(limit), filters.get(socketOf('web')));
+      assert.doesNotMatch(filters.get(fixture.events) ?? '', /limit/);
       assert.equal((await call(socketOf('web'), '/v1/clients')).status, 404);
     });
 
@@ -296,16 +294,16 @@ export function describeListeners(threads: Threads): void {
       }
       const { counters } = fixture.pipeline.stats();
       assert.ok(counters.segmentsDropped > 0, 'not all of it is in memory');
-      const after_ = `after=${fixture.pipeline.epoch}-${head}`;
+      const behind = `after=${fixture.pipeline.epoch}-${head}`;
       // At the same time, with the same question: a page that is read ahead for one is none for the other.
-      const answers = await Promise.all(NAMES.map((name) => native(socketOf(name), after_)));
+      const answers = await Promise.all(NAMES.map((name) => native(socketOf(name), behind)));
       assert.deepEqual(
         answers.map((events) => events.map(({ type }) => type)),
         [Array.from({ length: 20 }, () => 'container'), Array.from({ length: 20 }, () => 'network'), []],
       );
-      assert.equal((await docker(socketOf('web'), after_)).length, 20);
+      assert.equal((await docker(socketOf('web'), behind)).length, 20);
       const filters = encodeURIComponent('{"type":["container","volume","network"]}');
-      assert.deepEqual(ns(await native(socketOf('net'), `${after_}&filters=${filters}`)), Array(20).fill('rare'));
+      assert.deepEqual(ns(await native(socketOf('net'), `${behind}&filters=${filters}`)), Array(20).fill('rare'));
     });
 
     it('count nothing as missed that they do not show', async () => {
