@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Sink } from '../../src/actors/client.ts';
 import { Fanout } from '../../src/actors/fanout.ts';
 import { Epochs } from '../../src/event/epochs.ts';
+import { Redactor } from '../../src/codec/redactor.ts';
 import { makeEncoder } from '../../src/codec/formats.ts';
 import { ClientTable } from '../../src/messages/client-table.ts';
 import { counterBytes, Counters } from '../../src/messages/counters.ts';
@@ -41,6 +42,7 @@ const fanout = new Fanout({
   maxLagBytes: 0,
   makeEncoder: (format) => makeEncoder(format, epochs),
   allocate: () => (bytes) => Buffer.allocUnsafeSlow(bytes),
+  redactor: new Redactor(),
   collector: nobody,
   buffer: nobody,
   main: nobody,

@@ -1,5 +1,6 @@
 import { BUILT_IN_ATTRIBUTES, type Origin, RecordFormatter } from '../codec/format-record.ts';
 import { readInt32 } from '../codec/monitor-record.ts';
+import { SecretScan } from '../codec/secret-scan.ts';
 import { type Container, ContainerTable, describeContainer } from '../event/container-table.ts';
 import type { Epochs, EpochSpan } from '../event/epochs.ts';
 import { asTocsinError, assertNever, TocsinError } from '../event/errors.ts';
@@ -23,6 +24,7 @@ import type { Counters } from '../messages/counters.ts';
 import type { IntakeRing } from '../messages/intake-ring.ts';
 import {
   EVENT,
+  FLAG_NO_SECRET,
   FLAG_REPEATS,
   FLAG_REPLACED_UTF8,
   MONITOR,
@@ -66,6 +68,7 @@ export class Collector implements Appender {
   readonly #time: LogTime;
   readonly #objects: RecordObjects;
   readonly #health = new HealthWatch();
+  readonly #secrets = new SecretScan();
   readonly #publishers = new PublisherTable(KNOWN_PUBLISHERS);
   readonly #sources = new SourceTable();
   readonly #engineContainers: EngineContainers;
@@ -337,6 +340,7 @@ export class Collector implements Appender {
     words[word + (EVENT.SEQ_HIGH >> 2)] = Math.floor(tail.nextSeq / 0x100000000);
     view.at = tail.pos;
     if (this.#health.repeats(view)) bytes[tail.pos + EVENT.FLAGS]! |= FLAG_REPEATS;
+    if (!this.#secrets.finds(view)) bytes[tail.pos + EVENT.FLAGS]! |= FLAG_NO_SECRET;
     tail.pos += length;
     tail.nextSeq += 1;
     return tail.nextSeq - 1;

@@ -1,4 +1,5 @@
 import type { Encoder } from '../codec/encoder.ts';
+import type { Redactor } from '../codec/redactor.ts';
 import type { Epochs } from '../event/epochs.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
 import type { GapReason, Lagged, Timestamp } from '../event/event.ts';
@@ -40,6 +41,8 @@ export interface DeliveryEnv {
   readonly maxDelayMs: number;
   readonly makeEncoder: (format: LaneFormat) => Encoder;
   readonly allocate: (format: LaneFormat) => Allocate;
+  /** Shows events to clients that are to see no secrets. */
+  readonly redactor: Redactor;
 }
 
 /** Who a delivery serves, and who decides what becomes of its clients. */

@@ -1,5 +1,6 @@
 import type { Encoder } from '../codec/encoder.ts';
 import type { EventView } from '../codec/event-record.ts';
+import type { Redactor } from '../codec/redactor.ts';
 import type { Timestamp } from '../event/event.ts';
 import type { PinnedField } from '../event/filter.ts';
 import { compareTime } from '../event/time.ts';
@@ -100,6 +101,8 @@ export class Lane {
   /** Nothing follows: a bound has been reached. */
   isFinished = false;
   readonly #encoder: Encoder;
+  /** Present: filter and encoder see what it shows of an event. */
+  readonly #redactor: Redactor | undefined;
   readonly #allocate: Allocate;
   readonly #marks: Mark[] = [];
   /** Number of the first mark that is still held. */
@@ -118,6 +121,7 @@ export class Lane {
     readonly id: number;
     readonly key: string;
     readonly encoder: Encoder;
+    readonly redactor: Redactor | undefined;
     readonly matcher: Matcher;
     readonly allocate: Allocate;
     readonly nextSeq: number;
@@ -127,6 +131,7 @@ export class Lane {
     this.key = init.key;
     this.bounds = init.bounds;
     this.#encoder = init.encoder;
+    this.#redactor = init.redactor;
     this.matcher = init.matcher;
     this.#allocate = init.allocate;
     this.#awaitsSince = init.bounds.since !== undefined;
@@ -215,7 +220,8 @@ export class Lane {
         this.isFinished = true;
         break;
       }
-      if (this.#isShown(view)) this.#put(view, seq);
+      const shown = this.#redactor?.shown(view) ?? view;
+      if (this.#isShown(shown)) this.#put(shown, seq);
       at += view.byteLength;
       seq += 1;
       looked += 1;
@@ -231,10 +237,12 @@ export class Lane {
 
   /** While it waits in an index: an event that it may show. Encodes it, once. @returns whether it does show it */
   offer(view: EventView, seq: number): boolean {
-    if (seq === this.#offeredSeq || !this.matcher.matches(view)) return false;
+    if (seq === this.#offeredSeq) return false;
+    const shown = this.#redactor?.shown(view) ?? view;
+    if (!this.matcher.matches(shown)) return false;
     this.#offeredSeq = seq;
     const before = this.#events;
-    this.#put(view, seq);
+    this.#put(shown, seq);
     return this.#events > before;
   }
 

@@ -1,4 +1,5 @@
 import type { Encoder } from '../codec/encoder.ts';
+import type { Redactor } from '../codec/redactor.ts';
 import type { Timestamp } from '../event/event.ts';
 import type { LaneFormat } from '../messages/control.ts';
 import type { Client } from './client.ts';
@@ -14,6 +15,7 @@ export class Lanes {
   readonly #groups = new Map<string, Set<Lane>>();
   readonly #makeEncoder: (format: LaneFormat) => Encoder;
   readonly #allocate: (format: LaneFormat) => Allocate;
+  readonly #redactor: Redactor;
   /** One serves all lanes of its format: what it remembers is of the log. */
   readonly #encoders = new Map<LaneFormat, Encoder>();
   /** Lanes at the head that events find by look-up. */
@@ -26,9 +28,11 @@ export class Lanes {
   constructor(env: {
     readonly makeEncoder: (format: LaneFormat) => Encoder;
     readonly allocate: (format: LaneFormat) => Allocate;
+    readonly redactor: Redactor;
   }) {
     this.#makeEncoder = env.makeEncoder;
     this.#allocate = env.allocate;
+    this.#redactor = env.redactor;
   }
 
   get count(): number {
@@ -63,12 +67,13 @@ export class Lanes {
         if (index !== undefined) return this.#stand(client, lane, index);
       }
     }
-    const { format } = client.subscription;
+    const { format, redact } = client.subscription;
     this.#lastId += 1;
     const lane = new Lane({
       id: this.#lastId,
       key: client.laneKey,
       encoder: this.#encoderOf(format),
+      redactor: redact ? this.#redactor : undefined,
       matcher: client.matcher,
       allocate: this.#allocate(format),
       nextSeq: client.nextSeq,

@@ -14,23 +14,32 @@ import type { Matcher, PinnedText } from './lane.ts';
  */
 export async function makeMatcher(
   id: string | undefined,
-  { filter, limit = [], quiet = false }: Pick<Subscription, 'filter' | 'limit' | 'quiet'>,
+  { filter, limit = [], quiet = false, redact = false }: Pick<Subscription, 'filter' | 'limit' | 'quiet' | 'redact'>,
 ): Promise<Matcher> {
   const asked = await matcherOf(id, filter);
-  const matcher = limit.length === 0 ? asked : within(limit, asked);
-  if (!quiet) return matcher;
+  const { key, wanted, ...matcher } = limit.length === 0 ? asked : within(limit, asked);
+  // Lanes with one key show the same bytes.
+  const full = [...(redact ? ['redacted'] : []), ...(quiet ? ['quiet'] : []), ...(key ? [key] : [])].join(' ');
   return {
     ...matcher,
-    key: `quiet ${matcher.key}`.trimEnd(),
-    matches: (event) => (event.half(EVENT.FLAGS) & FLAG_REPEATS) === 0 && matcher.matches(event),
+    key: full,
+    wanted: wanted && { ...wanted, redact },
+    matches: !quiet
+      ? matcher.matches
+      : (event) => (event.half(EVENT.FLAGS) & FLAG_REPEATS) === 0 && matcher.matches(event),
   };
 }
 
+/** A matcher that knows nothing yet of secrets. */
+type Asked = Omit<Matcher, 'wanted'> & {
+  readonly wanted: Omit<NonNullable<Matcher['wanted']>, 'redact'> | undefined;
+};
+
 /**
- * Both filters hold. They cannot be made one: of two values of a key, one would be enough. The limit looks at the event itself, so
- * it means the same on every door.
+ * Both filters hold. They cannot be made one: of two values of a key, one would be enough. The limit looks at the event as the
+ * listener shows it, so it means the same on every door.
  */
-function within(limit: readonly Term[], asked: Matcher): Matcher {
+function within(limit: readonly Term[], asked: Asked): Asked {
   const filter = compileFilter(limit);
   return {
     key: `limit=${filter.key} ${asked.key}`.trimEnd(),
@@ -40,7 +49,7 @@ function within(limit: readonly Term[], asked: Matcher): Matcher {
   };
 }
 
-async function matcherOf(id: string | undefined, filters: readonly Term[] | DockerFilters): Promise<Matcher> {
+async function matcherOf(id: string | undefined, filters: readonly Term[] | DockerFilters): Promise<Asked> {
   if (!isTerms(filters)) {
     // Docker's clients name containers in their filters.
     const filter = compileDockerFilters(filters, await loadRegexEngine(filters.terms));

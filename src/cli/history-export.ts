@@ -3,6 +3,8 @@ import { Epochs } from '../event/epochs.ts';
 import { TocsinError } from '../event/errors.ts';
 import type { Lagged, Timestamp } from '../event/event.ts';
 import { compileFilter, loadRegexEngine, parseFilterTerm } from '../event/filter.ts';
+import { parseOptionText } from '../event/options.ts';
+import { parseSecretWords } from '../event/secret-names.ts';
 import { compareTime, parseTime } from '../event/time.ts';
 import { ExportStream } from '../history/export-stream.ts';
 import type { ScanResult } from '../history/file-scan.ts';
@@ -22,6 +24,8 @@ export interface ExportFlags extends PlaceFlags {
   readonly after?: string;
   readonly filter: readonly string[];
   readonly format: string;
+  readonly redact: boolean;
+  readonly redactNames: string;
 }
 
 /** Prints a history as the daemon would. @throws as the native door refuses */
@@ -39,7 +43,9 @@ export async function exportHistory(flags: ExportFlags): Promise<number> {
     throw new TocsinError('ERR_SINCE_AFTER_UNTIL', '`since` cannot be after `until`');
   const terms = flags.filter.map(parseFilterTerm);
   compileFilter(terms, await loadRegexEngine(terms));
-  return atHistory(flags, (place) => print(place, { since, until, after: flags.after, terms }));
+  const words = parseSecretWords(parseOptionText('redactNames', flags.redactNames) as readonly string[]);
+  const redactNames = flags.redact ? words : undefined;
+  return atHistory(flags, (place) => print(place, { since, until, after: flags.after, terms, redactNames }));
 }
 
 async function print(
@@ -49,9 +55,10 @@ async function print(
     readonly until: Timestamp | undefined;
     readonly after: string | undefined;
     readonly terms: ReturnType<typeof parseFilterTerm>[];
+    readonly redactNames: readonly string[] | undefined;
   },
 ): Promise<number> {
-  const { since, until, after, terms } = wish;
+  const { since, until, after, terms, redactNames } = wish;
   if (files.length === 0) {
     if (after !== undefined)
       throw new TocsinError('ERR_CURSOR_FOREIGN', `cursor ${after} belongs to another log; this one is empty`);
@@ -87,6 +94,7 @@ async function print(
     since,
     until,
     terms,
+    redactNames,
     format: 'json-plain',
     epochs: spans,
   });

@@ -39,6 +39,8 @@ export function addHistoryCommand(program: Command, run: (action: () => Promise<
     .option('--after <cursor>', 'From behind this cursor on')
     .option('-f, --filter <key=value>', 'Only matching events; may be given several times', collect, [])
     .option('--format <format>', 'json', 'json')
+    .option('--no-redact', 'Show passwords and other secrets, which are *** otherwise')
+    .option('--redact-names <words>', 'More words that make a name secret, as of the daemon', '')
     .action((flags: ExportFlags) => run(async () => (await import('./history-export.ts')).exportHistory(flags)));
 }
 

@@ -6,7 +6,7 @@ import { loadPosix, type Posix } from '../doors/posix.ts';
 import { TocsinError } from '../event/errors.ts';
 import { parseListeners } from '../event/listener-address.ts';
 import {
-  flagName,
+  flagOf,
   OPTION_NAMES,
   OPTION_TABLE,
   type OptionName,
@@ -19,14 +19,18 @@ import { runPaths } from './paths.ts';
 
 const TRIM_EVERY_MS = 10_000;
 /** As commander gives them: a list where a flag may be given more than once. */
-type Flags = Readonly<Record<string, string | readonly string[]>>;
+type Flags = Readonly<Record<string, string | boolean | readonly string[]>>;
 
 export function addServeCommand(program: Command, run: (action: () => Promise<number>) => Promise<void>): void {
   const serve = program.command('serve').description('Run the daemon');
   for (const name of OPTION_NAMES) {
     const row = OPTION_TABLE[name];
     const fallback = row.default ? ` (default: ${row.default})` : '';
-    const option = new Option(`--${flagName(name)} <${row.kind}>`, `${row.meaning}${fallback}`);
+    if (row.kind === 'switch') {
+      serve.option(flagOf(name), row.meaning);
+      continue;
+    }
+    const option = new Option(`${flagOf(name)} <${row.kind}>`, `${row.meaning}${fallback}`);
     // Given more than once, each counts.
     if (row.kind === 'sources' || row.kind === 'listeners')
       option.argParser((text, before: readonly string[] | undefined) => [...(before ?? []), text]);

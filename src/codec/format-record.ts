@@ -2,6 +2,7 @@ import { CONTAINER_STATES, EXIT_CODE_UNKNOWN, IMAGE_STATES, STATE_STOPPED } from
 import {
   EVENT,
   EVENT_VERSION,
+  FLAG_NO_SECRET,
   FLAG_REPLACED_UTF8,
   KIND_EVENT,
   MONITOR,
@@ -12,6 +13,7 @@ import {
 import { repairUtf8, textOf, utf8, writeBytes } from './bytes.ts';
 import { type EventView, roundUp8, writeAttribute } from './event-record.ts';
 import { readInt32, textEnd } from './monitor-record.ts';
+import { SecretScan } from './secret-scan.ts';
 
 /** Keys that only the service itself gives a value. */
 export const BUILT_IN_ATTRIBUTES: ReadonlySet<string> = new Set(['pid', 'exitCode', 'image', 'name']);
@@ -33,6 +35,8 @@ export interface Origin {
   readonly known: boolean;
   /** The record's name held invalid UTF-8, which `id` shows replaced. */
   readonly replacedUtf8: boolean;
+  /** One of its attributes may hold a secret. */
+  readonly isSuspect: boolean;
   /** Set by the formatter: bytes that a record of this origin needs at most. */
   readonly maxRecordBytes: number;
 }
@@ -40,6 +44,7 @@ export interface Origin {
 const FIXED_WORDS = EVENT.FIXED_BYTES >> 2;
 const MAX_BUILT_IN_BYTES = 'exitCode'.length;
 const SOURCE = utf8('fifo');
+const secrets = new SecretScan();
 /** Type and action of each state. */
 const CONTAINER_HEADS = CONTAINER_STATES.map((row) => makeHead('container', row.action));
 const IMAGE_HEADS = IMAGE_STATES.map((row) => makeHead('image', row.action));
@@ -68,7 +73,12 @@ export function makeOrigin(
   const size = entries.reduce((sum, [key, value]) => sum + 4 + key.length + value.length, 0);
   const tail = new Uint8Array(id.length + SOURCE.length + size);
   let pos = writeBytes(tail, writeBytes(tail, 0, id), SOURCE);
-  for (const [key, value] of entries) pos = writeAttribute(tail, pos, key, value);
+  let isSuspect = false;
+  for (const [key, value] of entries) {
+    const keyAt = pos + 4;
+    pos = writeAttribute(tail, pos, key, value);
+    isSuspect ||= secrets.findsInAttribute(tail, keyAt, keyAt + key.length, pos);
+  }
   return {
     id,
     tail,
@@ -80,6 +90,7 @@ export function makeOrigin(
     exitCode: spec.exitCode,
     known: spec.known,
     replacedUtf8: spec.replacedUtf8 ?? false,
+    isSuspect,
     maxRecordBytes: roundUp8(BARE_RECORD_BYTES + id.length + size),
   };
 }
@@ -125,11 +136,16 @@ export class RecordFormatter {
     if (!isImage && record[at + MONITOR.ARGS] !== 0)
       end = this.#text(record, at + MONITOR.ARGS, MONITOR.ARGS_BYTES, bytes, end);
     const argsBytes = end - argsFrom;
+    let isSuspect = origin.isSuspect || secrets.findsInCommand(bytes, argsFrom, end);
     bytes.set(origin.tail, end);
     end += origin.tail.length;
     const attributesFrom = end - origin.attributesBytes;
-    if (!isImage && record[at + MONITOR.EXTRA] !== 0)
+    if (!isImage && record[at + MONITOR.EXTRA] !== 0) {
       end = this.#extra(record, at + MONITOR.EXTRA, bytes, end, attributesFrom, origin);
+      // In the place of a label, perhaps.
+      isSuspect ||= secrets.findsInAttributes(bytes, attributesFrom, end);
+    }
+    if (!isSuspect) this.#flags |= FLAG_NO_SECRET;
     const next = roundUp8(end);
     for (let pad = end; pad < next; pad += 1) bytes[pad] = 0;
 

@@ -80,7 +80,8 @@ export class DockerDoor {
     const hasCursor = isOn(target.searchParams, 'cursor');
     const framing = framingOf(request);
     const format = `docker-${dialect}-${hasCursor ? 'cursor-' : ''}${isSequence ? 'seq' : 'lines'}-${framing}` as const;
-    const subscription = parseDockerQuery(target, format, this.#clock.now());
+    const { redacts: redact } = this.#shard;
+    const subscription = parseDockerQuery(target, { format, now: this.#clock.now(), redact });
     const handle = await this.#shard.subscribe(subscription);
     // Whoever asks for what Docker does not have understands our words; everybody else would take them for events.
     const words =

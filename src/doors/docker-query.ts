@@ -14,13 +14,20 @@ const LAST_SEC = 2 ** 32 - 1;
 /** A bound of Docker's clients: a moment, or one before or behind all that we can hold. */
 type Bound = Timestamp | 'past' | 'future' | undefined;
 
+/** What a request says besides its query, or its listener. */
+export interface DockerRequest {
+  readonly format: LaneFormat;
+  readonly now: Timestamp;
+  readonly redact: boolean;
+}
+
 /**
  * The subscription that a query of Docker's `GET /events` describes. Parameters that Docker does not know are ignored, of
  * several equal ones the first counts. Three are ours: `after`, the cursor of an event, wins over `since`; `heartbeat` is in
  * seconds; `quiet` is a switch.
  * @throws ERR_PARAMETER_INVALID, ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_FILTER_INVALID
  */
-export function parseDockerQuery(target: URL, format: LaneFormat, now: Timestamp): Subscription {
+export function parseDockerQuery(target: URL, { format, now, redact }: DockerRequest): Subscription {
   checkDockerQuery(target.search);
   const query = target.searchParams;
   const since = parseBound('since', query.get('since') ?? '', now);
@@ -42,6 +49,7 @@ export function parseDockerQuery(target: URL, format: LaneFormat, now: Timestamp
     follow: until !== 'past',
     filter: parseDockerFilters(query.get('filters') ?? ''),
     quiet: isOn(query, 'quiet'),
+    redact,
     lagLimit: 0,
     heartbeatMs: parseHeartbeat(query.get('heartbeat') || '0') * 1000,
   };

@@ -1,5 +1,6 @@
 import type { ClientHandle } from '../actors/client.ts';
 import type { Fanout } from '../actors/fanout.ts';
+import type { Redactor } from '../codec/redactor.ts';
 import type { ContainerInfo } from '../event/event.ts';
 import type { ListenerAddress } from '../event/listener-address.ts';
 import type { Subscription } from '../messages/control.ts';
@@ -11,10 +12,18 @@ import type { Subscription } from '../messages/control.ts';
 export class ListenerShard {
   readonly #fanout: Fanout;
   readonly #listener: ListenerAddress;
+  readonly #redactor: Redactor | undefined;
 
-  constructor(fanout: Fanout, listener: ListenerAddress) {
+  /** @param redactor present: secrets are shown as it shows them */
+  constructor(fanout: Fanout, listener: ListenerAddress, redactor: Redactor | undefined) {
     this.#fanout = fanout;
     this.#listener = listener;
+    this.#redactor = redactor;
+  }
+
+  /** Whether doors on which that is usual take secrets out of what they show. */
+  get redacts(): boolean {
+    return this.#redactor !== undefined;
   }
 
   /** @throws as `Fanout.subscribe` */
@@ -24,8 +33,11 @@ export class ListenerShard {
   }
 
   /** @throws as `Fanout.containers` */
-  containers(): Promise<readonly ContainerInfo[]> {
-    return this.#fanout.containers(this.#listener.limit);
+  async containers(): Promise<readonly ContainerInfo[]> {
+    const containers = await this.#fanout.containers(this.#listener.limit);
+    const redactor = this.#redactor;
+    if (!redactor) return containers;
+    return containers.map((one) => (one.labels ? { ...one, labels: redactor.labels(one.labels) } : one));
   }
 
   get isSealed(): boolean {

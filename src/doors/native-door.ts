@@ -55,6 +55,7 @@ export class NativeDoor {
     const subscription = parseNativeQuery(query, {
       format: isSse ? `sse-${framing}` : `json-${framing}`,
       now: this.#clock.now(),
+      redact: this.#shard.redacts,
       heartbeatSec: isSse ? SSE_HEARTBEAT_SEC : 0,
       lastEventId: isSse ? lastEventId?.toString() : undefined,
     });

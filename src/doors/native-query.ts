@@ -11,10 +11,11 @@ type Parameter = (typeof PARAMETERS)[number];
 const DEFAULT_LAG_LIMIT = 10_000;
 const MAX_HEARTBEAT_SEC = 3_600;
 
-/** What a request says besides its query. */
+/** What a request says besides its query, or its listener. */
 export interface NativeRequest {
   readonly format: LaneFormat;
   readonly now: Timestamp;
+  readonly redact: boolean;
   /** Used unless the query says otherwise; 0 = none. */
   readonly heartbeatSec: number;
   /** The cursor that a returning client got last: it wins over where the query begins. Empty = none. */
@@ -26,7 +27,7 @@ export interface NativeRequest {
  * @throws ERR_PARAMETER_UNKNOWN, ERR_PARAMETER_INVALID, ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_FILTER_INVALID
  */
 export function parseNativeQuery(query: URLSearchParams, request: NativeRequest): Subscription {
-  const { format, now, heartbeatSec, lastEventId } = request;
+  const { format, now, heartbeatSec, lastEventId, redact } = request;
   const given = new Map<Parameter, string>();
   for (const [key, value] of query) {
     const parameter = PARAMETERS.find((known) => known === key);
@@ -57,6 +58,7 @@ export function parseNativeQuery(query: URLSearchParams, request: NativeRequest)
     ...(name ? { name } : {}),
     filter: parseFilters(given.get('filters') ?? ''),
     quiet: parseSwitch('quiet', given.get('quiet') ?? 'false'),
+    redact,
     ...parseLag(given.get('lag') ?? 'catch-up'),
     heartbeatMs: parseHeartbeat(given.get('heartbeat') ?? String(heartbeatSec)) * 1000,
   };

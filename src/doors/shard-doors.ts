@@ -1,5 +1,7 @@
 import type { Fanout } from '../actors/fanout.ts';
+import { Redactor } from '../codec/redactor.ts';
 import { parseListeners } from '../event/listener-address.ts';
+import { parseSecretWords } from '../event/secret-names.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { ActorInit } from '../runtime/actor-init.ts';
 import type { ShardDoors } from '../runtime/door-hooks.ts';
@@ -13,10 +15,12 @@ export async function openShardDoors(fanout: Fanout, init: ActorInit, counters: 
   const { options, listenFds } = init;
   if (listenFds.length === 0) return { close: async () => {} };
   const writer = new SocketWriter(await loadPosix());
-  const { isuladReplay } = options;
-  const doors = parseListeners(options.listen).map(
-    (listener) => new ListenerDoors(new ListenerShard(fanout, listener), { counters, writer, isuladReplay }),
-  );
+  const { isuladReplay, redact, redactNames } = options;
+  const words = parseSecretWords(redactNames);
+  const doors = parseListeners(options.listen).map((listener) => {
+    const redactor = (listener.redact ?? redact) ? new Redactor(words) : undefined;
+    return new ListenerDoors(new ListenerShard(fanout, listener, redactor), { counters, writer, isuladReplay });
+  });
   const close = async (): Promise<void> => {
     await Promise.all(doors.map((door) => door.close()));
     writer.close();

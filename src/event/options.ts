@@ -1,11 +1,21 @@
 import * as v from 'valibot';
 import { TocsinError } from './errors.ts';
 import { parseListeners } from './listener-address.ts';
+import { parseSecretWords } from './secret-names.ts';
 import { parseSources } from './source-address.ts';
 import { parseDurationMs } from './time.ts';
 
 /** How an option is written on a command line. The value in code is bytes, milliseconds or a count. */
-export type OptionKind = 'path' | 'count' | 'size' | 'duration' | 'choice' | 'switch' | 'sources' | 'listeners';
+export type OptionKind =
+  | 'path'
+  | 'count'
+  | 'size'
+  | 'duration'
+  | 'choice'
+  | 'switch'
+  | 'sources'
+  | 'listeners'
+  | 'words';
 
 interface OptionRow {
   readonly kind: OptionKind;
@@ -155,6 +165,23 @@ export const OPTION_TABLE = {
     default: '64',
     meaning: 'Newest events that an iSulad client without `since` gets first.',
   },
+  redact: {
+    kind: 'switch',
+    schema: v.boolean(),
+    default: 'true',
+    meaning:
+      'Show *** in the place of passwords, tokens and other secrets in commands and labels: on the native and the Docker door and in the event log.',
+  },
+  redactNames: {
+    kind: 'words',
+    schema: v.pipe(
+      v.array(v.string()),
+      v.check(areSecretWords, 'words of 3 to 64 letters, digits, dots, dashes and underscores'),
+    ),
+    default: '',
+    meaning:
+      'More words by which the name of an option, a variable, a field or a label tells that its value is a secret, as `pin,sap_`; large and small letters are the same.',
+  },
 } as const satisfies Record<string, OptionRow>;
 
 export type OptionName = keyof typeof OPTION_TABLE;
@@ -167,6 +194,12 @@ export const OPTION_NAMES = Object.keys(OPTION_TABLE) as OptionName[];
 /** `history-bytes` for `historyBytes`. */
 export function flagName(name: OptionName): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** As it is given on a command line, for a switch that is on the flag that turns it off. */
+export function flagOf(name: OptionName): string {
+  const { kind, default: fallback } = OPTION_TABLE[name];
+  return `--${kind === 'switch' && fallback === 'true' ? 'no-' : ''}${flagName(name)}`;
 }
 
 /** What an option may be in code. */
@@ -185,6 +218,8 @@ export function parseOptionText(name: OptionName, text: string): OptionValue {
       return text === '' ? [] : [text];
     case 'listeners':
       return text === '' ? '' : [text];
+    case 'words':
+      return text === '' ? [] : text.split(',').map((word) => word.trim());
     case 'count':
       return /^\d+$/.test(text) ? Number(text) : bad(name, 'a whole number', text);
     case 'duration':
@@ -218,6 +253,15 @@ export function makeOptions(given: Readonly<Record<string, unknown>>): Options {
   // What is wrong with one of them it says best itself.
   parseListeners((values as Values).listen);
   return Object.freeze(values as Values);
+}
+
+function areSecretWords(words: string[]): boolean {
+  try {
+    parseSecretWords(words);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function areSources(texts: string[]): boolean {

@@ -1,6 +1,7 @@
 import type { Encoder } from '../codec/encoder.ts';
 import { EventView } from '../codec/event-record.ts';
 import { makeEncoder } from '../codec/formats.ts';
+import { Redactor } from '../codec/redactor.ts';
 import { Epochs, type EpochSpan } from '../event/epochs.ts';
 import type { Timestamp } from '../event/event.ts';
 import type { Term } from '../event/filter.ts';
@@ -30,6 +31,8 @@ export interface ScanTask {
   readonly container?: string | undefined;
   /** A second filter, that must hold as well. */
   readonly limit?: readonly Term[] | undefined;
+  /** Present: filter and format see events without their secrets, also by these names. */
+  readonly redactNames?: readonly string[] | undefined;
   /** `packed`: the records; others: what a client of that format gets. */
   readonly format: LaneFormat;
   readonly epochs: readonly EpochSpan[];
@@ -46,8 +49,8 @@ export interface ScanHole {
 }
 
 /**
- * What a task found. Of the format `packed` the bytes are a segment in shared memory, whose records are as they were written but
- * need not follow each other: each tells its number.
+ * What a task found. Of the format `packed` the bytes are a segment in shared memory, whose records are as they were written, or
+ * without their secrets, but need not follow each other: each tells its number.
  */
 export interface ScanResult {
   readonly file: number;
@@ -100,6 +103,7 @@ class FileScan {
   readonly #task: ScanTask;
   readonly #filter: RecordFilter;
   readonly #encoder: Encoder;
+  readonly #redactor: Redactor | undefined;
   readonly #holes: ScanHole[] = [];
   readonly #bad: BadStretch[] = [];
   readonly #isPacked: boolean;
@@ -123,6 +127,7 @@ class FileScan {
     this.#task = task;
     this.#filter = filter;
     this.#encoder = makeEncoder(task.format, new Epochs(task.epochs));
+    this.#redactor = task.redactNames && new Redactor(task.redactNames);
     this.#isPacked = task.format === 'packed';
     this.#expectedBytes = filter.isEmpty ? partBytes : 0;
   }
@@ -168,7 +173,7 @@ class FileScan {
     const from = at + HISTORY_BATCH.BYTES;
     const { eventBytes, firstSeq, count } = head;
     this.#found(firstSeq, count);
-    if (this.#filter.isEmpty && this.#isPacked) {
+    if (this.#filter.isEmpty && this.#isPacked && !this.#redactor) {
       this.#reserve(eventBytes);
       this.#out.set(bytes.subarray(from, from + eventBytes), this.#pos);
       this.#pos += eventBytes;
@@ -176,10 +181,8 @@ class FileScan {
       return;
     }
     const view = this.#viewOf(bytes);
-    const filter = this.#filter;
     const to = from + eventBytes;
-    if (filter.isEmpty) for (view.at = from; view.at < to; view.at += view.byteLength) this.#put(view);
-    else for (view.at = from; view.at < to; view.at += view.byteLength) if (filter.matches(view)) this.#put(view);
+    for (view.at = from; view.at < to; view.at += view.byteLength) this.#putIfWanted(view);
   }
 
   #takeSome({ head, bytes, at }: FoundBatch): void {
@@ -199,7 +202,7 @@ class FileScan {
         continue;
       }
       this.#found(seq, 1);
-      if (this.#filter.matches(view)) this.#put(view);
+      this.#putIfWanted(view);
     }
   }
 
@@ -221,6 +224,11 @@ class FileScan {
     this.#isBad = false;
     this.#nextSeq = seq + count;
     this.#scanned += count;
+  }
+
+  #putIfWanted(view: EventView): void {
+    const shown = this.#redactor?.shown(view) ?? view;
+    if (this.#filter.isEmpty || this.#filter.matches(shown)) this.#put(shown);
   }
 
   #put(view: EventView): void {

@@ -34,6 +34,7 @@ export class HistoryScans {
   readonly #crc32: Crc32;
   readonly #pool: ScanPool;
   readonly #admission: ScanAdmission;
+  readonly #redactNames: readonly string[];
   readonly #open: OpenScan[] = [];
   readonly #broad = new Set<string>();
 
@@ -42,11 +43,14 @@ export class HistoryScans {
     readonly crc32: Crc32;
     readonly pool: ScanPool;
     readonly admission: ScanAdmission;
+    /** As of `ScanTask`. */
+    readonly redactNames: readonly string[];
   }) {
     this.#disk = env.disk;
     this.#crc32 = env.crc32;
     this.#pool = env.pool;
     this.#admission = env.admission;
+    this.#redactNames = env.redactNames;
   }
 
   /** Whether a scan is the better way to what is wanted. */
@@ -103,7 +107,8 @@ export class HistoryScans {
   #begin(key: string, seq: number, toSeq: number, wanted: WantedEvents, epochs: readonly EpochSpan[]): OpenScan {
     const files = listFiles(this.#disk, this.#crc32);
     const { terms, container, limit } = wanted;
-    const wish = { fromSeq: seq, toSeq, terms, container, limit, format: 'packed', epochs } as const;
+    const redactNames = wanted.redact ? this.#redactNames : undefined;
+    const wish = { fromSeq: seq, toSeq, terms, container, limit, redactNames, format: 'packed', epochs } as const;
     const tasks: Iterable<ScanTask> = planScan(this.#disk, this.#crc32, files, wish);
     return { key, nextSeq: seq, results: this.#pool.run('scan', tasks)[Symbol.asyncIterator]() };
   }
@@ -128,8 +133,8 @@ export class HistoryScans {
   }
 }
 
-function keyOf({ terms, container, limit = [] }: WantedEvents): string {
-  return JSON.stringify([container ?? null, terms, limit]);
+function keyOf({ terms, container, redact, limit = [] }: WantedEvents): string {
+  return JSON.stringify([redact, container ?? null, terms, limit]);
 }
 
 /** Nothing of a range is wanted. */

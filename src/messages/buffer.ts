@@ -8,6 +8,8 @@ export interface WantedEvents {
   readonly container: string | undefined;
   /** A second filter, that must hold as well. */
   readonly limit?: readonly Term[] | undefined;
+  /** The terms are about events without their secrets. */
+  readonly redact: boolean;
   /** It comes back for what it missed; others have only just begun. */
   readonly isResume: boolean;
 }

@@ -47,6 +47,8 @@ export interface Subscription {
   readonly limit?: readonly Term[];
   /** Without what says nothing new: execs of health checks, a health that was told before. */
   readonly quiet?: boolean;
+  /** Secrets are shown as ***, and its filter sees no more than that. */
+  readonly redact?: boolean;
   /** Events that the client may be behind before it is ended, or moved on; 0 = it catches up from history. */
   readonly lagLimit: number;
   /** Beyond its limit it is moved on, and told, instead of being ended. */

@@ -128,9 +128,14 @@ export const NO_EXIT_CODE = -2147483648;
 export const NO_PID = -1;
 export const MAX_EVENT_BYTES = 64 * 1024;
 
-/** Of the flags byte; 1 and 8 are kept for events that a source makes up, and for texts that may hold a secret. */
+/** Of the flags byte; 1 is kept for events that a source makes up. */
 export const FLAG_SOURCE_GAP = 2;
 export const FLAG_REPLACED_UTF8 = 4;
+/**
+ * It was looked at when it was accepted, and holds nothing that could be a secret. Without this flag, as before there was one, it
+ * may.
+ */
+export const FLAG_NO_SECRET = 8;
 /** It says nothing new: an exec of a health check, or a health that was told before. */
 export const FLAG_REPEATS = 16;
 

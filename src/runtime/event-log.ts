@@ -16,11 +16,20 @@ const FILE_MODE = 0o640;
 const RETRY_MS = 1_000;
 const CLOSE_LIMIT_MS = 2_000;
 
-/**
- * @param after cursor of the event before the first one that is to be in the file
- * @throws ERR_EVENT_LOG_UNUSABLE
- */
-export async function openEventLog(fanout: Fanout, path: string, after: string, counters: Counters): Promise<EventLog> {
+export interface EventLogOptions {
+  readonly path: string;
+  /** Cursor of the event before the first one that is to be in the file. */
+  readonly after: string;
+  /** As of a subscription. */
+  readonly redact: boolean;
+}
+
+/** @throws ERR_EVENT_LOG_UNUSABLE */
+export async function openEventLog(
+  fanout: Fanout,
+  { path, after, redact }: EventLogOptions,
+  counters: Counters,
+): Promise<EventLog> {
   const file = new sonicBoom.SonicBoom({ dest: path, contentMode: 'buffer', mode: FILE_MODE });
   await new Promise<void>((resolve, reject) => {
     file.once('ready', resolve);
@@ -56,6 +65,7 @@ export async function openEventLog(fanout: Fanout, path: string, after: string, 
     start: { from: 'cursor', cursor: after },
     follow: true,
     filter: [],
+    redact,
     lagLimit: 0,
     heartbeatMs: 0,
   });

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { HistoryBuffer } from '../actors/buffer.ts';
 import { Epochs } from '../event/epochs.ts';
+import { parseSecretWords } from '../event/secret-names.ts';
 import { HistoryFiles } from '../history/history-files.ts';
 import { HistoryScans } from '../history/history-scans.ts';
 import type { BufferRequest } from '../messages/buffer.ts';
@@ -32,6 +33,7 @@ export function hostBuffer(init: ActorInit): Hosted {
       crc32,
       pool: new ThreadedScans(history, threads, SCAN_NICENESS),
       admission: scanAdmission(2 * threads),
+      redactNames: parseSecretWords(options.redactNames),
     });
   const buffer = new HistoryBuffer({
     logState: new LogState(init.memory.logState),

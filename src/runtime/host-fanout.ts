@@ -2,7 +2,9 @@ import type { MessagePort } from 'node:worker_threads';
 import { Fanout } from '../actors/fanout.ts';
 import { Epochs } from '../event/epochs.ts';
 import { TocsinError } from '../event/errors.ts';
+import { parseSecretWords } from '../event/secret-names.ts';
 import { makeEncoder } from '../codec/formats.ts';
+import { Redactor } from '../codec/redactor.ts';
 import { ClientTable } from '../messages/client-table.ts';
 import type { ClientRow, FanoutControl, Subscription } from '../messages/control.ts';
 import { LogState } from '../messages/log-state.ts';
@@ -34,6 +36,7 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
     maxDelayMs: init.options.maxDelay,
     limits: { clients: init.options.maxClients, replays: init.options.maxReplays },
     maxLagBytes: init.options.maxLagBytes,
+    redactor: new Redactor(parseSecretWords(init.options.redactNames)),
     makeEncoder: (format) => makeEncoder(format, epochs),
     // Embedding programs get the lane's memory itself, so it must be shareable; sockets are better off with plain memory.
     allocate: (format) => (format === 'packed' ? allocateShared : (bytes) => Buffer.allocUnsafeSlow(bytes)),
@@ -56,8 +59,11 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
     shard === 0 && init.options.eventLog
       ? await (await import('./event-log.ts')).openEventLog(
           fanout,
-          init.options.eventLog,
-          epochs.cursor(recovered.headSeq),
+          {
+            path: init.options.eventLog,
+            after: epochs.cursor(recovered.headSeq),
+            redact: init.options.redact,
+          },
           counters,
         )
       : undefined;

@@ -14,6 +14,8 @@ export interface SubscribeOptions {
   readonly name?: string;
   /** `key=value`, `key!=value`, `key~=regex`. */
   readonly filter?: readonly string[];
+  /** True: secrets are shown as ***, as on the daemon's sockets, and the filter sees no more than that. Default false. */
+  readonly redact?: boolean;
   /** False: end with the newest event at the time of subscription. Default true. */
   readonly follow?: boolean;
   /** Events that the subscriber may be behind before it is ended with ERR_CLIENT_LAGGED. Default: it catches up. */
@@ -28,7 +30,7 @@ export interface SubscribeOptions {
  * @throws ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_PARAMETER_INVALID, ERR_FILTER_INVALID, ERR_OPTION_INVALID
  */
 export function subscriptionOf(door: string, options: SubscribeOptions, now: Timestamp): Subscription {
-  const { name, follow = true, lagLimit = 0, lagPolicy = 'disconnect' } = options;
+  const { name, follow = true, redact = false, lagLimit = 0, lagPolicy = 'disconnect' } = options;
   const until = options.until === undefined ? undefined : parseTime(options.until, now);
   const start = startPosition(options, now);
   if (start.from === 'time' && until && compareTime(start.time, until) > 0) {
@@ -41,6 +43,8 @@ export function subscriptionOf(door: string, options: SubscribeOptions, now: Tim
   if (!Number.isInteger(lagLimit) || lagLimit < 0) {
     throw new TocsinError('ERR_OPTION_INVALID', `lagLimit: expected a whole number, got ${lagLimit}`);
   }
+  if (typeof redact !== 'boolean')
+    throw new TocsinError('ERR_OPTION_INVALID', `redact: expected true or false, got ${String(redact)}`);
   if (lagPolicy !== 'disconnect' && lagPolicy !== 'drop-oldest')
     throw new TocsinError(
       'ERR_OPTION_INVALID',
@@ -57,6 +61,7 @@ export function subscriptionOf(door: string, options: SubscribeOptions, now: Tim
     follow,
     ...(name ? { name } : {}),
     filter,
+    redact,
     lagLimit,
     ...(lagPolicy === 'drop-oldest' ? { dropsOldest: true } : {}),
     heartbeatMs: 0,

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exitCodeOf } from '../../src/cli/exit.ts';
 import { ERROR_TABLE, type ErrorCode, type ErrorFamily, TocsinError } from '../../src/event/errors.ts';
-import { flagName, OPTION_NAMES, OPTION_TABLE, type OptionKind, type OptionName } from '../../src/event/options.ts';
+import { flagOf, OPTION_NAMES, OPTION_TABLE, type OptionKind, type OptionName } from '../../src/event/options.ts';
 import { COUNTER_TABLE } from '../../src/messages/counters.ts';
 import { projectRoot } from '../architecture/source.ts';
 
@@ -61,16 +61,17 @@ const KINDS: Readonly<Record<OptionKind, string>> = {
   size: 'size: bytes, or with `KiB`, `MiB`, `GiB`',
   duration: 'duration: `250ms`, `10s`, `1m30s`, `12h`',
   choice: 'one of the words',
-  switch: '`true` or `false`',
   listeners:
     'path, or `unix:///path?parameters`, see [protocol.md](protocol.md#limited-listeners); one of these or a list of them in code',
+  switch: 'nothing: the flag alone turns it off; `true` or `false` in code',
   sources: '`NAME=unix:///path/to.sock`; a list of them in code',
+  words: 'words with commas between them; a list in code',
 };
 
 function optionsPage(): string {
   const rows = OPTION_NAMES.map((name) => {
     const { kind, default: fallback, meaning } = OPTION_TABLE[name];
-    return [`\`--${flagName(name)}\``, `\`${name}\``, kind, rangeOf(name), fallback ? `\`${fallback}\`` : '', meaning];
+    return [`\`${flagOf(name)}\``, `\`${name}\``, kind, rangeOf(name), fallback ? `\`${fallback}\`` : '', meaning];
   });
   const used = new Set<OptionKind>(OPTION_NAMES.map((name) => OPTION_TABLE[name].kind));
   const kinds = [...used].map((kind) => [kind, KINDS[kind]]);

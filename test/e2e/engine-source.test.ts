@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import fs from 'node:fs';
 import http from 'node:http';
-import { describe, it } from 'node:test';
-import { type Daemon, startDaemon, statsOf, tocsin, waitFor } from '../support/daemon.ts';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import { call, type Daemon, startDaemon, statsOf, tocsin, waitFor } from '../support/daemon.ts';
 import { dockerEngine, missingFor, podmanEngine, type RealEngine } from './support/engines.ts';
 
 const DOCKER_MISSING = missingFor(['dockerd', 'docker', 'runc', 'busybox']);
@@ -71,13 +73,74 @@ async function nativeLog(daemon: Daemon): Promise<NativeEvent[]> {
 }
 
 describe('a Docker engine as a source', { skip: DOCKER_MISSING ?? false }, () => {
+  /** Of the life cycle; it has the image still. */
+  let used: RealEngine | undefined;
+  after(() => used?.remove());
+
   it('is told of by Tocsin as by itself: its whole life cycle, in text and JSON, live and from history', async () => {
-    let isOrdered = false;
-    for (let attempt = 1; attempt <= 3 && !isOrdered; attempt += 1) {
-      isOrdered = await compareLifeCycle();
-      if (!isOrdered) console.log(`# attempt ${attempt}: the engine told what happened at once in different orders`);
+    for (let attempt = 1; attempt <= 3 && !used; attempt += 1) {
+      const engine = dockerEngine();
+      if (await compareLifeCycle(engine)) used = engine;
+      else {
+        console.log(`# attempt ${attempt}: the engine told what happened at once in different orders`);
+        await engine.remove();
+      }
     }
-    assert.ok(isOrdered, 'the engine never told its events in the order of their times');
+    assert.ok(used, 'the engine never told its events in the order of their times');
+  });
+
+  it('is told of without the secrets in its commands and labels, in every output, unless they are to be shown', async () => {
+    assert.ok(used, 'there is no engine');
+    const engine = used;
+    const args = ['--source', `docker=${engine.host}`];
+    const eventLog = path.join(engine.images, 'events.log');
+    const [redacting, plain] = await Promise.all([
+      startDaemon([...args, '--event-log', eventLog, '--redact-names', 'door_code']),
+      startDaemon([...args, '--no-redact']),
+    ]);
+    try {
+      const stock = dockerEvents(`unix://${redacting.events}`, []);
+      await attached(redacting, 2);
+      await haveSecrets(engine);
+      for (const daemon of [redacting, plain])
+        await waitFor(
+          async () => (await nativeLog(daemon)).some(({ attributes }) => attributes['last'] === 'yes'),
+          'the last event',
+        );
+      await waitFor(() => stock.text().includes('last=yes'), 'the last line');
+      await waitFor(() => fs.readFileSync(eventLog, 'utf8').includes('last=yes'), 'the event log');
+      const live = await stock.end();
+      assert.match(live, /exec_create: mysql --password \*\*\* -u root /);
+      assert.match(live, /exec_start: sh -c TOKEN=\*\*\* true /);
+      assert.match(live, /curl -H Authorization: Bearer \*\*\* http:\/\/host\/ /);
+      assert.match(live, /container create .*db\.password=\*\*\*.*door_code=\*\*\*.*tier=front/);
+      const told = await outputs(redacting, engine);
+      for (const [name, text] of [...told, ['live', live], ['event log', fs.readFileSync(eventLog, 'utf8')]] as const) {
+        assert.ok(text.includes('***') || text === '', name);
+        assert.ok(!text.includes(SECRET), `${name}: ${text}`);
+      }
+      const shown = await outputs(plain, engine);
+      for (const [name, text] of shown) assert.ok(text.includes(SECRET), name);
+      const empty = told.filter(([, text]) => text === '').map(([name]) => name);
+      assert.deepEqual(
+        empty,
+        ['native filter', 'docker filter', 'docker label'],
+        'a filter confirmed a secret, or all is empty',
+      );
+      // The folder of a history has them; who exports it says whether they are to be seen.
+      for (const [flags, isShown] of [
+        [[], false],
+        [['--no-redact'], true],
+      ] as const) {
+        const words = ['--redact-names', 'door_code'];
+        const { stdout } = await tocsin(['history', 'export', '--root', redacting.root, ...words, ...flags]);
+        assert.equal(stdout.includes(SECRET), isShown);
+        assert.ok(stdout.includes('"last":"yes"'));
+      }
+    } finally {
+      await redacting.stop();
+      await plain.stop();
+    }
   });
 
   it('loses and repeats nothing without a word, whichever side ends in the middle of what happens', async () => {
@@ -171,8 +234,7 @@ describe('a podman engine as a source', { skip: PODMAN_MISSING ?? false }, () =>
  * One life cycle, told by the engine and through Tocsin.
  * @returns false when the engine did not tell it in order: of two things that happen at once, its readers may hear either first
  */
-async function compareLifeCycle(): Promise<boolean> {
-  const engine = dockerEngine();
+async function compareLifeCycle(engine: RealEngine): Promise<boolean> {
   await engine.start();
   const daemon = await startDaemon(['--source', `docker=${engine.host}`]);
   try {
@@ -198,8 +260,49 @@ async function compareLifeCycle(): Promise<boolean> {
     return true;
   } finally {
     await daemon.stop();
-    await engine.remove();
   }
+}
+
+const SECRET = 'zQ9s3cret';
+
+/** Containers, execs and labels as people have them. */
+async function haveSecrets(engine: RealEngine): Promise<void> {
+  const labels = [`db.password=${SECRET}`, `url=https://me:${SECRET}@host/`, `door_code=${SECRET}`, 'tier=front'];
+  const flags = labels.flatMap((label) => ['--label', label]);
+  await engine.run('docker', ['run', '-d', '--name', 'sec', '--network', 'none', ...flags, 'bb:1', '/bin/sleep', '60']);
+  const commands = [
+    ['mysql', '--password', SECRET, '-u', 'root'],
+    ['mysql', '-u', 'root', `-p${SECRET}`],
+    ['sh', '-c', `TOKEN=${SECRET} true`],
+    ['curl', '-H', `Authorization: Bearer ${SECRET}`, 'http://host/'],
+    ['echo', `{"apiKey": "${SECRET}"}`],
+  ];
+  await Promise.all(commands.map((command) => engine.run('docker', ['exec', 'sec', ...command])));
+  await engine.run('docker', ['rm', '-f', 'sec']);
+  await engine.run('docker', ['create', '--name', 'last', '--label', 'last=yes', 'bb:1', '/bin/true']);
+}
+
+/** What a daemon shows of its past, in every format, and to who asks for a secret. */
+async function outputs(
+  daemon: Daemon,
+  engine: RealEngine,
+): Promise<readonly (readonly [name: string, text: string])[]> {
+  const host = `unix://${daemon.events}`;
+  const past = ['-H', host, 'events', '--since', '0', '--until', lately()];
+  const filters = encodeURIComponent(JSON.stringify({ event: [`exec_create: mysql --password ${SECRET} -u root`] }));
+  const sse = { headers: { Accept: 'text/event-stream' } };
+  const native = '/v1/events?since=0&follow=false';
+  return [
+    ['text', (await tocsin(['events', '-S', '0', '--no-follow', '-H', host])).stdout],
+    ['json', (await call(daemon.events, native)).body],
+    ['sse', (await call(daemon.events, native, sse)).body],
+    ['docker text', await engine.run('docker', past)],
+    ['docker json', await engine.run('docker', [...past, '--format', '{{json .}}'])],
+    ['docker 1.24', (await call(daemon.events, '/v1.24/events?until=0s')).body],
+    ['native filter', (await call(daemon.events, `${native}&filters=${filters}`)).body],
+    ['docker filter', (await call(daemon.events, `/events?until=0s&filters=${filters}`)).body],
+    ['docker label', await engine.run('docker', [...past, '--filter', `label=db.password=${SECRET}`])],
+  ];
 }
 
 /** Lines in either form, in the order of their times. */

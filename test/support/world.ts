@@ -6,6 +6,7 @@ import { HistoryBuffer } from '../../src/actors/buffer.ts';
 import type { ClientHandle } from '../../src/actors/client.ts';
 import type { Outbox } from '../../src/actors/actor.ts';
 import { EventView } from '../../src/codec/event-record.ts';
+import { Redactor } from '../../src/codec/redactor.ts';
 import { makeEncoder } from '../../src/codec/formats.ts';
 import type { NewEvent, Timestamp } from '../../src/event/event.ts';
 import type { DurableHistory } from '../../src/actors/log-tail.ts';
@@ -211,6 +212,7 @@ export class World {
         maxLagBytes: options.maxLagBytes ?? 0,
         makeEncoder: (format) => makeEncoder(format, epochs),
         allocate: () => (byteLength) => new Uint8Array(byteLength),
+        redactor: new Redactor(),
         collector: this.#link<CollectorRequest | CollectorCommand>((message) => {
           if (message.type === 'resolve-container' || message.type === 'list-containers')
             toShard.post(this.collector.answer(message));

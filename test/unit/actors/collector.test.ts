@@ -9,7 +9,7 @@ import { newLog } from '../../../src/history/recovery.ts';
 import { LogReader } from '../../../src/history/log-reader.ts';
 import type { LogNotice } from '../../../src/messages/collector.ts';
 import { IntakeRing } from '../../../src/messages/intake-ring.ts';
-import { EVENT, FLAG_REPLACED_UTF8 } from '../../../src/messages/layout.ts';
+import { EVENT, FLAG_NO_SECRET, FLAG_REPLACED_UTF8 } from '../../../src/messages/layout.ts';
 import { LogState } from '../../../src/messages/log-state.ts';
 import type { MonitoredCommand } from '../../../src/messages/monitored.ts';
 import { PublishRing } from '../../../src/messages/publish-ring.ts';
@@ -423,6 +423,33 @@ describe('Collector: containers', () => {
     assert.equal(bench.counters.values.attributesShadowed, 1);
   });
 
+  it('marks what cannot hold a secret, wherever in an event one could stand', () => {
+    const bench = new Bench();
+    bench.put('plain', { name: 'auth', image: 'token:1', labels: { tier: 'front' } });
+    bench.put('secret', { labels: { 'db.password': 'x' } });
+    bench.record(
+      { name: 'plain', value: 14, args: 'ls -l', extra: 'tier=back' },
+      { name: 'plain', value: 14, args: 'tool --token x' },
+      { name: 'plain', extra: 'pwd=x' },
+      { name: 'plain', extra: 'tier=http://me:x@host' },
+      { name: 'secret' },
+    );
+    const { action } = EVENT_OF_C1;
+    bench.publish(
+      {
+        ...EVENT_OF_C1,
+        args: 'ls -l',
+        attributes: { name: 'auth', image: 'token:1', execID: 'key', url: 'http://x/y' },
+      },
+      { ...EVENT_OF_C1, action: `${action}: --token x` },
+      { ...EVENT_OF_C1, args: '--token x' },
+      { ...EVENT_OF_C1, attributes: { name: 'web', 'api-key': 'x' } },
+      { ...EVENT_OF_C1, attributes: { url: 'http://me:x@host' } },
+    );
+    const isPlain = bench.flags().map((flags) => (flags & FLAG_NO_SECRET) !== 0);
+    assert.deepEqual(isPlain, [true, false, false, false, false, true, false, false, false, false]);
+  });
+
   it('folds what was mended in records into the counters', () => {
     const bench = new Bench();
     bench.record({ extra: 'nonsense' }, { extra: 'pid=1' }, { value: 14, args: Uint8Array.of(0xff) });
@@ -435,7 +462,7 @@ describe('Collector: containers', () => {
     for (const parts of [{ name }, { name, eventType: 1, value: 2 }]) {
       const bench = new Bench();
       bench.record(parts);
-      assert.deepEqual(bench.flags(), [FLAG_REPLACED_UTF8]);
+      assert.deepEqual(bench.flags(), [FLAG_REPLACED_UTF8 | FLAG_NO_SECRET]);
       assert.equal(bench.counters.values.utf8Replaced, 1);
     }
   });

@@ -220,6 +220,23 @@ describe('Fanout: filters', () => {
     assert.equal(world.counters.values.delivered, 200);
   });
 
+  it('encodes an event for clients that are to see no secrets once more, and lets their filters see what they see', async () => {
+    const world = new World();
+    const probe = [{ key: 'event', op: '=', value: 'exec_create: x --token S3' }] as const;
+    const others = [{ key: 'event', op: '!=', value: 'exec_create: x --token S3' }] as const;
+    const sinks = [];
+    for (const redact of [true, false])
+      for (const filter of [[], probe, others])
+        for (let client = 0; client < 3; client += 1) sinks.push(await world.attach({ filter, redact }));
+    world.publish(event('a', { action: 'exec_create', args: 'x --token S3' }));
+    await world.run();
+    assert.deepEqual(
+      sinks.map(({ told }) => told.length),
+      [1, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0],
+    );
+    assert.equal(world.counters.values.eventsEncoded, 4);
+  });
+
   it('finds each of many lanes for the events that are for it, by id, name, action or type', async () => {
     const world = new World();
     const filters: readonly (readonly [key: string, value: string, shown: (event: NewEvent) => boolean])[] = [

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Redactor } from '../../../src/codec/redactor.ts';
 import { makeEncoder } from '../../../src/codec/formats.ts';
 import { Client } from '../../../src/actors/client.ts';
 import type { Lane } from '../../../src/actors/lane.ts';
@@ -53,6 +54,7 @@ describe('LaneIndex', () => {
     new Lanes({
       makeEncoder: (format) => makeEncoder(format, EPOCHS),
       allocate: () => (bytes) => new Uint8Array(bytes),
+      redactor: new Redactor(),
     });
 
   it('keeps a lane whose memory is full before the run has ended', async () => {

@@ -7,7 +7,11 @@ const NOW = { sec: 1_795_474_212, nanos: 5 };
 const START = { from: 'time', time: { sec: 0, nanos: 0 } };
 
 function parse(query: string): Subscription {
-  return parseDockerQuery(new URL(`http://x/events?${query}`), 'docker-modern-lines-chunked', NOW);
+  return parseDockerQuery(new URL(`http://x/events?${query}`), {
+    format: 'docker-modern-lines-chunked',
+    now: NOW,
+    redact: true,
+  });
 }
 
 describe('the query of Docker\u2019s /events', () => {

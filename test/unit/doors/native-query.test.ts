@@ -8,7 +8,13 @@ const CURSOR = 'testlog2-7';
 const BEHIND = { from: 'cursor', cursor: CURSOR };
 
 function parse(query: string, lastEventId?: string, heartbeatSec = 15): Subscription {
-  return parseNativeQuery(new URLSearchParams(query), { format: 'sse-chunked', now: NOW, heartbeatSec, lastEventId });
+  return parseNativeQuery(new URLSearchParams(query), {
+    format: 'sse-chunked',
+    now: NOW,
+    redact: true,
+    heartbeatSec,
+    lastEventId,
+  });
 }
 
 describe('the query of /v1/events', () => {

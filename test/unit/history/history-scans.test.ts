@@ -4,7 +4,7 @@ import { after, describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { parseFilterTerm } from '../../../src/event/filter.ts';
 import { scanFile } from '../../../src/history/file-scan.ts';
-import { HistoryScans } from '../../../src/history/history-scans.ts';
+import { HistoryScans, type ScanAdmission } from '../../../src/history/history-scans.ts';
 import type { ScanPool } from '../../../src/history/scan-pool.ts';
 import { HistoryFolder } from '../../../src/runtime/history-folder.ts';
 import { temporaryFolder } from '../../support/daemon.ts';
@@ -26,14 +26,16 @@ describe('scans of a history that go on', () => {
       for (const task of tasks) yield await scanFile(disk, crc32, task);
     };
     const pool = { run, close: async () => {} } as unknown as ScanPool;
-    const scans = new HistoryScans({ disk, crc32, pool, admission: { admit: (_, scan) => scan() } });
+    const admission: ScanAdmission = { admit: (_, scan) => scan() };
+    const scans = new HistoryScans({ disk, crc32, pool, admission, redactNames: [] });
     const found = new Map(TYPES.map((type) => [type, [] as number[]]));
     const next = new Map(TYPES.map((type) => [type, 1]));
     // Page by page, there and back, so that each comes to where another one has stopped.
     const turns = [...TYPES];
     while (Math.min(...next.values()) <= COUNT) {
       for (const type of turns.reverse()) {
-        const wanted = { terms: [], container: undefined, limit: [parseFilterTerm(`type=${type}`)], isResume: false };
+        const limit = [parseFilterTerm(`type=${type}`)];
+        const wanted = { terms: [], container: undefined, limit, redact: false, isResume: false };
         const page = await scans.page(next.get(type)!, COUNT, wanted, [{ epoch: EPOCH, firstSeq: 1 }]);
         if (page) found.get(type)!.push(...seqsOf(page.run));
         next.set(type, page?.run.nextSeq ?? COUNT + 1);
