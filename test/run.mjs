@@ -12,7 +12,7 @@ const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 /** A test file that takes longer than `limitMs` hangs. Folders with long files come first, so that none is left over alone. */
 const SUITES = {
   unit: {
-    folders: ['simulation', 'pipeline', 'unit', 'architecture', 'docs'],
+    folders: ['simulation', 'pipeline', 'fuzz', 'unit', 'architecture', 'docs'],
     limitMs: 180_000,
     options: ['--test-concurrency=2'],
   },

@@ -1,10 +1,11 @@
-import http from 'node:http';
+import type http from 'node:http';
 import { finished } from 'node:stream/promises';
 import { TocsinError } from '../event/errors.ts';
 import type { ContainerSpec } from '../event/event.ts';
 import type { Pipeline } from '../runtime/pipeline.ts';
 import { AdminPublishing } from './admin-publish.ts';
-import { bodyOf, replyError, replyJson, replyText, requireMethod, SERVER_LIMITS, targetOf } from './http-reply.ts';
+import { bodyOf, replyError, replyJson, replyText, requireMethod, targetOf } from './http-reply.ts';
+import { createHttpServer } from './http-server.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 const SILENCE_LIMIT_MS = 10_000;
@@ -18,14 +19,15 @@ export interface AdminDoor {
 /** @param listenFd a descriptor of the listening admin socket, which the door then owns */
 export async function openAdminDoor(pipeline: Pipeline, listenFd: number): Promise<AdminDoor> {
   const publishing = new AdminPublishing(pipeline);
-  // An import takes as long as it takes; a connection that moves nothing is ended all the same.
-  const server = http.createServer({ ...SERVER_LIMITS, requestTimeout: 0 }, (request, response) => {
+  const onRequest = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     answer(pipeline, publishing, request, response).catch(async (error: unknown) => {
       // A client that is still sending would find the connection closed before it sees the refusal.
       await finished(request.resume()).catch(() => {});
       replyError(response, error);
     });
-  });
+  };
+  // An import takes as long as it takes; a connection that moves nothing is ended all the same.
+  const server = createHttpServer(onRequest, undefined, { requestTimeout: 0 });
   server.setTimeout(SILENCE_LIMIT_MS);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

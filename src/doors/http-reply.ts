@@ -1,5 +1,6 @@
 import type http from 'node:http';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
+import { checkHost } from './http-server.ts';
 
 /** A JSON answer, ended. */
 export function replyJson(response: http.ServerResponse, status: number, body: unknown): void {
@@ -32,19 +33,12 @@ export function bodyOf(request: http.IncomingMessage): AsyncIterable<Buffer> {
   return request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
 }
 
-/** The request's path and query. @throws ERR_ROUTE_UNKNOWN for what is no path */
+/** The request's path and query. @throws ERR_ROUTE_UNKNOWN for what is no path, ERR_BODY_INVALID without a Host */
 export function targetOf(request: http.IncomingMessage): URL {
+  checkHost(request);
   const target = request.url ?? '';
   if (!target.startsWith('/') || !URL.canParse(target, 'http://tocsin')) {
     throw new TocsinError('ERR_ROUTE_UNKNOWN', 'page not found');
   }
   return new URL(target, 'http://tocsin');
 }
-
-/** What every server of ours has in common: limits for slow and broken clients, and an answer for the latter. */
-export const SERVER_LIMITS = {
-  headersTimeout: 10_000,
-  requestTimeout: 10_000,
-  keepAliveTimeout: 10_000,
-  connectionsCheckingInterval: 1_000,
-} as const;

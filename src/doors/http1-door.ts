@@ -1,8 +1,9 @@
-import http from 'node:http';
+import type http from 'node:http';
 import type net from 'node:net';
 import type { Counters } from '../messages/counters.ts';
 import { DockerDoor } from './docker-door.ts';
-import { replyError, SERVER_LIMITS, targetOf } from './http-reply.ts';
+import { replyError, targetOf } from './http-reply.ts';
+import { createHttpServer } from './http-server.ts';
 import type { ListenerShard } from './listener-shard.ts';
 import { NativeDoor } from './native-door.ts';
 import type { SocketWriter } from './socket-writer.ts';
@@ -21,8 +22,10 @@ export class Http1Door {
     this.#native = new NativeDoor(shard, writer);
     this.#docker = new DockerDoor(shard, writer);
     this.#counters = counters;
-    this.#server = http.createServer(SERVER_LIMITS, (request, response) => this.#route(request, response));
-    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: net.Socket) => this.#onBroken(error, socket));
+    this.#server = createHttpServer(
+      (request, response) => this.#route(request, response),
+      () => counters.add('connectionsBroken'),
+    );
     // A server that never listens checks no timeouts; this makes it begin (pinned by a test).
     this.#server.emit('listening');
   }
@@ -49,24 +52,5 @@ export class Http1Door {
       else if (isNative) replyError(response, error);
       else this.#docker.refuse(response, error);
     });
-  }
-
-  #onBroken(error: NodeJS.ErrnoException, socket: net.Socket): void {
-    this.#counters.add('connectionsBroken');
-    if (error.code === 'ECONNRESET' || !socket.writable) {
-      socket.destroy();
-      return;
-    }
-    const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-    const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-    const status = isTooLarge
-      ? '431 Request Header Fields Too Large'
-      : isLate
-        ? '408 Request Timeout'
-        : '400 Bad Request';
-    const body = `${JSON.stringify({ message: `not a valid HTTP request (${error.code ?? error.message})`, code: 'ERR_BODY_INVALID' })}\n`;
-    socket.end(
-      `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    );
   }
 }

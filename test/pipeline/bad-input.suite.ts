@@ -247,6 +247,45 @@ export function describeBadInput(threads: Threads): void {
       await fixture.counter('connectionsBroken', before + 5);
     });
 
+    it('says why on both sockets, also where no request of ours came of it', async () => {
+      for (const socket of [fixture.events, fixture.admin]) {
+        for (const [bytes, reason] of [
+          ['hello\r\n\r\n', 'HPE_INVALID_METHOD'],
+          ['GET /v1/events HTTP/1.1\r\nConnection: close\r\n\r\n', 'no Host'],
+        ] as const) {
+          const answer = await fixture.raw(bytes, { socket });
+          assert.match(answer, /^HTTP\/1\.1 400 /);
+          assert.match(answer, /\r\nContent-Type: application\/json\r\n/);
+          const { message } = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))) as { message: string };
+          assert.equal(message, `not a valid HTTP request (${reason})`);
+        }
+      }
+    });
+
+    it('answers whatever a client expects beyond that', async () => {
+      const answer = await fixture.raw(
+        'GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: the-unexpected\r\nConnection: close\r\n\r\n',
+      );
+      assert.match(answer, /^HTTP\/1\.1 200 /);
+    });
+
+    it('cuts a stream whose client goes on with what is no request, and writes nothing into it', async () => {
+      const socket = net.connect(fixture.events);
+      let text = '';
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      socket.on('data', (piece: Buffer) => {
+        const isFirst = text === '';
+        text += piece.toString('latin1');
+        if (isFirst) socket.write('nonsense\r\n\r\n');
+      });
+      socket.write('GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n');
+      await closed;
+      const [answer = '', body] = text.split('\r\n\r\n');
+      assert.match(answer, /^HTTP\/1\.1 200 OK\r\n[^]*Transfer-Encoding: chunked/);
+      // Neither an answer nor the final chunk.
+      assert.equal(body, '');
+    });
+
     it('ends a connection that says nothing, or only the beginning of something, after 10 s', async () => {
       const begun = performance.now();
       const before = counters()['connectionsSilent'] ?? 0;

@@ -76,10 +76,11 @@ export class Fixture {
       .map((line) => JSON.parse(line) as Event);
   }
 
-  /** Sends bytes over the event socket and returns all that comes back until the other side ends. */
-  raw(bytes: string | Uint8Array, limitMs = 15_000): Promise<string> {
+  /** Sends bytes over a socket, that of the events unless told otherwise, and returns all that comes back until the other side ends. */
+  raw(bytes: string | Uint8Array, options: { readonly socket?: string } = {}): Promise<string> {
+    const limitMs = 15_000;
     return new Promise((resolve, reject) => {
-      const socket = net.connect(this.events);
+      const socket = net.connect(options.socket ?? this.events);
       let text = '';
       socket.setTimeout(limitMs, () => {
         socket.destroy();

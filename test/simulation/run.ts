@@ -1,5 +1,6 @@
 import process from 'node:process';
-import { hunt, NO_MUTANT } from './mutants/hunt.ts';
+import { NO_MUTANT } from '../support/mutant.ts';
+import { hunt } from './mutants/hunt.ts';
 import { MUTANTS } from './mutants/table.ts';
 import { simulate, SimulationFailure } from './simulation.ts';
 import { Tally } from './tally.ts';

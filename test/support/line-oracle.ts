@@ -16,7 +16,8 @@ class Refused extends Error {
   }
 }
 
-const NATIVE = 'type action id args attributes pid exitCode scope source namespace time timeNano seq cursor'.split(' ');
+const NATIVE =
+  'type action id args attributes pid exitCode scope source namespace time timeNano seq cursor reason'.split(' ');
 const TIME_NANO = /"timeNano"\s*:\s*([-+.\deE]+)/g;
 
 /** The rules of docs/protocol.md with JSON.parse: slow, and short enough to be read. `timeNano` must stand at the top only. */
@@ -44,6 +45,7 @@ function parsed(json: string): Fields {
 
 function native(fields: Fields, json: string): Fields {
   for (const key of Object.keys(fields)) demand(NATIVE.includes(key));
+  demand(!Object.hasOwn(fields, 'reason') || fields['reason'] === 'source');
   return { ...fields, time: time(fields, json) };
 }
 

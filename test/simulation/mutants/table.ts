@@ -1,13 +1,9 @@
-import type { Mutant } from './mutant.ts';
+import { type Mutant, mutant } from '../../support/mutant.ts';
 
 const TAIL = 'src/actors/log-tail.ts';
 const RECOVERY = 'src/history/recovery.ts';
 const WRITER = 'src/history/history-writer.ts';
 const DELIVERY = 'src/actors/delivery.ts';
-
-function mutant(id: string, what: string, file: string, search: string, replace: string): Mutant {
-  return { id, what, edits: [{ file, search, replace }] };
-}
 
 /** Each has to be found within a thousand seeds; one that no longer applies is as bad as one that is not found. */
 export const MUTANTS: readonly Mutant[] = [

@@ -1,0 +1,62 @@
+import http from 'node:http';
+import type net from 'node:net';
+import { TocsinError } from '../event/errors.ts';
+
+/** What every server of ours has in common: limits for slow and broken clients. */
+const SERVER_OPTIONS: http.ServerOptions = {
+  headersTimeout: 10_000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 10_000,
+  connectionsCheckingInterval: 1_000,
+  // Node would refuse without a body; `checkHost` says why.
+  requireHostHeader: false,
+};
+
+/**
+ * A server whose every refusal is JSON with a reason, also where Node's own would have no body.
+ * @param onBroken hears of each connection that does not speak HTTP
+ */
+export function createHttpServer(
+  onRequest: http.RequestListener,
+  onBroken: () => void = () => {},
+  options: http.ServerOptions = {},
+): http.Server {
+  const answers = new WeakMap<net.Socket, Set<http.ServerResponse>>();
+  const take: http.RequestListener = (request, response) => {
+    const ofSocket = answers.get(request.socket) ?? new Set();
+    answers.set(request.socket, ofSocket.add(response));
+    response.once('close', () => ofSocket.delete(response));
+    onRequest(request, response);
+  };
+  const server = http.createServer({ ...SERVER_OPTIONS, ...options }, take);
+  // What a client expects beyond 100-continue changes nothing about the answer.
+  server.on('checkExpectation', take);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: net.Socket) => {
+    onBroken();
+    // In the middle of an answer another one would be taken for a part of it.
+    const hasBegun = [...(answers.get(socket) ?? [])].some((response) => response.headersSent);
+    if (hasBegun || error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+    else refuseBroken(error, socket);
+  });
+  return server;
+}
+
+/** @throws ERR_BODY_INVALID: HTTP/1.1 wants a Host */
+export function checkHost(request: http.IncomingMessage): void {
+  if (request.httpVersion === '1.1' && request.headers.host === undefined)
+    throw new TocsinError('ERR_BODY_INVALID', 'not a valid HTTP request (no Host)');
+}
+
+function refuseBroken(error: NodeJS.ErrnoException, socket: net.Socket): void {
+  const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+  const status = isTooLarge
+    ? '431 Request Header Fields Too Large'
+    : isLate
+      ? '408 Request Timeout'
+      : '400 Bad Request';
+  const body = `${JSON.stringify({ message: `not a valid HTTP request (${error.code ?? error.message})`, code: 'ERR_BODY_INVALID' })}\n`;
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
