@@ -17,6 +17,7 @@ export function containerLimit(limit: readonly Term[]): (container: Container) =
       scope: '',
       source: '',
       namespace: '',
+      isSynthetic: false,
       attribute(key) {
         if (key === 'name') return spec.name;
         if (key === 'image') return spec.image;

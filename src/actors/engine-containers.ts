@@ -1,17 +1,13 @@
 import type { EventView } from '../codec/event-record.ts';
-import { BUILT_IN_ATTRIBUTES } from '../codec/format-record.ts';
-import type { Container, ContainerTable } from '../event/container-table.ts';
+import { type Container, type ContainerTable, isContainerId } from '../event/container-table.ts';
 import { asTocsinError } from '../event/errors.ts';
 import type { ContainerSpec } from '../event/event.ts';
+import { EXIT_CODE_UNKNOWN } from '../event/operators.ts';
 import type { Counters } from '../messages/counters.ts';
 import { NO_EXIT_CODE } from '../messages/layout.ts';
+import { changeOf, type ContainerChange, toldSpec } from './told-container.ts';
 
-/** Events that show the container's labels, and nothing of the event's own beside them. */
-const SHOW_LABELS: ReadonlySet<string> = new Set(['create', 'start']);
-/** Podman's own, with every event. */
-const NO_LABELS: ReadonlySet<string> = new Set(['containerExitCode', 'podId']);
-
-/** Keeps the container table as an engine's events say. */
+/** Keeps the container table as the events of engines say. */
 export class EngineContainers {
   readonly #table: ContainerTable;
   readonly #counters: Counters;
@@ -21,62 +17,51 @@ export class EngineContainers {
     this.#counters = counters;
   }
 
-  /** Takes note of an event that is in the log under this number. */
-  note(event: EventView, seq: number): void {
+  /** Takes note of an event of this source that is in the log under this number. */
+  note(event: EventView, seq: number, source: string): void {
     const { id, action } = event;
     if (event.type !== 'container' || id === '') return;
-    if (action === 'destroy' || action === 'remove') {
+    const change = changeOf(action);
+    if (change === 'gone') {
       this.#table.remove(id);
       return;
     }
-    const container = this.#describe(id, event);
+    const container = this.#describe(id, event, action);
     if (!container) return;
     container.lastSeq = seq;
-    if (action === 'start') this.#table.started(container);
-    if (action === 'die' && event.exitCode !== NO_EXIT_CODE)
-      this.#table.stopped(container, container.pid, event.exitCode);
+    this.#table.belongs(container, source);
+    if (change) this.#change(container, change, event.exitCode);
   }
 
-  /** @returns undefined for one that cannot be described */
-  #describe(id: string, event: EventView): Container | undefined {
-    const known = this.#table.byId(id);
-    const spec = specOf(event, known);
-    if (known?.known && !known.removed && isSame(known.spec, spec)) return known;
+  #change(container: Container, change: Exclude<ContainerChange, 'gone'>, exitCode: number): void {
+    if (change === 'started') return this.#table.started(container);
+    if (change !== 'stopped') return this.#table.paused(container, change === 'paused');
+    this.#table.stopped(container, container.pid, exitCode === NO_EXIT_CODE ? EXIT_CODE_UNKNOWN : exitCode);
+  }
+
+  /** One whose description is too long is known without it. @returns undefined for one that cannot be known */
+  #describe(id: string, event: EventView, action: string): Container | undefined {
+    const before = this.#table.byId(id);
+    const known = before?.known && !before.removed ? before : undefined;
+    const told = toldSpec(event, action, before?.spec);
+    if (known && isSame(known.spec, told)) return known;
+    const pid = before?.pid ?? 0;
     try {
-      return this.#table.put(id, spec);
+      return this.#table.put(id, pid > 0 ? { ...told, pid } : told);
     } catch (error) {
       if (asTocsinError(error).code !== 'ERR_CONTAINER_INVALID') throw error;
       this.#counters.add('containersUndescribed');
-      return undefined;
+      return known ?? (isContainerId(id) ? this.#table.put(id, {}) : undefined);
     }
   }
 }
 
-/** What the event shows of its container; what it does not show stays as it is known. */
-function specOf(event: EventView, known: Container | undefined): ContainerSpec {
-  const labels: Record<string, string> = {};
-  let { image, name } = known?.spec ?? {};
-  for (const [key, value] of event.attributes()) {
-    if (key === 'image') image = value;
-    else if (key === 'name') name = value;
-    else if (!BUILT_IN_ATTRIBUTES.has(key) && !NO_LABELS.has(key)) labels[key] = value;
-  }
-  const pid = known?.pid ?? 0;
-  const shown = SHOW_LABELS.has(event.action) ? labels : known?.spec.labels;
-  return {
-    ...(name === undefined ? {} : { name }),
-    ...(image === undefined ? {} : { image }),
-    ...(pid > 0 ? { pid } : {}),
-    ...(shown === undefined ? {} : { labels: shown }),
-  };
+/** Apart from the pid. */
+function isSame(a: ContainerSpec, b: ContainerSpec): boolean {
+  return a.name === b.name && a.image === b.image && (a.labels === b.labels || isSameLabels(a.labels, b.labels));
 }
 
-function isSame(a: ContainerSpec, b: ContainerSpec): boolean {
-  const [aKeys, bKeys] = [Object.keys(a.labels ?? {}), Object.keys(b.labels ?? {})];
-  return (
-    a.name === b.name &&
-    a.image === b.image &&
-    aKeys.length === bKeys.length &&
-    aKeys.every((key) => a.labels?.[key] === b.labels?.[key])
-  );
+function isSameLabels(a: ContainerSpec['labels'] = {}, b: ContainerSpec['labels'] = {}): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => a[key] === b[key]);
 }

@@ -5,7 +5,7 @@ import { type EventView } from '../codec/event-record.ts';
 import type { DockerFilters } from '../event/docker-filters.ts';
 import { compileFilter, loadRegexEngine, type Pin, type Term } from '../event/filter.ts';
 import type { Subscription } from '../messages/control.ts';
-import { EVENT, FLAG_REPEATS } from '../messages/layout.ts';
+import { EVENT, FLAG_REPEATS, FLAG_SOURCE_GAP, FLAG_SYNTHETIC } from '../messages/layout.ts';
 import type { Matcher, PinnedText } from './lane.ts';
 
 /**
@@ -14,9 +14,15 @@ import type { Matcher, PinnedText } from './lane.ts';
  */
 export async function makeMatcher(
   id: string | undefined,
-  { filter, limit = [], quiet = false, redact = false }: Pick<Subscription, 'filter' | 'limit' | 'quiet' | 'redact'>,
+  {
+    filter,
+    limit = [],
+    quiet = false,
+    redact = false,
+    synthetic = false,
+  }: Pick<Subscription, 'filter' | 'limit' | 'quiet' | 'redact' | 'synthetic'>,
 ): Promise<Matcher> {
-  const asked = await matcherOf(id, filter);
+  const asked = await matcherOf(id, filter, synthetic);
   const { key, wanted, ...matcher } = limit.length === 0 ? asked : within(limit, asked);
   // Lanes with one key show the same bytes.
   const full = [...(redact ? ['redacted'] : []), ...(quiet ? ['quiet'] : []), ...(key ? [key] : [])].join(' ');
@@ -49,16 +55,21 @@ function within(limit: readonly Term[], asked: Asked): Asked {
   };
 }
 
-async function matcherOf(id: string | undefined, filters: readonly Term[] | DockerFilters): Promise<Asked> {
+async function matcherOf(
+  id: string | undefined,
+  filters: readonly Term[] | DockerFilters,
+  synthetic: boolean,
+): Promise<Asked> {
   if (!isTerms(filters)) {
     // Docker's clients name containers in their filters.
     const filter = compileDockerFilters(filters, await loadRegexEngine(filters.terms));
+    // Docker has no word for what a source tells of itself, and no client of its own expects what no engine told.
+    const hidden = synthetic ? FLAG_SOURCE_GAP : FLAG_SOURCE_GAP | FLAG_SYNTHETIC;
     return {
-      key: filter.key,
+      key: synthetic ? `synthetic ${filter.key}`.trimEnd() : filter.key,
       pins: pinnedTexts(filter.pins),
       wanted: undefined,
-      // Docker has no word for what a source tells of itself.
-      matches: (event) => !event.isSourceGap && filter.matches(event),
+      matches: (event) => (event.half(EVENT.FLAGS) & hidden) === 0 && filter.matches(event),
     };
   }
   const filter = compileFilter(filters, await loadRegexEngine(filters));

@@ -145,12 +145,14 @@ export class PublishIntake {
   #noteSource(name: string, at: number, length: number, seq: number): void {
     const { words } = this.#ring;
     this.#view.at = at;
-    // A gap is the source's own word, which its engine never sends again.
-    if (this.#view.isSourceGap) return;
+    const { isSourceGap, isSynthetic } = this.#view;
+    if (isSourceGap) return;
+    this.#env.containers.note(this.#view, seq, name);
+    // A source's own word is none that its engine could send again.
+    if (isSynthetic) return;
     const sec = words[(at + EVENT.SOURCE_SEC) >> 2]! >>> 0;
     const nanos = words[(at + EVENT.SOURCE_NANOS) >> 2]!;
     this.#env.sources.note(name, { sec, nanos }, markOf(words, at, length));
-    this.#env.containers.note(this.#view, seq);
   }
 
   #finish(batch: OpenBatch): void {

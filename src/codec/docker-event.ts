@@ -79,6 +79,9 @@ export class DockerSubject implements FilterSubject {
   get namespace(): string {
     return this.#event.namespace;
   }
+  get isSynthetic(): boolean {
+    return this.#event.isSynthetic;
+  }
 
   attribute(key: string): string | undefined {
     const exitCode = key === 'exitCode' ? dockerExitCodeOf(this.#event) : undefined;

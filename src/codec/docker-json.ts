@@ -28,6 +28,7 @@ const ATTRIBUTES = literal('","Attributes":{');
 const SCOPE = literal('}},"scope":"');
 const TIME = literal('","time":');
 const TIME_NANO = literal(',"timeNano":');
+const SYNTHETIC = literal(',"synthetic":true');
 const LOCAL = literal(DOCKER_SCOPE);
 const KEY_EXIT_CODE = utf8('exitCode');
 const KEY_IMAGE = utf8('image');
@@ -74,7 +75,7 @@ export interface DockerStyle {
 /**
  * An event line of Docker's `GET /events`: JSON with the keys in Docker's order, attributes sorted, and LF. The dialects of API
  * versions below 1.52 have `status`, `id` and `from` of container and image events before them; the old one, below 1.46, has no
- * word for the creation of an image. `cursor` is ours; it stands last, where no client of Docker's looks.
+ * word for the creation of an image. `synthetic` and `cursor` are ours; they stand last, where no client of Docker's looks.
  */
 export class DockerJsonEncoder implements Encoder {
   readonly #isLegacy: boolean;
@@ -147,6 +148,7 @@ export class DockerJsonEncoder implements Encoder {
     pos = writeLiteral(out, pos, TIME_NANO);
     if (timeSec === 0) pos = writeUint(out, pos, timeNanos);
     else pos = writeNanos(out, writeUint(out, pos, timeSec), timeNanos);
+    if (event.isSynthetic) pos = writeLiteral(out, pos, SYNTHETIC);
     if (this.#cursors) pos = this.#cursor(event.seq, this.#cursors, out, pos);
     out[pos] = 0x7d;
     out[pos + 1] = 0x0a;

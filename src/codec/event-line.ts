@@ -27,6 +27,7 @@ const NAMES = [
   'seq',
   'cursor',
   'reason',
+  'synthetic',
   'Type',
   'Action',
   'Actor',
@@ -38,6 +39,7 @@ const TIME = NAMES.indexOf('time');
 const TIME_NANO = NAMES.indexOf('timeNano');
 const ATTRIBUTES = NAMES.indexOf('attributes');
 const REASON = NAMES.indexOf('reason');
+const SYNTHETIC = NAMES.indexOf('synthetic');
 /** The first one that only Docker has. */
 const DOCKER_TYPE = NAMES.indexOf('Type');
 const DOCKER_ACTION = NAMES.indexOf('Action');
@@ -178,6 +180,7 @@ export class EventLineReader {
   #writeNative(out: RecordWriter): void {
     if (this.#kind(UNKNOWN) !== JSON_KIND.ABSENT) throw invalid(`unknown field ${this.#shown(UNKNOWN)}`);
     if (this.#kind(REASON) !== JSON_KIND.ABSENT) this.#writeReason(out);
+    if (this.#kind(SYNTHETIC) !== JSON_KIND.ABSENT) this.#writeSynthetic(out);
     const { sec, nanos } = this.#time();
     const kind = this.#kind(ATTRIBUTES);
     if (kind !== JSON_KIND.OBJECT && kind !== JSON_KIND.ABSENT) throw invalid('attributes: expected an object');
@@ -194,8 +197,17 @@ export class EventLineReader {
     out.markSourceGap();
   }
 
+  /** Of an event that no engine told, which was read and is published again. */
+  #writeSynthetic(out: RecordWriter): void {
+    if (this.#kind(SYNTHETIC) !== JSON_KIND.TRUE)
+      throw invalid(`synthetic: expected true, got ${this.#shown(SYNTHETIC)}`);
+    out.markSynthetic();
+  }
+
   /** Docker's `{"Type","Action","Actor":{"ID","Attributes"},"scope","time","timeNano"}`; `status`, `id`, `from` say nothing more. */
   #writeDocker(out: RecordWriter): void {
+    // An engine has no such word; a line of our own door may have it.
+    if (this.#source === undefined && this.#kind(SYNTHETIC) === JSON_KIND.TRUE) out.markSynthetic();
     this.#requireText(DOCKER_TYPE, 'Type');
     this.#requireText(DOCKER_ACTION, 'Action');
     this.#requireObjectOrNull(ACTOR, 'Actor');

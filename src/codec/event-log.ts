@@ -10,6 +10,7 @@ const TYPE = utf8(', Type: ');
 const PID = utf8('pid=');
 const EXIT_CODE = utf8('exitCode=');
 const SEPARATOR = utf8(', ');
+const SYNTHETIC = utf8(', Synthetic: true');
 /** Everything but the event's texts. */
 const OVERHEAD_BYTES = 128;
 /** `\u000a`: the longest escape of one byte; also more than the punctuation that an attribute of no length needs. */
@@ -57,6 +58,7 @@ export class EventLogEncoder implements Encoder {
       out[pos] = 0x29;
       pos += 1;
     }
+    if (event.isSynthetic) pos = writeBytes(out, pos, SYNTHETIC);
     out[pos] = 0x7d;
     out[pos + 1] = 0x0a;
     return pos + 2;

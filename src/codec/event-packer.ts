@@ -41,12 +41,17 @@ export class EventPacker {
 
   /** Adds the event that tells of a gap of its source. @throws as add */
   addSourceGap(event: NewEvent): void {
-    this.#add(event, true);
+    this.#add(event, (out) => out.markSourceGap());
+  }
+
+  /** Adds an event that no engine told. @throws as add */
+  addSynthetic(event: NewEvent): void {
+    this.#add(event, (out) => out.markSynthetic());
   }
 
   /** @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE */
   add(event: NewEvent): void {
-    this.#add(event, false);
+    this.#add(event);
   }
 
   /** Adds the event of one JSON line (docs/protocol.md, Publishing). @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE */
@@ -54,13 +59,13 @@ export class EventPacker {
     this.#line.write(bytes, from, to, this.#out);
   }
 
-  #add(event: NewEvent, isSourceGap: boolean): void {
+  #add(event: NewEvent, mark?: (out: RecordWriter) => void): void {
     requireObject('event', event);
     const { type, action, args, id, scope, source, namespace, attributes, pid, exitCode, time } = event;
     if (attributes !== undefined) requireObject('attributes', attributes);
     const out = this.#out;
     out.begin();
-    if (isSourceGap) out.markSourceGap();
+    mark?.(out);
     out.string('type', type);
     out.string('action', action);
     out.string('args', args ?? '');

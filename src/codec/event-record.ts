@@ -2,7 +2,7 @@ import type { FilterSubject } from '../event/filter.ts';
 import type { Epochs } from '../event/epochs.ts';
 import type { Timestamp, TocsinEvent } from '../event/event.ts';
 import { formatTime, timeNano } from '../event/time.ts';
-import { EVENT, FLAG_SOURCE_GAP, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
+import { EVENT, FLAG_SOURCE_GAP, FLAG_SYNTHETIC, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
 import { isRange, isText, textOf, writeBytes } from './bytes.ts';
 
 /**
@@ -47,6 +47,10 @@ export class EventView implements FilterSubject {
   /** It tells that events of its source may be missing. */
   get isSourceGap(): boolean {
     return (this.bytes[this.at + EVENT.FLAGS]! & FLAG_SOURCE_GAP) !== 0;
+  }
+  /** A source made it of what its engine says is there; no event of the engine's says so. */
+  get isSynthetic(): boolean {
+    return (this.bytes[this.at + EVENT.FLAGS]! & FLAG_SYNTHETIC) !== 0;
   }
   get attributeCount(): number {
     return this.half(EVENT.ATTRIBUTES);
@@ -141,6 +145,7 @@ export class EventView implements FilterSubject {
       ...(source === '' ? {} : { source }),
       ...(namespace === '' ? {} : { namespace }),
       ...(this.isSourceGap ? { reason: 'source' } : {}),
+      ...(this.isSynthetic ? { synthetic: true } : {}),
     };
   }
 

@@ -24,7 +24,7 @@ const KEY_EXIT_CODE = utf8('exitCode');
 /**
  * `containers.Event` of iSulad as a gRPC message: five bytes of prefix, then protobuf. Shows what iSulad's own door shows:
  * `opt` is `container exec_create: ls`, annotations are pid, exitCode (never 0), image, name, labels and the sender's own.
- * Events that are neither container nor image have no word there and are left out.
+ * Events that are neither container nor image have no word there and are left out, as are those that no engine told.
  */
 export class IsuladGrpcEncoder implements Encoder {
   readonly #number = new Uint8Array(16);
@@ -38,7 +38,7 @@ export class IsuladGrpcEncoder implements Encoder {
     const { bytes, at } = event;
     const typeFrom = at + EVENT.FIXED_BYTES;
     const actionFrom = typeFrom + event.half(EVENT.TYPE_BYTES);
-    if (!isShownType(bytes, typeFrom, actionFrom)) return start;
+    if (event.isSynthetic || !isShownType(bytes, typeFrom, actionFrom)) return start;
     const argsFrom = actionFrom + event.half(EVENT.ACTION_BYTES);
     const idFrom = argsFrom + event.half(EVENT.ARGS_BYTES);
     const idTo = idFrom + event.half(EVENT.ID_BYTES);

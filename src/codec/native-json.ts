@@ -2,7 +2,7 @@ import type { Epoch } from '../event/cursor.ts';
 import type { Epochs } from '../event/epochs.ts';
 import type { Heartbeat, Lagged } from '../event/event.ts';
 import type { Framing } from '../messages/control.ts';
-import { EVENT, FLAG_SOURCE_GAP, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
+import { EVENT, FLAG_SOURCE_GAP, FLAG_SYNTHETIC, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
 import {
   copyBytes,
   copyPlain,
@@ -30,6 +30,7 @@ const EXIT_CODE = literal(',"exitCode":');
 const SCOPE = literal(',"scope":"');
 const SOURCE = literal(',"source":"');
 const NAMESPACE = literal(',"namespace":"');
+const SYNTHETIC = literal(',"synthetic":true');
 const REASON_SOURCE = literal(',"reason":"source"');
 /** Everything that is not text of the event: keys, punctuation, numbers, cursor, time, framing. */
 const OVERHEAD_BYTES = 400;
@@ -119,7 +120,9 @@ export class NativeJsonEncoder implements Encoder {
     pos = writeOptional(bytes, scopeFrom, sourceFrom, SCOPE, out, pos);
     pos = writeOptional(bytes, sourceFrom, namespaceFrom, SOURCE, out, pos);
     pos = writeOptional(bytes, namespaceFrom, attributesFrom, NAMESPACE, out, pos);
-    if (bytes[at + EVENT.FLAGS]! & FLAG_SOURCE_GAP) pos = writeLiteral(out, pos, REASON_SOURCE);
+    const flags = bytes[at + EVENT.FLAGS]!;
+    if (flags & FLAG_SOURCE_GAP) pos = writeLiteral(out, pos, REASON_SOURCE);
+    if (flags & FLAG_SYNTHETIC) pos = writeLiteral(out, pos, SYNTHETIC);
     out[pos] = 0x7d;
     out[pos + 1] = 0x0a;
     return pos + 2;

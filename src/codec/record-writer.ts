@@ -4,6 +4,7 @@ import {
   EVENT_VERSION,
   FLAG_REPLACED_UTF8,
   FLAG_SOURCE_GAP,
+  FLAG_SYNTHETIC,
   KIND_EVENT,
   MAX_EVENT_BYTES,
 } from '../messages/layout.ts';
@@ -94,6 +95,11 @@ export class RecordWriter {
   /** It tells that events of a source may be missing. */
   markSourceGap(): void {
     this.#flags |= FLAG_SOURCE_GAP;
+  }
+
+  /** No engine told it. */
+  markSynthetic(): void {
+    this.#flags |= FLAG_SYNTHETIC;
   }
 
   endTexts(): void {

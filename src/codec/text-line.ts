@@ -3,7 +3,8 @@ import { formatLocalTime, parseTime } from '../event/time.ts';
 
 /**
  * An event as `isula events` prints it, in local time and with sorted annotations:
- * `2022-05-10T17:20:34.661862100+08:00 container start 3277... (image=busybox, name=3277..., pid=9007)`.
+ * `2022-05-10T17:20:34.661862100+08:00 container start 3277... (image=busybox, name=3277..., pid=9007)`. One that no engine told
+ * ends with ` (synthetic)`.
  */
 export function formatTextLine(event: TocsinEvent): string {
   const { exitCode, pid } = event;
@@ -17,5 +18,6 @@ export function formatTextLine(event: TocsinEvent): string {
   const time = formatLocalTime(parseTime(event.time, { sec: 0, nanos: 0 }));
   const args = event.args === undefined ? '' : `: ${event.args}`;
   const tail = annotations.length === 0 ? '' : ` (${annotations.join(', ')})`;
-  return `${time} ${event.type} ${event.action}${args} ${event.id}${tail}`;
+  const mark = event.synthetic ? ' (synthetic)' : '';
+  return `${time} ${event.type} ${event.action}${args} ${event.id}${tail}${mark}`;
 }

@@ -19,7 +19,7 @@ export function listContainers(present: readonly ContainerInfo[], all: boolean):
       Ports: [],
       Labels: container.labels ?? {},
       State: stateOf(container),
-      Status: isRunning(container) ? 'Up' : `Exited (${container.exitCode ?? 0})`,
+      Status: isRunning(container) ? (container.paused ? 'Up (Paused)' : 'Up') : `Exited (${container.exitCode ?? 0})`,
       HostConfig: { NetworkMode: '' },
       NetworkSettings: UNKNOWN_NETWORKS,
       Mounts: [],
@@ -44,7 +44,7 @@ export function inspectContainer(present: readonly ContainerInfo[], wanted: stri
     State: {
       Status: stateOf(container),
       Running: isRunning(container),
-      Paused: false,
+      Paused: container.paused ?? false,
       Restarting: false,
       Pid: container.pid ?? 0,
       ExitCode: container.exitCode ?? 0,
@@ -61,7 +61,8 @@ export function isRunning({ running = false }: ContainerInfo): boolean {
 }
 
 function stateOf(container: ContainerInfo): string {
-  return isRunning(container) ? 'running' : 'exited';
+  if (!isRunning(container)) return 'exited';
+  return container.paused ? 'paused' : 'running';
 }
 
 /** With the slash that Docker's names begin with. */

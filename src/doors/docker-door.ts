@@ -159,6 +159,7 @@ function versionInfo(): unknown {
 /** What `docker info` and SDKs need not to stumble; there is no engine behind it to tell more about. */
 function systemInfo(containers: readonly ContainerInfo[]): unknown {
   const running = containers.filter(isRunning).length;
+  const paused = containers.filter((container) => container.paused).length;
   return {
     ID: '',
     Name: os.hostname(),
@@ -170,8 +171,9 @@ function systemInfo(containers: readonly ContainerInfo[]): unknown {
     NCPU: os.availableParallelism(),
     MemTotal: os.totalmem(),
     Containers: containers.length,
-    ContainersRunning: running,
-    ContainersPaused: 0,
+    // As Docker counts: a paused one does not run.
+    ContainersRunning: running - paused,
+    ContainersPaused: paused,
     ContainersStopped: containers.length - running,
     Images: 0,
     Driver: '',

@@ -23,8 +23,8 @@ export interface DockerRequest {
 
 /**
  * The subscription that a query of Docker's `GET /events` describes. Parameters that Docker does not know are ignored, of
- * several equal ones the first counts. Three are ours: `after`, the cursor of an event, wins over `since`; `heartbeat` is in
- * seconds; `quiet` is a switch.
+ * several equal ones the first counts. Four are ours: `after`, the cursor of an event, wins over `since`; `heartbeat` is in
+ * seconds; `quiet` and `synthetic` are switches.
  * @throws ERR_PARAMETER_INVALID, ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_FILTER_INVALID
  */
 export function parseDockerQuery(target: URL, { format, now, redact }: DockerRequest): Subscription {
@@ -50,6 +50,7 @@ export function parseDockerQuery(target: URL, { format, now, redact }: DockerReq
     filter: parseDockerFilters(query.get('filters') ?? ''),
     quiet: isOn(query, 'quiet'),
     redact,
+    synthetic: isOn(query, 'synthetic'),
     lagLimit: 0,
     heartbeatMs: parseHeartbeat(query.get('heartbeat') || '0') * 1000,
   };

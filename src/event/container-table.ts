@@ -9,6 +9,10 @@ export interface Container {
   pid: number;
   /** It was started and has not ended, whether or not its pid is known. */
   running: boolean;
+  /** Only while it is running. */
+  paused: boolean;
+  /** Of the source that described it last; '' when another did. */
+  source: string;
   exitCode: number;
   /** An engine described it; otherwise only events named it. */
   known: boolean;
@@ -28,6 +32,8 @@ export interface SavedContainer {
   readonly pid: number;
   /** Absent in what was written before there was such a field. */
   readonly running?: boolean;
+  readonly paused?: boolean;
+  readonly source?: string;
   readonly exitCode: number;
   readonly known: boolean;
   readonly removed: boolean;
@@ -103,6 +109,7 @@ export class ContainerTable {
     if (!container || container.removed || !container.known) return false;
     container.removed = true;
     container.running = false;
+    container.paused = false;
     container.pid = 0;
     container.version += 1;
     this.#removals += 1;
@@ -118,6 +125,7 @@ export class ContainerTable {
     if (!container.known) return true;
     container.exitCode = exitCode;
     container.running = false;
+    container.paused = false;
     container.pid = 0;
     container.version += 1;
     this.#unsaved.add(container);
@@ -125,10 +133,26 @@ export class ContainerTable {
   }
 
   started(container: Container): void {
-    if (container.running && container.exitCode === 0) return;
+    if (container.running && !container.paused && container.exitCode === 0) return;
     if (container.exitCode !== 0) container.version += 1;
     container.exitCode = 0;
     container.running = true;
+    container.paused = false;
+    this.#unsaved.add(container);
+  }
+
+  /** It runs, and is held or not. */
+  paused(container: Container, isPaused: boolean): void {
+    this.started(container);
+    if (!isPaused) return;
+    container.paused = true;
+    this.#unsaved.add(container);
+  }
+
+  /** A source describes the container from now on. */
+  belongs(container: Container, source: string): void {
+    if (container.source === source) return;
+    container.source = source;
     this.#unsaved.add(container);
   }
 
@@ -234,21 +258,44 @@ export class ContainerTable {
 }
 
 export function describeContainer(container: Container): ContainerInfo {
-  const { id, spec, pid, running, exitCode, known, removed } = container;
+  const { id, spec, pid, running, paused, exitCode, known, removed } = container;
   const { pid: _, ...rest } = spec;
   return {
     id,
     ...rest,
     ...(pid > 0 ? { pid } : {}),
     ...(running || pid > 0 ? { running: true } : {}),
+    ...(paused ? { paused: true } : {}),
     ...(exitCode === 0 ? {} : { exitCode }),
     known,
     removed,
   };
 }
 
-function saveContainer({ id, spec, pid, running, exitCode, known, removed, removal }: Container): SavedContainer {
-  return { id, spec, pid, ...(running ? { running } : {}), exitCode, known, removed, removal };
+function saveContainer({
+  id,
+  spec,
+  pid,
+  running,
+  paused,
+  source,
+  exitCode,
+  known,
+  removed,
+  removal,
+}: Container): SavedContainer {
+  return {
+    id,
+    spec,
+    pid,
+    ...(running ? { running } : {}),
+    ...(paused ? { paused } : {}),
+    ...(source === '' ? {} : { source }),
+    exitCode,
+    known,
+    removed,
+    removal,
+  };
 }
 
 function blank(id: string): Container {
@@ -257,6 +304,8 @@ function blank(id: string): Container {
     spec: {},
     pid: 0,
     running: false,
+    paused: false,
+    source: '',
     exitCode: 0,
     known: false,
     removed: false,
@@ -266,12 +315,14 @@ function blank(id: string): Container {
   };
 }
 
+/** Whether a container can be described under this id; `/containers/json` is a route of the Docker API. */
+export function isContainerId(id: string): boolean {
+  return typeof id === 'string' && id !== '' && id.length <= MAX_ID_BYTES && id !== 'json';
+}
+
 function checkSpec(id: string, spec: ContainerSpec): void {
   const invalid = (message: string): TocsinError => new TocsinError('ERR_CONTAINER_INVALID', message);
-  if (typeof id !== 'string' || id === '' || id.length > MAX_ID_BYTES)
-    throw invalid(`id: expected 1 to ${MAX_ID_BYTES} characters`);
-  // `/containers/json` is a route of the Docker API.
-  if (id === 'json') throw invalid('id: "json" is not allowed');
+  if (!isContainerId(id)) throw invalid(`id: expected 1 to ${MAX_ID_BYTES} characters, and not "json"`);
   const given: unknown = spec;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) throw invalid('expected an object');
   let size = 0;

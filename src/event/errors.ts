@@ -80,6 +80,16 @@ export const ERROR_TABLE = {
   ),
   ERR_DAEMON_UNAVAILABLE: row('environment', 503, 'No daemon answers on the socket.'),
   ERR_ANSWER_INVALID: row('environment', 502, 'What answers on the socket does not speak as a daemon does.'),
+  ERR_SOURCE_UNREACHABLE: row(
+    'environment',
+    502,
+    'An engine that is a source does not answer, or not as an engine does.',
+  ),
+  ERR_SOURCE_TLS: row(
+    'environment',
+    500,
+    'A certificate or key for the connection to an engine cannot be read, or they do not belong together.',
+  ),
   ERR_COMPILER_MISSING: row('environment', 500, 'The C programs of the benchmark could not be compiled.'),
   ERR_BENCH_INVALID: row(
     'environment',

@@ -31,6 +31,8 @@ export interface TocsinEvent {
   readonly namespace?: string;
   /** Events of this source may be missing from `attributes.from` to `attributes.to`. */
   readonly reason?: 'source';
+  /** No engine told it: a source found that its engine's containers are not as the log knew them. */
+  readonly synthetic?: true;
 }
 
 /** Why events between two positions did not reach a client. */
@@ -84,6 +86,7 @@ export interface ContainerInfo extends ContainerSpec {
   readonly id: string;
   /** It has a pid, or was started and has not ended. */
   readonly running?: boolean;
+  readonly paused?: boolean;
   readonly exitCode?: number;
   /** False when only events named it, true when an engine described it. */
   readonly known: boolean;

@@ -19,6 +19,8 @@ export interface FilterSubject {
   readonly scope: string;
   readonly source: string;
   readonly namespace: string;
+  /** No engine told it. */
+  readonly isSynthetic: boolean;
   attribute(key: string): string | undefined;
 }
 
@@ -78,6 +80,7 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['scope', (it, test) => test(it.scope)],
   ['source', (it, test) => test(it.source)],
   ['namespace', (it, test) => test(it.namespace)],
+  ['synthetic', (it, test) => test(String(it.isSynthetic))],
 ]);
 const KEYS: readonly string[] = [...READERS.keys(), 'label'];
 

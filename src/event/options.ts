@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { TocsinError } from './errors.ts';
+import { asTocsinError, TocsinError } from './errors.ts';
 import { parseListeners } from './listener-address.ts';
 import { parseSecretWords } from './secret-names.ts';
 import { parseSources } from './source-address.ts';
@@ -66,10 +66,16 @@ export const OPTION_TABLE = {
   },
   source: {
     kind: 'sources',
-    schema: v.pipe(v.array(v.string()), v.check(areSources, 'NAME=unix:///path/to.sock, each name once')),
+    schema: v.pipe(
+      v.array(v.string()),
+      v.check(
+        (texts) => whyNoSources(texts) === '',
+        ({ input }) => whyNoSources(input),
+      ),
+    ),
     default: '',
     meaning:
-      'An engine with Docker’s API, Docker or podman, whose events are taken in under this name, as `docker=unix:///var/run/docker.sock`; as often as there are engines.',
+      'An engine with Docker’s API, Docker or podman, whose events are taken in under this name, as `docker=unix:///var/run/docker.sock`, or `far=https://HOST:2376?ca=/ca.pem&cert=/cert.pem&key=/key.pem`; as often as there are engines.',
   },
   fanouts: {
     kind: 'count',
@@ -264,12 +270,13 @@ function areSecretWords(words: string[]): boolean {
   }
 }
 
-function areSources(texts: string[]): boolean {
+/** Empty when they are. */
+function whyNoSources(texts: string[]): string {
   try {
     parseSources(texts);
-    return true;
-  } catch {
-    return false;
+    return '';
+  } catch (error) {
+    return asTocsinError(error).message.replace(/^source: /, '');
   }
 }
 

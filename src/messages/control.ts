@@ -49,6 +49,8 @@ export interface Subscription {
   readonly quiet?: boolean;
   /** Secrets are shown as ***, and its filter sees no more than that. */
   readonly redact?: boolean;
+  /** On Docker's door: also events that no engine told. Everywhere else a filter says so. */
+  readonly synthetic?: boolean;
   /** Events that the client may be behind before it is ended, or moved on; 0 = it catches up from history. */
   readonly lagLimit: number;
   /** Beyond its limit it is moved on, and told, instead of being ended. */

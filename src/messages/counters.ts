@@ -39,6 +39,14 @@ export const COUNTER_TABLE = {
     label: 'source gaps',
     meaning: 'Times that events of a source may have been missed; the log says when.',
   },
+  sourceSynthetic: {
+    label: 'events of sources synthetic',
+    meaning: 'Events that no engine told, made of what one says is there: containers were not as the log knew them.',
+  },
+  sourceListsFailed: {
+    label: 'source lists failed',
+    meaning: 'Times that an engine did not say which containers it has. It is asked again a minute later.',
+  },
   publishFull: { label: 'publish refused', meaning: 'Calls of publish() answered with "full".' },
   eventsRepeated: {
     label: 'events repeated',
@@ -61,7 +69,7 @@ export const COUNTER_TABLE = {
   },
   containersUndescribed: {
     label: 'containers undescribed',
-    meaning: 'Events of engines whose container could not be described: its labels are too long.',
+    meaning: 'Events of engines whose container could not be described as they do: its labels are too long.',
   },
   staleStops: { label: 'stale stops', meaning: 'STOPPED records whose pid was not the container\u2019s current one.' },
   timesBumped: {

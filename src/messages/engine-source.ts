@@ -7,6 +7,17 @@ export type EngineInput =
   /** Nothing more comes on this connection; it may never have been one. */
   | { readonly type: 'stream-ended'; readonly why: string };
 
+/** A container as its engine lists it. */
+export interface ListedContainer {
+  readonly id: string;
+  readonly name?: string;
+  readonly image?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** It was started and has not ended; a paused one, too. */
+  readonly isRunning: boolean;
+  readonly isPaused: boolean;
+}
+
 /** What a source tells main: a sentence for the operator. */
 export interface SourceNotice {
   readonly type: 'source-said';

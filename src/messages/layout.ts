@@ -128,7 +128,8 @@ export const NO_EXIT_CODE = -2147483648;
 export const NO_PID = -1;
 export const MAX_EVENT_BYTES = 64 * 1024;
 
-/** Of the flags byte; 1 is kept for events that a source makes up. */
+/** Of the flags byte: no engine told it, a source found that things are not as the log knew them. */
+export const FLAG_SYNTHETIC = 1;
 export const FLAG_SOURCE_GAP = 2;
 export const FLAG_REPLACED_UTF8 = 4;
 /**

@@ -33,7 +33,7 @@ export interface ActorInit {
   /** Index of a `fanout`, 0 otherwise. */
   readonly shard: number;
   readonly shards: number;
-  /** What an earlier process left. Containers and publishers are the collector's only, sources also that of `sources`. */
+  /** What an earlier process left. Publishers are the collector's only, sources and their containers also that of `sources`. */
   readonly recovered: Recovered;
   readonly options: Options;
   readonly memory: SharedMemory;

@@ -150,5 +150,7 @@ export class ActorSet {
 /** Not every thread needs a copy of all that the log knows. */
 function recoveredFor(name: ActorName, recovered: Recovered): Recovered {
   if (name === 'collector') return recovered;
-  return { ...recovered, containers: [], publishers: [], sources: name === 'sources' ? recovered.sources : [] };
+  const isSources = name === 'sources';
+  const containers = isSources ? recovered.containers.filter(({ source, removed }) => source && !removed) : [];
+  return { ...recovered, containers, publishers: [], sources: isSources ? recovered.sources : [] };
 }

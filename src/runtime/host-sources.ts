@@ -1,6 +1,7 @@
 import { EngineSource } from '../actors/engine-source.ts';
 import { Backoff } from '../event/backoff.ts';
 import { Epochs } from '../event/epochs.ts';
+import { located } from '../event/errors.ts';
 import { parseSources } from '../event/source-address.ts';
 import type { CollectorCommand } from '../messages/collector.ts';
 import { PublishRing } from '../messages/publish-ring.ts';
@@ -28,7 +29,13 @@ export async function hostSources(init: ActorInit, hooks: DoorHooks): Promise<Ho
     timers.add(timer);
   };
   const addresses = parseSources(options.source);
-  const engines = await Promise.all(addresses.map((address) => hooks.openEngine(address)));
+  const engines = await Promise.all(
+    addresses.map((address) =>
+      hooks.openEngine(address).catch((error: unknown) => {
+        throw located(error, `source ${address.name}`);
+      }),
+    ),
+  );
   const sources = addresses.map(
     ({ name }, index) =>
       new EngineSource({
@@ -36,6 +43,7 @@ export async function hostSources(init: ActorInit, hooks: DoorHooks): Promise<Ho
         engine: engines[index]!,
         append: (events) => publisher.publishPacked(events, { source: name }),
         recovered: recovered.sources.find((saved) => saved.name === name),
+        containers: recovered.containers.filter(({ source }) => source === name),
         main: outbox(init, 'main'),
         counters: countersOf(init),
         clock: systemClock(),

@@ -64,7 +64,7 @@ const KINDS: Readonly<Record<OptionKind, string>> = {
   listeners:
     'path, or `unix:///path?parameters`, see [protocol.md](protocol.md#limited-listeners); one of these or a list of them in code',
   switch: 'nothing: the flag alone turns it off; `true` or `false` in code',
-  sources: '`NAME=unix:///path/to.sock`; a list of them in code',
+  sources: '`NAME=unix:///path/to.sock`, or `tcp://` or `https://` in place of `unix://`; a list of them in code',
   words: 'words with commas between them; a list in code',
 };
 
@@ -102,7 +102,8 @@ function rangeOf(name: OptionName): string {
     readonly options?: readonly string[];
     readonly pipe?: readonly { readonly type: string; readonly requirement?: unknown }[];
   };
-  if (schema.options) return schema.options.map((option) => `\`${option}\``).join(', ');
+  if (schema.options?.every((option) => typeof option === 'string'))
+    return schema.options.map((option) => `\`${option}\``).join(', ');
   const bound = (type: string): unknown => schema.pipe?.find((step) => step.type === type)?.requirement;
   const min = bound('min_value');
   const max = bound('max_value');

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
+import net from 'node:net';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { call, type Daemon, startDaemon, statsOf, tocsin, waitFor } from '../support/daemon.ts';
+import { call, CHECKOUT, type Daemon, startDaemon, statsOf, tocsin, waitFor } from '../support/daemon.ts';
 import { dockerEngine, missingFor, podmanEngine, type RealEngine } from './support/engines.ts';
 
 const DOCKER_MISSING = missingFor(['dockerd', 'docker', 'runc', 'busybox']);
@@ -55,6 +56,7 @@ interface NativeEvent {
   readonly type: string;
   readonly action: string;
   readonly timeNano: string;
+  readonly synthetic?: true;
   readonly attributes: Readonly<Record<string, string>>;
 }
 
@@ -77,10 +79,10 @@ describe('a Docker engine as a source', { skip: DOCKER_MISSING ?? false }, () =>
   let used: RealEngine | undefined;
   after(() => used?.remove());
 
-  it('is told of by Tocsin as by itself: its whole life cycle, in text and JSON, live and from history', async () => {
+  it('is told of by Tocsin as by itself, over TLS: its whole life cycle, in text and JSON, live and from history', async () => {
     for (let attempt = 1; attempt <= 3 && !used; attempt += 1) {
-      const engine = dockerEngine();
-      if (await compareLifeCycle(engine)) used = engine;
+      const { engine, port } = await engineWithTls();
+      if (await compareLifeCycle(engine, port)) used = engine;
       else {
         console.log(`# attempt ${attempt}: the engine told what happened at once in different orders`);
         await engine.remove();
@@ -147,10 +149,19 @@ describe('a Docker engine as a source', { skip: DOCKER_MISSING ?? false }, () =>
     const engine = dockerEngine();
     await engine.start();
     await engine.run('docker', ['load', '-i', `${engine.images}/image.tar`]);
+    // The engine remembers nothing of it when it is first listened to.
+    await engine.run('docker', ['create', '--name', 'old', '--network', 'none', 'bb:1']);
+    await engine.stop();
+    await engine.start();
     const args = ['--source', `docker=${engine.host}`];
     let daemon = await startDaemon(args);
     const reader = new Reconnecting(engine.socketPath);
+    const synthetic = async (): Promise<string[]> =>
+      (await nativeLog(daemon)).flatMap(({ action, attributes, synthetic: is }) =>
+        is ? [`${action} ${attributes['name']}`] : [],
+      );
     try {
+      await waitFor(async () => (await statsOf(daemon)).headSeq === 1, 'what was there before');
       await reader.open();
       const tags = new Tagging(engine);
       const between = async (count: number): Promise<void> => {
@@ -164,6 +175,7 @@ describe('a Docker engine as a source', { skip: DOCKER_MISSING ?? false }, () =>
         await between(20);
         process.kill(daemon.pid, 'SIGKILL');
         await daemon.exited;
+        if (round === 1) await engine.run('docker', ['rm', 'old']);
         await between(round === 1 ? 400 : 40);
         [daemon] = await Promise.all([startDaemon(args, daemon.root), reader.open()]);
         await between(40);
@@ -175,8 +187,10 @@ describe('a Docker engine as a source', { skip: DOCKER_MISSING ?? false }, () =>
       }
       await between(40);
       await tags.end();
+      await waitFor(async () => (await synthetic()).length === 2, 'the end of what was removed unseen');
+      assert.deepEqual(await synthetic(), ['create old', 'destroy old']);
       await quiet(async () => (await statsOf(daemon)).headSeq);
-      const log = await nativeLog(daemon);
+      const log = (await nativeLog(daemon)).filter((event) => !event.synthetic);
       const gaps = log.filter(({ type }) => type === 'source');
       const times = log.filter(({ type }) => type !== 'source').map(({ timeNano }) => timeNano);
       assert.equal(new Set(times).size, times.length, 'an event is there twice');
@@ -234,9 +248,10 @@ describe('a podman engine as a source', { skip: PODMAN_MISSING ?? false }, () =>
  * One life cycle, told by the engine and through Tocsin.
  * @returns false when the engine did not tell it in order: of two things that happen at once, its readers may hear either first
  */
-async function compareLifeCycle(engine: RealEngine): Promise<boolean> {
+async function compareLifeCycle(engine: RealEngine, port: number): Promise<boolean> {
   await engine.start();
-  const daemon = await startDaemon(['--source', `docker=${engine.host}`]);
+  const files = `ca=${pem('ca')}&cert=${pem('client')}&key=${pem('client-key')}`;
+  const daemon = await startDaemon(['--source', `docker=https://127.0.0.1:${port}?${files}`]);
   try {
     const forms = [[], ['--format', '{{json .}}']];
     const direct = forms.map((args) => dockerEvents(engine.host, args));
@@ -251,7 +266,7 @@ async function compareLifeCycle(engine: RealEngine): Promise<boolean> {
     const past = ['-H', `unix://${daemon.events}`, 'events', '--since', '0', '--until', lately()];
     const replayed = (await Promise.all(forms.map((args) => engine.run('docker', [...past, ...args])))).map(linesOf);
     const { counters } = await statsOf(daemon);
-    assert.equal(counters['sourceGaps'], 0);
+    assert.deepEqual([counters['sourceGaps'], counters['sourceSynthetic']], [0, 0]);
     assert.ok(told[1]!.length >= 117, `${told[1]!.length} events`);
     if (counters['timesBumped']! > 0 || !told.every(isInOrder)) return false;
     assert.deepEqual(got, told);
@@ -303,6 +318,30 @@ async function outputs(
     ['docker filter', (await call(daemon.events, `/events?until=0s&filters=${filters}`)).body],
     ['docker label', await engine.run('docker', [...past, '--filter', `label=db.password=${SECRET}`])],
   ];
+}
+
+const pem = (name: string): string => path.join(CHECKOUT, 'test/vectors/tls', `${name}.pem`);
+
+/** One that nobody listens on now. */
+async function freePort(): Promise<number> {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  return port;
+}
+
+/** One that can be reached over TLS, too. */
+async function engineWithTls(): Promise<{ readonly engine: RealEngine; readonly port: number }> {
+  const port = await freePort();
+  const engine = dockerEngine([
+    `--host=tcp://127.0.0.1:${port}`,
+    '--tlsverify',
+    `--tlscacert=${pem('ca')}`,
+    `--tlscert=${pem('engine')}`,
+    `--tlskey=${pem('engine-key')}`,
+  ]);
+  return { engine, port };
 }
 
 /** Lines in either form, in the order of their times. */

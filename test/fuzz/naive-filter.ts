@@ -5,15 +5,15 @@ const SIMPLE_REGEX = /^\^?[\w-]*(?:\.\*)?[\w-]*\$?$/;
 
 /** The rules of docs/protocol.md for filters, in so many words. @returns undefined where a regex is beyond these words */
 export function naiveMatches(terms: readonly Term[], it: FilterSubject): boolean | undefined {
-  if (terms.some(({ op, value }) => op === '~=' && !SIMPLE_REGEX.test(regexOf(value)))) return undefined;
+  if (terms.some((term) => term.op === '~=' && !SIMPLE_REGEX.test(regexOf(term)))) return undefined;
   return terms.every((term) => {
     if (term.op === '!=') return !holds(term, it);
     return terms.some((other) => other.op !== '!=' && other.key === term.key && holds(other, it));
   });
 }
 
-function regexOf(value: string): string {
-  return value.slice(value.indexOf('=') + 1);
+function regexOf({ key, value }: Term): string {
+  return key === 'label' ? value.slice(value.indexOf('=') + 1) : value;
 }
 
 function holds({ key, op, value }: Term, it: FilterSubject): boolean {
@@ -38,6 +38,8 @@ function textsOf(key: string, op: Term['op'], it: FilterSubject): readonly (stri
       const image = type === 'image' ? id : it.attribute('image');
       return op === '~=' || image === undefined ? [image] : [image, image.replace(/@.*$/s, ''), withoutTag(image)];
     }
+    case 'synthetic':
+      return [String(it.isSynthetic)];
     default:
       return [{ type, id, name, scope, source, namespace }[key as 'type']];
   }

@@ -37,5 +37,15 @@ export const SEEN_EVENTS: readonly SeenEvent[] = [
 function subjectOf(event: NewEvent): FilterSubject {
   const { type, action, args = '', id, scope = '', source = '', namespace = '' } = event;
   const attributes = new Map(Object.entries(event.attributes ?? {}));
-  return { type, action, args, id, scope, source, namespace, attribute: (key) => attributes.get(key) };
+  return {
+    type,
+    action,
+    args,
+    id,
+    scope,
+    source,
+    namespace,
+    isSynthetic: false,
+    attribute: (key) => attributes.get(key),
+  };
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { createPipeline, type Pipeline, type TocsinEvent } from '../../src/index.ts';
+import { createPipeline, type Pipeline, type TocsinError, type TocsinEvent } from '../../src/index.ts';
+import { projectRoot } from '../architecture/source.ts';
 import { call, temporaryFolder, waitFor } from '../support/daemon.ts';
 import { numberIn } from '../support/engine-memory.ts';
 import { FakeEngine } from '../support/fake-engine.ts';
@@ -97,6 +98,111 @@ export function describeSources(threads: Threads): void {
       assert.deepEqual((await logOf(second)).map(numberIn), range(1, 201));
       assert.equal(second.stats().counters.sourceRepeated, 100);
       assert.equal(engine.targets[1], '/events?since=1699999999.100000001');
+    });
+
+    it('tell of the containers that their engine has, and of what became of those while nobody listened', async () => {
+      const container = { Names: ['/web'], Image: 'bb:1', Labels: { tier: 'front' } };
+      engine.containers = [
+        { Id: 'w1', State: 'running', ...container },
+        { Id: 's1', State: 'exited', ...container, Names: ['/old'] },
+        { Id: 'c1', State: 'running' },
+      ];
+      const history = path.join(root, String((folders += 1)));
+      const first = await open([docker()], history);
+      await engine.listeners(1);
+      engine.emit(1);
+      await waitFor(() => first.stats().headSeq === 4, 'what is there');
+      const log = await logOf(first);
+      assert.deepEqual(
+        log.map(({ action, id, synthetic = false }) => [action, id, synthetic]),
+        [
+          ['start', 'c1', false],
+          ['create', 'w1', true],
+          ['start', 'w1', true],
+          ['create', 's1', true],
+        ],
+      );
+      assert.deepEqual(log[1]?.attributes, { image: 'bb:1', name: 'web', tier: 'front' });
+      const get = async (target: string): Promise<string[]> =>
+        (await call(path.join(root, 's'), target)).body.split('\n').filter(Boolean);
+      const native = await get('/v1/events?since=0&follow=false');
+      assert.deepEqual(
+        native.map((line) => line.endsWith(',"source":"docker","synthetic":true}')),
+        [false, true, true, true],
+      );
+      const told = await get('/v1/events?since=0&follow=false&filters={"synthetic":["false"]}');
+      assert.deepEqual(told, native.slice(0, 1));
+      const now = Date.now() / 1000;
+      const stock = await get(`/events?since=0&until=${now}`);
+      assert.deepEqual([stock.length, stock[0]?.includes('synthetic')], [1, false]);
+      const marked = await get(`/events?since=0&until=${now}&synthetic=1`);
+      assert.deepEqual(
+        marked.map((line) => line.endsWith(',"synthetic":true}')),
+        [false, true, true, true],
+      );
+      const rows = JSON.parse((await get('/containers/json?all=1'))[0]!) as { readonly State: string }[];
+      assert.deepEqual(rows.map(({ State }) => State).sort(), ['exited', 'running', 'running']);
+      await first.close();
+
+      // It takes seconds until a connection counts as one that works: once is enough.
+      if (threads === 'workers') return;
+      engine.containers = [
+        { Id: 'w1', State: 'paused', ...container },
+        { Id: 'c1', State: 'running' },
+      ];
+      const second = await open([docker()], history);
+      await waitFor(() => second.stats().headSeq === 6, 'what has changed');
+      assert.deepEqual(
+        (await logOf(second)).slice(4).map(({ action, id }) => [action, id]),
+        [
+          ['pause', 'w1'],
+          ['destroy', 's1'],
+        ],
+      );
+      assert.equal(second.stats().counters.sourceSynthetic, 2);
+    });
+
+    it('may be somewhere else, behind TLS with certificates on both sides', async () => {
+      const pem = (name: string): string => path.join(projectRoot(), 'test/vectors/tls', `${name}.pem`);
+      const [ca, cert, key] = ['ca', 'engine', 'engine-key'].map((name) => fs.readFileSync(pem(name))) as [
+        Buffer,
+        Buffer,
+        Buffer,
+      ];
+      const far = new FakeEngine({ tls: { ca, cert, key } });
+      const near = new FakeEngine({});
+      await far.start();
+      await near.start();
+      try {
+        const files = `ca=${pem('ca')}&cert=${pem('client')}&key=${pem('client-key')}`;
+        const running = await open([
+          `far=https://127.0.0.1:${far.port}?${files}`,
+          `near=tcp://127.0.0.1:${near.port}`,
+          `wrong=https://localhost:${far.port}?ca=${pem('other-ca')}`,
+        ]);
+        far.emit(40);
+        near.emit(30);
+        await waitFor(() => running.stats().headSeq === 70, 'the events');
+        const log = await logOf(running);
+        assert.deepEqual(log.filter(({ source }) => source === 'far').map(numberIn), range(1, 40));
+        assert.deepEqual(log.filter(({ source }) => source === 'near').map(numberIn), range(1, 30));
+        await waitFor(() => said.length > 0, 'a word');
+        assert.match(said[0]!, /^source wrong: https:\/\/localhost:\d+: .*certificate.*; it is tried again$/);
+      } finally {
+        await pipeline?.close();
+        await far.close();
+        await near.close();
+      }
+    });
+
+    it('are refused at the start when the files of their connection are of no use', async () => {
+      await assert.rejects(open(['far=https://127.0.0.1?ca=/nonexistent/ca.pem']), (error: TocsinError) => {
+        assert.equal(error.code, 'ERR_ACTOR_START');
+        assert.match(error.message, /source far: ENOENT.*\/nonexistent\/ca\.pem/);
+        assert.equal((error.cause as TocsinError).code, 'ERR_SOURCE_TLS');
+        return true;
+      });
+      pipeline = undefined;
     });
 
     it('that may have missed something say so in the log, on the native door and to the operator, and not to Docker\u2019s clients', async () => {

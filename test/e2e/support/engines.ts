@@ -93,9 +93,11 @@ export class RealEngine {
   }
 }
 
-export function dockerEngine(): RealEngine {
+/** @param more hosts and their files */
+export function dockerEngine(more: readonly string[] = []): RealEngine {
   return new RealEngine((folder, socketPath) => [
     'dockerd',
+    ...more,
     `--data-root=${folder}/data`,
     `--exec-root=${folder}/exec`,
     `--pidfile=${folder}/pid`,

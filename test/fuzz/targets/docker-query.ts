@@ -84,7 +84,8 @@ function check(input: Uint8Array): void {
 }
 
 function read(url: URL): Subscription | undefined {
-  return allowed(CODES, () => parseDockerQuery(url, 'docker-modern-lines-chunked', NOW));
+  const asked = { format: 'docker-modern-lines-chunked', now: NOW, redact: true } as const;
+  return allowed(CODES, () => parseDockerQuery(url, asked));
 }
 
 function checkSubscription(subscription: Subscription, given: URLSearchParams): void {

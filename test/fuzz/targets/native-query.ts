@@ -54,10 +54,12 @@ export const target: Target = {
   open: async () => ({ check }),
 };
 
+const ASKED = { format: 'json-chunked', now: NOW, redact: true, heartbeatSec: 15 } as const;
+
 function check(input: Uint8Array): void {
   const [query = '', lastEventId] = textOf(input).split('\n');
   const read = (given: URLSearchParams): Subscription | undefined =>
-    allowed(CODES, () => parseNativeQuery(given, { format: 'json-chunked', now: NOW, heartbeatSec: 15, lastEventId }));
+    allowed(CODES, () => parseNativeQuery(given, { ...ASKED, lastEventId }));
   const given = new URLSearchParams(query);
   const subscription = read(given);
   const names = [...given.keys()];

@@ -537,11 +537,38 @@ describe('Collector: containers that an engine tells of', () => {
     });
   });
 
-  it('are left as they were, and counted, when they cannot be described', () => {
+  it('are known without their description, and counted, when that is too long', () => {
     const bench = new Bench();
-    bench.tell(event('create', { long: 'x'.repeat(20_000) }));
-    assert.deepEqual([bench.collector.containers(), bench.events().length], [[], 1]);
-    assert.equal(bench.counters.values.containersUndescribed, 1);
+    const long = { long: 'x'.repeat(20_000) };
+    bench.tell(event('create', long));
+    assert.deepEqual(
+      [bench.collector.containers(), bench.events().length],
+      [[{ id: ID, known: true, removed: false }], 1],
+    );
+    bench.tell(event('kill', {}), event('start', long));
+    assert.deepEqual(shown(bench), { id: ID, name: 'web', image: 'bb:1', running: true, known: true, removed: false });
+    assert.equal(bench.counters.values.containersUndescribed, 2);
+    bench.tell(event('start', {}, { id: 'json' }));
+    assert.equal(bench.collector.containers().length, 1);
+  });
+
+  it('run until they end, paused or not, with an exit code that is not known where none is told', () => {
+    const bench = new Bench();
+    const states: unknown[] = [];
+    for (const action of ['start', 'pause', 'unpause', 'pause', 'die', 'pause', 'start']) {
+      bench.tell(event(action, {}));
+      const { running = false, paused = false, exitCode = 0 } = bench.collector.containers()[0]!;
+      states.push([action, running, paused, exitCode]);
+    }
+    assert.deepEqual(states, [
+      ['start', true, false, 0],
+      ['pause', true, true, 0],
+      ['unpause', true, false, 0],
+      ['pause', true, true, 0],
+      ['die', false, false, 125],
+      ['pause', true, true, 0],
+      ['start', true, false, 0],
+    ]);
   });
 
   it('are none of what publishers tell, nor of other objects', () => {

@@ -1,181 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type Engine, EngineSource } from '../../../src/actors/engine-source.ts';
-import type { EventPacker } from '../../../src/codec/event-packer.ts';
-import { EventView } from '../../../src/codec/event-record.ts';
-import { markOf } from '../../../src/codec/record-mark.ts';
-import { Backoff } from '../../../src/event/backoff.ts';
 import { TocsinError } from '../../../src/event/errors.ts';
 import type { Timestamp } from '../../../src/event/event.ts';
-import { type SavedSource, SourceTable } from '../../../src/event/source-table.ts';
-import { addNanos, parseTime } from '../../../src/event/time.ts';
-import type { EngineInput, SourceNotice } from '../../../src/messages/engine-source.ts';
-import { EVENT } from '../../../src/messages/layout.ts';
-import { CounterTable, ManualClock, MemoryOutbox } from '../../support/actors.ts';
-import { engineLine, EngineMemory } from '../../support/engine-memory.ts';
+import { engineLine } from '../../support/engine-memory.ts';
+import { settled, SourceBench, timeOf } from '../../support/source-bench.ts';
 
-const START: Timestamp = { sec: 0, nanos: 0 };
-const timeOf = (n: number): Timestamp => {
-  const digits = /"timeNano":(\d+)/.exec(engineLine(n))![1]!;
-  return { sec: Number(digits.slice(0, -9)), nanos: Number(digits.slice(-9)) };
-};
-
-/** What is in the log: the number of an engine's event, or a gap between two times. */
-type Logged = { readonly n: number } | { readonly from: Timestamp; readonly to: Timestamp };
-
-/** A source between an engine and a log that do what the test says. */
-class Bench {
-  readonly memory = new EngineMemory();
-  readonly counters = new CounterTable();
-  readonly clock = new ManualClock();
-  readonly said = new MemoryOutbox<SourceNotice>();
-  readonly log: Logged[] = [];
-  readonly asked: Timestamp[] = [];
-  timers: { readonly ms: number; readonly task: () => void }[] = [];
-  source!: EngineSource;
-  #table = new SourceTable();
-  #tell: ((input: EngineInput) => void) | undefined;
-  /** The batch that is on its way, and how it is answered. */
-  #batch: { readonly events: EventPacker; resolve(): void; reject(error: Error): void } | undefined;
-  /** The log answers at once. */
-  isQuick = true;
-  /** The engine takes requests. */
-  isUp = true;
-
-  constructor() {
-    this.begin();
-  }
-
-  /** A new process. */
-  begin(saved?: SavedSource): void {
-    const engine: Engine = {
-      listen: (since, tell) => {
-        this.asked.push(since);
-        this.#tell = tell;
-        return { close: () => (this.#tell = this.#tell === tell ? undefined : this.#tell) };
-      },
-    };
-    this.source = new EngineSource({
-      name: 'docker',
-      engine,
-      append: (events) => this.#append(events),
-      recovered: saved,
-      main: this.said,
-      counters: this.counters.writer,
-      clock: this.clock,
-      later: (ms, task) => this.timers.push({ ms, task }),
-      backoff: new Backoff(() => 0.5),
-    });
-  }
-
-  /** The process is killed when so many events of the batch on its way were taken, and another one begins. */
-  crash(taken: number): void {
-    this.source.close();
-    if (this.#batch) this.#take(this.#batch.events, Math.min(taken, this.#batch.events.count));
-    this.#batch = undefined;
-    this.timers = [];
-    this.begin([...this.#table.saved()][0]);
-  }
-
-  /** The engine answers who has asked: it tells what it remembers. @param again tells the newest of that twice */
-  open(again = false): void {
-    const tell = this.#tell;
-    if (!tell) return;
-    if (!this.isUp) return this.cut();
-    tell({ type: 'stream-opened' });
-    const lines = this.memory.since(this.asked.at(-1)!);
-    this.send([...lines, ...(again ? lines.slice(-1) : [])].join(''));
-  }
-
-  get isListening(): boolean {
-    return this.#tell !== undefined;
-  }
-
-  emit(n: number, isHeard: boolean): void {
-    this.clock.time = addNanos(timeOf(n), 1);
-    this.memory.add(engineLine(n));
-    if (isHeard) this.send(engineLine(n));
-  }
-
-  send(text: string): void {
-    if (text !== '') this.#tell?.({ type: 'bytes-arrived', bytes: Buffer.from(text) });
-  }
-
-  cut(why = 'the stream ended'): void {
-    const tell = this.#tell;
-    this.#tell = undefined;
-    tell?.({ type: 'stream-ended', why });
-  }
-
-  /** Lets the timers run out that are due within this time. */
-  pass(ms = Infinity): void {
-    const due = this.timers.filter((timer) => timer.ms <= ms);
-    this.timers = this.timers.filter((timer) => timer.ms > ms);
-    for (const { task } of due) task();
-  }
-
-  /** The log takes the batch that is on its way. */
-  async answer(error?: TocsinError): Promise<void> {
-    const batch = this.#batch;
-    this.#batch = undefined;
-    if (error) batch?.reject(error);
-    else if (batch) {
-      this.#take(batch.events, batch.events.count);
-      batch.resolve();
-    }
-    await settled();
-  }
-
-  get numbers(): number[] {
-    return this.log.flatMap((entry) => ('n' in entry ? [entry.n] : []));
-  }
-
-  get gaps(): { readonly from: Timestamp; readonly to: Timestamp }[] {
-    return this.log.flatMap((entry) => ('n' in entry ? [] : [entry]));
-  }
-
-  #append(events: EventPacker): Promise<void> {
-    if (this.isQuick) {
-      this.#take(events, events.count);
-      return Promise.resolve();
-    }
-    assert.equal(this.#batch, undefined, 'one batch at a time');
-    return new Promise((resolve, reject) => (this.#batch = { events, resolve, reject }));
-  }
-
-  /** As the collector does: what is known of the source goes with its events. */
-  #take(events: EventPacker, count: number): void {
-    for (let index = 0; index < count; index += 1) {
-      const record = events.records(index, index + 1).slice();
-      const view = new EventView(record.buffer);
-      if (view.isSourceGap) {
-        const [from, to] = ['from', 'to'].map((key) => parseTime(view.attribute(key)!, START));
-        this.log.push({ from: from!, to: to! });
-        continue;
-      }
-      this.log.push({ n: Number(view.attribute('n')) });
-      const words = new Int32Array(record.buffer);
-      const time = { sec: words[EVENT.SOURCE_SEC >> 2]!, nanos: words[EVENT.SOURCE_NANOS >> 2]! };
-      this.#table.note('docker', time, markOf(words, 0, record.length));
-    }
-  }
-}
-
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const range = (first: number, last: number): number[] =>
   Array.from({ length: last + 1 - first }, (_, index) => first + index);
 
 describe('EngineSource', () => {
   it('takes everything that the engine remembers at first, then what happens, in order', async () => {
-    const bench = new Bench();
+    const bench = new SourceBench();
     for (const n of range(1, 10)) bench.emit(n, false);
     bench.open();
     for (const n of range(11, 20)) {
       bench.emit(n, true);
       await settled();
     }
-    assert.deepEqual(bench.asked, [START]);
+    assert.deepEqual(bench.asked, [{ sec: 0, nanos: 0 }]);
     assert.deepEqual(bench.numbers, range(1, 20));
     assert.deepEqual(bench.gaps, []);
   });
@@ -183,7 +26,7 @@ describe('EngineSource', () => {
   it('takes lines however they are cut', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 30 }), async (sizes) => {
-        const bench = new Bench();
+        const bench = new SourceBench();
         bench.open();
         const text = range(1, 20).map(engineLine).join('');
         for (let at = 0, turn = 0; at < text.length; turn += 1) {
@@ -199,7 +42,7 @@ describe('EngineSource', () => {
   });
 
   it('begins a second before the newest event when it comes back, and brings nothing twice', async () => {
-    const bench = new Bench();
+    const bench = new SourceBench();
     bench.open();
     for (const n of range(1, 1500)) bench.emit(n, true);
     await settled();
@@ -216,7 +59,7 @@ describe('EngineSource', () => {
   });
 
   it('leaves out what the engine tells twice between its memory and what happens', async () => {
-    const bench = new Bench();
+    const bench = new SourceBench();
     for (const n of range(1, 5)) bench.emit(n, false);
     bench.open(true);
     await settled();
@@ -225,7 +68,7 @@ describe('EngineSource', () => {
   });
 
   it('tells of a gap before the first event behind it when the engine has forgotten the newest one that came', async () => {
-    const bench = new Bench();
+    const bench = new SourceBench();
     bench.open();
     for (const n of range(1, 10)) bench.emit(n, true);
     bench.cut();
@@ -240,15 +83,15 @@ describe('EngineSource', () => {
   });
 
   it('tells of a gap up to now when an engine that was started again has nothing to tell', async () => {
-    const bench = new Bench();
+    const bench = new SourceBench();
     bench.open();
     bench.emit(1, true);
     bench.cut();
     bench.memory.forget();
     bench.clock.time = timeOf(5000);
-    bench.pass();
+    bench.pass(10_000);
     bench.open();
-    bench.pass();
+    bench.pass(10_000);
     await settled();
     assert.deepEqual(bench.log, [{ n: 1 }, { from: timeOf(1), to: timeOf(5000) }]);
     bench.emit(5001, true);
@@ -270,7 +113,7 @@ describe('EngineSource', () => {
     const seen = { gaps: 0, repeated: 0, crashes: 0 };
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
-        const bench = new Bench();
+        const bench = new SourceBench();
         bench.isQuick = false;
         let n = 0;
         let isOpen = false;
@@ -322,7 +165,7 @@ describe('EngineSource', () => {
   });
 
   it('passes over a line that is no event, and says so once in each connection', async () => {
-    const bench = new Bench();
+    const bench = new SourceBench();
     bench.open();
     for (const bad of [
       '{',
@@ -343,7 +186,7 @@ describe('EngineSource', () => {
   });
 
   it('tries an engine again that does not answer, later each time, and says so once', () => {
-    const bench = new Bench();
+    const bench = new SourceBench();
     bench.isUp = false;
     const waits: number[] = [];
     for (let attempt = 0; attempt < 9; attempt += 1) {
@@ -358,17 +201,58 @@ describe('EngineSource', () => {
     );
     bench.isUp = true;
     bench.open();
-    bench.pass();
+    bench.pass(10_000);
     assert.deepEqual(
       bench.said.take().map(({ message }) => message),
       ['source docker: it is listened to again'],
     );
     bench.cut();
-    assert.equal(bench.timers[0]!.ms, 50);
+    assert.equal(bench.timers.at(-1)!.ms, 50);
+  });
+
+  it('takes an engine for lost that says nothing and does not answer a ping, and goes on where it was', async () => {
+    const bench = new SourceBench();
+    bench.open();
+    bench.emit(1, true);
+    bench.pass(10_000);
+    // It has said something meanwhile.
+    bench.pass();
+    await settled();
+    assert.deepEqual([bench.timers.map(({ ms }) => ms), bench.pings.length], [[30_000], 0]);
+    bench.pass();
+    await settled();
+    bench.pings.pop()!.resolve();
+    await settled();
+    assert.equal(bench.isListening, true);
+    bench.pass();
+    bench.pings.pop()!.reject(new Error('docker.sock did not answer'));
+    await settled();
+    assert.deepEqual(
+      bench.said.take().map(({ message }) => message),
+      ['source docker: docker.sock did not answer; it is tried again'],
+    );
+    assert.equal(bench.isListening, false);
+    bench.emit(2, false);
+    bench.pass();
+    bench.open();
+    await settled();
+    assert.deepEqual([bench.numbers, bench.gaps], [[1, 2], []]);
+  });
+
+  it('goes on with an engine that says something while its ping is not answered', async () => {
+    const bench = new SourceBench();
+    bench.open();
+    bench.pass(10_000);
+    bench.pass();
+    await settled();
+    bench.emit(1, true);
+    bench.pings.pop()!.reject(new Error('docker.sock did not answer'));
+    await settled();
+    assert.deepEqual([bench.isListening, bench.timers.map(({ ms }) => ms)], [true, [30_000]]);
   });
 
   it('tries a batch again that found no room', async () => {
-    const bench = new Bench();
+    const bench = new SourceBench();
     bench.isQuick = false;
     bench.open();
     bench.send(engineLine(1));
@@ -381,7 +265,7 @@ describe('EngineSource', () => {
   });
 
   it('stops listening when the log is closed', async () => {
-    const bench = new Bench();
+    const bench = new SourceBench();
     bench.isQuick = false;
     bench.open();
     bench.send(engineLine(1));
@@ -391,7 +275,7 @@ describe('EngineSource', () => {
   });
 
   it('keeps 64 MiB for a log that takes nothing, then lets go of the engine, and tells of what that forgot', async () => {
-    const bench = new Bench();
+    const bench = new SourceBench();
     bench.isQuick = false;
     bench.open();
     const filler = 'x'.repeat(60_000);

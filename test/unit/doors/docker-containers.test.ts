@@ -28,6 +28,13 @@ function listed(all: boolean): readonly Listed[] {
 }
 
 describe('the containers that Docker\u2019s clients are told of', () => {
+  it('are paused where they are', () => {
+    const [row] = listContainers([{ ...RUNS, paused: true }], false) as Listed[];
+    assert.deepEqual([row?.State, row?.Status], ['paused', 'Up (Paused)']);
+    const { State } = inspectContainer([{ ...RUNS, paused: true }], 'web') as { readonly State: object };
+    assert.deepEqual(State, { ...State, Status: 'paused', Running: true, Paused: true });
+  });
+
   it('are what runs, with all the others as well', () => {
     assert.deepEqual(
       listed(false).map(({ Id }) => Id),

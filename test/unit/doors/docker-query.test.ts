@@ -90,6 +90,13 @@ describe('the query of Docker\u2019s /events', () => {
     assert.deepEqual([parse('').quiet, parse('quiet=1').quiet, parse('quiet=0').quiet], [false, true, false]);
   });
 
+  it('shows what no engine told on request only', () => {
+    assert.deepEqual(
+      ['', 'synthetic=1', 'synthetic=0'].map((query) => parse(query).synthetic),
+      [false, true, false],
+    );
+  });
+
   it('reads switches as Docker does', () => {
     const { searchParams } = new URL('http://x/?a=&b=0&c=No&d=false&e=none&f=1&g=true&h=x');
     assert.equal(

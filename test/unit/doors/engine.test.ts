@@ -2,9 +2,13 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import tls from 'node:tls';
 import { describe, it } from 'node:test';
+import type { EngineStream } from '../../../src/actors/engine-source.ts';
 import { openEngine } from '../../../src/doors/engine.ts';
+import type { TlsFiles } from '../../../src/event/source-address.ts';
 import type { EngineInput } from '../../../src/messages/engine-source.ts';
+import { projectRoot } from '../../architecture/source.ts';
 import { temporaryFolder, waitFor } from '../../support/daemon.ts';
 
 const SINCE = { sec: 7, nanos: 5 };
@@ -12,7 +16,7 @@ const SINCE = { sec: 7, nanos: 5 };
 /** What is heard of a server that says this to whoever asks, until the stream has ended. */
 async function heard(
   answer: (socket: net.Socket) => void,
-  use: (inputs: readonly EngineInput[], requests: () => string) => Promise<void>,
+  use: (inputs: readonly EngineInput[], requests: () => string, stream: EngineStream) => Promise<void>,
 ): Promise<void> {
   const folder = temporaryFolder();
   const socketPath = path.join(folder, 's');
@@ -24,9 +28,9 @@ async function heard(
   });
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   const inputs: EngineInput[] = [];
-  const stream = openEngine({ name: 'docker', socketPath }).listen(SINCE, (input) => inputs.push(input));
+  const stream = openEngine({ socketPath }).listen(SINCE, (input) => inputs.push(input));
   try {
-    await use(inputs, () => requests);
+    await use(inputs, () => requests, stream);
   } finally {
     stream.close();
     await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -78,8 +82,19 @@ describe('the connection to an engine', () => {
 
   it('tells that nobody is there', async () => {
     const inputs: EngineInput[] = [];
-    openEngine({ name: 'docker', socketPath: '/nonexistent/docker.sock' }).listen(SINCE, (input) => inputs.push(input));
+    openEngine({ socketPath: '/nonexistent/docker.sock' }).listen(SINCE, (input) => inputs.push(input));
     await endedAfter('ENOENT')(inputs);
+  });
+
+  it('tells that nobody listens at any address of a name', async () => {
+    const server = net.createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as net.AddressInfo;
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    const inputs: EngineInput[] = [];
+    openEngine({ host: 'localhost', port }).listen(SINCE, (input) => inputs.push(input));
+    await endedAfter('ECONNREFUSED')(inputs);
+    assert.match(ended(inputs), /^tcp:\/\/localhost:\d+: /);
   });
 
   it('gives up an engine that does not answer within 10 s', async (test) => {
@@ -97,6 +112,59 @@ describe('the connection to an engine', () => {
     );
   });
 
+  it('answers what is asked beside the stream, each on a connection of its own', () =>
+    heard(
+      (socket) => {
+        const body = '[{"Id":"c1","Names":["/db/alias","/web"],"Image":"bb:1","Labels":{"a":"b"},"State":"paused"}]';
+        socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      },
+      async (_, requests, stream) => {
+        assert.deepEqual(await stream.containers(), [
+          { id: 'c1', name: 'web', image: 'bb:1', labels: { a: 'b' }, isRunning: true, isPaused: true },
+        ]);
+        await stream.ping();
+        assert.match(requests(), /GET \/containers\/json\?all=1 HTTP[^]*GET \/_ping HTTP/);
+      },
+    ));
+
+  it('says why there is no list of containers, and takes any answer to a ping for one', () =>
+    heard(
+      (socket) => socket.end('HTTP/1.1 403 No\r\nContent-Length: 16\r\n\r\n{"message":"no"}'),
+      async (_, __, stream) => {
+        await assert.rejects(stream.containers(), { code: 'ERR_SOURCE_UNREACHABLE', message: /s answered 403: no$/ });
+        await stream.ping();
+      },
+    ));
+
+  it('refuses a list that is none', () =>
+    heard(
+      (socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}'),
+      async (_, __, stream) => {
+        await assert.rejects(stream.containers(), {
+          code: 'ERR_SOURCE_UNREACHABLE',
+          message: /s: answered with something that is no list of containers$/,
+        });
+      },
+    ));
+
+  it('gives up a ping that is not answered within 10 s, and what is asked when it is closed', async (test) => {
+    test.mock.timers.enable({ apis: ['setTimeout'] });
+    await heard(
+      () => {},
+      async (_, __, stream) => {
+        const ping = assert.rejects(stream.ping(), {
+          code: 'ERR_SOURCE_UNREACHABLE',
+          message: /s did not answer \/_ping within 10000 ms$/,
+        });
+        test.mock.timers.tick(10_000);
+        await ping;
+        const list = assert.rejects(stream.containers(), { code: 'ERR_SOURCE_UNREACHABLE' });
+        stream.close();
+        await list;
+      },
+    );
+  });
+
   it('tells nothing more once it is closed', () =>
     heard(
       (socket) => socket.write(HEAD),
@@ -104,4 +172,107 @@ describe('the connection to an engine', () => {
         await waitFor(() => inputs.length === 1, 'the head');
       },
     ));
+});
+
+const TLS = path.join(projectRoot(), 'test/vectors/tls');
+const pem = (name: string): string => path.join(TLS, `${name}.pem`);
+const FILES = { ca: pem('ca'), cert: pem('client'), key: pem('client-key') };
+
+/** An engine behind TLS that wants a certificate from who asks; how a stream from it begins. */
+async function secured(
+  engine: { readonly cert: string; readonly options?: tls.TlsOptions },
+  ask: { readonly host?: string; readonly files?: TlsFiles },
+  use: (inputs: readonly EngineInput[], stream: EngineStream) => Promise<void>,
+): Promise<void> {
+  const server = tls.createServer(
+    {
+      ca: fs.readFileSync(FILES.ca),
+      cert: fs.readFileSync(pem(engine.cert)),
+      key: fs.readFileSync(pem(`${engine.cert}-key`)),
+      requestCert: true,
+      ...engine.options,
+    },
+    (socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket.write(`${HEAD}3\r\nab\n\r\n`));
+    },
+  );
+  server.on('tlsClientError', () => {});
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  const inputs: EngineInput[] = [];
+  const { host = '127.0.0.1', files = FILES } = ask;
+  const stream = openEngine({ host, port, tls: files }).listen(SINCE, (input) => inputs.push(input));
+  try {
+    await use(inputs, stream);
+  } finally {
+    stream.close();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
+}
+
+describe('the connection to an engine over TLS', () => {
+  const isHeard = async (inputs: readonly EngineInput[]): Promise<void> => {
+    await waitFor(() => inputs.length === 2, 'the stream');
+    assert.deepEqual(
+      inputs.map(({ type }) => type),
+      ['stream-opened', 'bytes-arrived'],
+    );
+  };
+
+  it('is made with certificates on both sides, by address and by name', async () => {
+    await secured({ cert: 'engine' }, {}, isHeard);
+    await secured({ cert: 'engine' }, { host: 'localhost' }, isHeard);
+  });
+
+  it('is refused for an engine that nobody vouches for, or that is another one, whatever the environment says', async (test) => {
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+    test.after(() => delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']);
+    await secured({ cert: 'engine' }, { files: { ...FILES, ca: pem('other-ca') } }, endedAfter('certificate'));
+    await secured({ cert: 'engine' }, { files: {} }, endedAfter('certificate'));
+    await secured({ cert: 'elsewhere' }, {}, endedAfter("IP: 127.0.0.1 is not in the cert's list"));
+    await secured({ cert: 'elsewhere' }, { host: 'localhost' }, endedAfter("Host: localhost. is not in the cert's"));
+  });
+
+  it('is not made without a certificate that the engine takes, nor below TLS 1.2', async () => {
+    await secured({ cert: 'engine' }, { files: { ca: FILES.ca } }, endedAfter('certificate required'));
+    const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
+    await secured({ cert: 'engine', options: old }, {}, endedAfter('alert protocol version'));
+  });
+
+  it('reads its files each time, and says which of them is of no use', async () => {
+    const folder = temporaryFolder();
+    const cert = path.join(folder, 'cert.pem');
+    const key = path.join(folder, 'key.pem');
+    fs.copyFileSync(FILES.cert, cert);
+    fs.copyFileSync(FILES.key, key);
+    const server = net.createServer((socket) => socket.destroy());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as net.AddressInfo;
+    const address = { host: '127.0.0.1', port, tls: { ca: FILES.ca, cert, key } };
+    try {
+      const engine = openEngine(address);
+      const why = async (): Promise<string> => {
+        const inputs: EngineInput[] = [];
+        const stream = engine.listen(SINCE, (input) => inputs.push(input));
+        assert.deepEqual(inputs, []);
+        await waitFor(() => ended(inputs) !== '', 'the end');
+        stream.close();
+        return ended(inputs);
+      };
+      fs.copyFileSync(pem('engine-key'), key);
+      assert.match(await why(), /key\.pem: .*key values mismatch/);
+      fs.writeFileSync(cert, 'no certificate');
+      assert.match(await why(), /cert\.pem \(cert\) is no PEM file$/);
+      fs.rmSync(cert);
+      assert.match(await why(), /ENOENT: no such file or directory, open '.*cert\.pem'$/);
+      assert.throws(() => openEngine(address), { code: 'ERR_SOURCE_TLS', message: /cert\.pem/ });
+      fs.copyFileSync(FILES.cert, cert);
+      fs.copyFileSync(FILES.key, key);
+      assert.match(await why(), /^https:\/\/127\.0\.0\.1:\d+: /);
+    } finally {
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+      fs.rmSync(folder, { recursive: true, force: true });
+    }
+  });
 });

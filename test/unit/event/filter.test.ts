@@ -34,6 +34,7 @@ function subject({ attributes = {}, ...parts }: SubjectParts = {}): FilterSubjec
     scope: '',
     source: 'fifo',
     namespace: '',
+    isSynthetic: false,
     ...parts,
     attribute: (key) => (Object.hasOwn(attributes, key) ? attributes[key] : undefined),
   };
@@ -81,7 +82,7 @@ describe('parseFilterTerm', () => {
     for (const text of ['=x', 'colour=red', '__proto__=x', 'constructor=x', 'type!!=x', 'type~!=x']) {
       assert.throws(
         () => parseFilterTerm(text),
-        { ...INVALID, message: /type, event, container, image, id, name, scope, source, namespace, label/ },
+        { ...INVALID, message: /type, event, container, image, id, name, scope, source, namespace, synthetic, label/ },
         text,
       );
     }
@@ -215,6 +216,14 @@ describe('compileFilter', () => {
     assert.equal(matches(['event!=start', 'event!=stop'], { action: 'die' }), true);
     assert.equal(matches(['event=exec_*', 'event!=exec_die'], { action: 'exec_die' }), false);
     assert.equal(matches(['event=exec_*', 'event!=exec_die'], { action: 'exec_start' }), true);
+  });
+
+  it('knows what no engine told', () => {
+    for (const isSynthetic of [true, false]) {
+      assert.equal(matches(['synthetic=true'], { isSynthetic }), isSynthetic);
+      assert.equal(matches(['synthetic=false'], { isSynthetic }), !isSynthetic);
+      assert.equal(matches(['synthetic!=true'], { isSynthetic }), !isSynthetic);
+    }
   });
 
   it('compares type, id, scope, source and namespace as a whole', () => {
