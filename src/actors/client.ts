@@ -77,7 +77,8 @@ export class Client {
     this.generation = init.generation;
     this.subscription = subscription;
     this.matcher = init.matcher;
-    this.laneKey = `${subscription.format} ${init.matcher.key}`;
+    // Lanes with one key show the same bytes.
+    this.laneKey = `${subscription.format} ${subscription.redact ? 'redacted ' : ''}${init.matcher.key}`;
     this.nextSeq = init.nextSeq;
     this.headAtStart = init.headSeq;
     this.isReplaying = init.nextSeq <= init.headSeq;

@@ -24,11 +24,9 @@ export async function makeMatcher(
 ): Promise<Matcher> {
   const asked = await matcherOf(id, filter, synthetic);
   const { key, wanted, ...matcher } = limit.length === 0 ? asked : within(limit, asked);
-  // Lanes with one key show the same bytes.
-  const full = [...(redact ? ['redacted'] : []), ...(quiet ? ['quiet'] : []), ...(key ? [key] : [])].join(' ');
   return {
     ...matcher,
-    key: full,
+    key: quiet ? `quiet ${key}`.trimEnd() : key,
     wanted: wanted && { ...wanted, redact },
     matches: !quiet
       ? matcher.matches

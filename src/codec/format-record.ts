@@ -136,14 +136,14 @@ export class RecordFormatter {
     if (!isImage && record[at + MONITOR.ARGS] !== 0)
       end = this.#text(record, at + MONITOR.ARGS, MONITOR.ARGS_BYTES, bytes, end);
     const argsBytes = end - argsFrom;
-    let isSuspect = origin.isSuspect || secrets.findsInCommand(bytes, argsFrom, end);
+    let isSuspect = origin.isSuspect || secrets.findsInCommand(out, argsFrom, end);
     bytes.set(origin.tail, end);
     end += origin.tail.length;
     const attributesFrom = end - origin.attributesBytes;
     if (!isImage && record[at + MONITOR.EXTRA] !== 0) {
       end = this.#extra(record, at + MONITOR.EXTRA, bytes, end, attributesFrom, origin);
       // In the place of a label, perhaps.
-      isSuspect ||= secrets.findsInAttributes(bytes, attributesFrom, end);
+      isSuspect ||= secrets.findsInAttributes(out, attributesFrom, end);
     }
     if (!isSuspect) this.#flags |= FLAG_NO_SECRET;
     const next = roundUp8(end);

@@ -35,12 +35,20 @@ const CLASS_COUNT = 32;
 export const PLAIN_ATTRIBUTES: readonly string[] = ['image', 'name', 'execID'];
 const PLAIN_KEYS = PLAIN_ATTRIBUTES.map(utf8);
 
+/** Memory of events: the same bytes, alone and in words. */
+type Memory = Pick<EventView, 'bytes' | 'words'>;
+
 /**
  * Tells events that cannot hold a secret from those that may, quickly: every second byte is the first of three that are looked up,
  * so that each word of four letters is met once, at its first or second one. Some events are suspected in vain; none that
  * `redactText` would change is passed over.
+ *
+ * Nearly all texts are done with once their words have been looked at by the lowest five bits of each byte, which large and small
+ * letters have in common, and others too: 0.4 ns a byte. The rest is looked at again by classes of bytes, which takes twice as long.
  */
 export class SecretScan {
+  /** By the lowest five bits of three bytes: 1 = something of what is looked for may begin with them. */
+  readonly #quick = new Uint8Array(CLASS_COUNT ** 3);
   /** By the classes of three bytes. */
   readonly #table = new Uint8Array(CLASS_COUNT ** 3);
 
@@ -56,21 +64,21 @@ export class SecretScan {
 
   /** Whether action, args or attributes of the event may hold a secret. */
   finds(event: EventView): boolean {
-    const { bytes, halves, at: start } = event;
+    const { words, halves, at: start } = event;
     // Lengths of the texts, one behind the other: faster than asking for each by its name.
     const half = (start + EVENT.TYPE_BYTES) >> 1;
     const actionFrom = start + EVENT.FIXED_BYTES + halves[half]!;
     const argsTo = actionFrom + halves[half + 1]! + halves[half + 2]!;
-    if (this.findsInCommand(bytes, actionFrom, argsTo)) return true;
+    if (this.findsInCommand(event, actionFrom, argsTo)) return true;
     const attributesAt = argsTo + halves[half + 3]! + halves[half + 4]! + halves[half + 5]! + halves[half + 6]!;
-    const end = attributesAt + event.words[(start + EVENT.ATTRIBUTES_BYTES) >> 2]!;
-    return this.findsInAttributes(bytes, attributesAt, end);
+    const end = attributesAt + words[(start + EVENT.ATTRIBUTES_BYTES) >> 2]!;
+    return this.findsInAttributes(event, attributesAt, end);
   }
 
   /** Packed attributes, one behind the other. */
-  findsInAttributes(bytes: Uint8Array, from: number, end: number): boolean {
+  findsInAttributes({ bytes, words }: Memory, from: number, end: number): boolean {
     // All of them at once, lengths included; only when that is suspicious, each by itself.
-    if (!this.findsInText(bytes, from, end)) return false;
+    if (!this.#mayHave(words, from, end)) return false;
     for (let at = from; at < end; ) {
       const valueAt = at + 4 + readUint16(bytes, at);
       const next = valueAt + readUint16(bytes, at + 2);
@@ -80,8 +88,8 @@ export class SecretScan {
     return false;
   }
 
-  findsInCommand(bytes: Uint8Array, from: number, to: number): boolean {
-    return isSuspicious(this.#look(bytes, from, to));
+  findsInCommand({ bytes, words }: Memory, from: number, to: number): boolean {
+    return this.#mayHave(words, from, to) && isSuspicious(this.#look(bytes, from, to));
   }
 
   findsInText(bytes: Uint8Array, from: number, to: number): boolean {
@@ -92,6 +100,24 @@ export class SecretScan {
   findsInAttribute(bytes: Uint8Array, keyFrom: number, valueFrom: number, to: number): boolean {
     for (const key of PLAIN_KEYS) if (isRange(bytes, keyFrom, valueFrom, key)) return false;
     return this.findsInText(bytes, keyFrom, to);
+  }
+
+  /** What stands beside the range in its words is looked at as well. */
+  #mayHave(words: Int32Array, from: number, to: number): boolean {
+    if (from === to) return false;
+    const table = this.#quick;
+    const last = (to - 1) >> 2;
+    let hits = 0;
+    let at = from >> 2;
+    let word = words[at]!;
+    for (; at < last; at += 1) {
+      const next = words[at + 1]!;
+      hits |=
+        table[((word & 31) << 10) | ((word >>> 3) & 0x3e0) | ((word >>> 16) & 31)]! |
+        table[((word >>> 6) & 0x7c00) | ((word >>> 19) & 0x3e0) | (next & 31)]!;
+      word = next;
+    }
+    return (hits | table[((word & 31) << 10) | ((word >>> 3) & 0x3e0) | ((word >>> 16) & 31)]!) !== 0;
   }
 
   #look(bytes: Uint8Array, from: number, to: number): number {
@@ -111,11 +137,24 @@ export class SecretScan {
 
   /** So that it is met wherever it stands: at an even place of a range by its first letters, at an odd one by the next ones. */
   #add(word: string, bit: number): void {
-    const [a = 0, b = 0, c = 0, d] = [...utf8(word)].map((byte) => CLASSES[byte]!);
-    this.#table[indexOf(a, b, c)]! |= bit;
-    if (d !== undefined) this.#table[indexOf(b, c, d)]! |= bit;
-    else for (let before = 0; before < CLASS_COUNT; before += 1) this.#table[indexOf(before, a, b)]! |= bit;
+    const bytes = [...utf8(word)];
+    addTo(
+      this.#table,
+      bytes.map((byte) => CLASSES[byte]!),
+      bit,
+    );
+    addTo(
+      this.#quick,
+      bytes.map((byte) => byte & 31),
+      1,
+    );
   }
+}
+
+function addTo(table: Uint8Array, [a = 0, b = 0, c = 0, d]: readonly number[], bit: number): void {
+  table[indexOf(a, b, c)]! |= bit;
+  if (d !== undefined) table[indexOf(b, c, d)]! |= bit;
+  else for (let before = 0; before < CLASS_COUNT; before += 1) table[indexOf(before, a, b)]! |= bit;
 }
 
 function isSuspicious(hits: number): boolean {

@@ -198,7 +198,7 @@ export type Options = Readonly<Values>;
 export const OPTION_NAMES = Object.keys(OPTION_TABLE) as OptionName[];
 
 /** `history-bytes` for `historyBytes`. */
-export function flagName(name: OptionName): string {
+function flagName(name: OptionName): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { ERROR_TABLE } from '../../src/event/errors.ts';
-import { OPTION_NAMES, OPTION_TABLE, flagName, makeOptions } from '../../src/event/options.ts';
+import { OPTION_NAMES, OPTION_TABLE, flagOf, makeOptions } from '../../src/event/options.ts';
 import { COUNTER_TABLE } from '../../src/messages/counters.ts';
 import { projectRoot, readSources } from '../architecture/source.ts';
 import { generatedPages } from './generate.ts';
@@ -38,7 +38,7 @@ describe('generated documentation', () => {
       .map(({ text }) => text)
       .join('');
     for (const code of Object.keys(ERROR_TABLE)) assert.ok(all.includes(`\`${code}\``), code);
-    for (const name of OPTION_NAMES) assert.ok(all.includes(`\`--${flagName(name)}\` | \`${name}\``), name);
+    for (const name of OPTION_NAMES) assert.ok(all.includes(`\`${flagOf(name)}\` | \`${name}\``), name);
     for (const id of Object.keys(COUNTER_TABLE)) assert.ok(all.includes(`\`${id}\``), id);
   });
 

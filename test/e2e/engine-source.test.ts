@@ -177,7 +177,8 @@ describe('a Docker engine as a source', { skip: DOCKER_MISSING ?? false }, () =>
         await daemon.exited;
         if (round === 1) await engine.run('docker', ['rm', 'old']);
         await between(round === 1 ? 400 : 40);
-        [daemon] = await Promise.all([startDaemon(args, daemon.root), reader.open()]);
+        daemon = await startDaemon(args, daemon.root);
+        await reader.open();
         await between(40);
         await tags.pause();
         await engine.stop();

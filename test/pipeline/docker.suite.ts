@@ -112,7 +112,7 @@ export function describeDocker(threads: Threads): void {
     });
 
     it('beats on request, with the cursor from which the client can go on', async () => {
-      const answer = await get(`/events?after=${fixture.pipeline.epoch}-2&heartbeat=1&until=0s`);
+      const answer = await get(`/events?after=${fixture.pipeline.epoch}-2&heartbeat=60&until=0s`);
       const [first, ...events] = linesOf(answer);
       assert.deepEqual(JSON.parse(first!), { type: 'heartbeat', cursor: `${fixture.pipeline.epoch}-2` });
       assert.deepEqual(events, linesOf(await get(`/events?${UNTIL_NOW}`)).slice(2));

@@ -26,7 +26,7 @@ describe('state handlers', () => {
     const running = new Set<string>();
     const errors = new Map<string, number>();
     const handlers = await pipeline.handleStates({
-      timeoutMs: 300,
+      timeoutMs: 2_000,
       concurrency: 64,
       async handle(event, { signal }) {
         assert.ok(!running.has(event.id), `two calls of ${event.id} at once`);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { EventView } from '../../../src/codec/event-record.ts';
 import { SecretScan } from '../../../src/codec/secret-scan.ts';
 import { redactText } from '../../../src/codec/secret-text.ts';
 import { utf8 } from '../../../src/codec/bytes.ts';
@@ -67,14 +68,20 @@ const COMMANDS: readonly (readonly [command: string, shown?: string])[] = [
 
 const scans = (text: string, isCommand: boolean): boolean => {
   const bytes = utf8(text);
-  return isCommand ? scan.findsInCommand(bytes, 0, bytes.length) : scan.findsInText(bytes, 0, bytes.length);
+  if (!isCommand) return scan.findsInText(bytes, 0, bytes.length);
+  // Wherever in its words it stands.
+  return [0, 1, 2, 3].every((from) => {
+    const memory = new EventView(new ArrayBuffer((from + bytes.length + 3) & ~3));
+    memory.bytes.set(bytes, from);
+    return scan.findsInCommand(memory, from, from + bytes.length);
+  });
 };
 
 /** Pieces of which many together mean something. */
 const anyPieces = fc
   .array(
     fc.oneof(
-      fc.constantFrom(...'"\'\\ =:,;@/|&()[]{}-\n\té😀'),
+      fc.constantFrom(...Array.from('"\'\\ =:,;@/|&()[]{}-\n\té😀')),
       fc.constantFrom(
         'password',
         'TOKEN',

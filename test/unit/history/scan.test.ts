@@ -144,6 +144,25 @@ describe('a scan of a history', () => {
     );
   });
 
+  it('finds and shows events without their secrets where that is asked for', async () => {
+    const folder = newFolder();
+    const secret: NewEvent = { type: 'container', action: 'exec_create', args: 'x --token S3', id: 'c1' };
+    await writeHistory(folder, [{ ...secret, attributes: { door: 'S3' } }, ...SIMPLE], { batchesPerFile: 4 });
+    const asked = (value: string, wish: Partial<ScanWish>): Promise<ScanResult[]> =>
+      scan(folder, { ...wish, terms: [{ key: 'event', op: '=', value }] });
+    const text = (results: readonly ScanResult[]): string =>
+      Buffer.concat(results.map(({ bytes }) => bytes)).toString('latin1');
+    for (const format of ['packed', 'json-plain'] as const) {
+      const redacted = { format, redactNames: ['door'] };
+      assert.ok(text(await scan(folder, { format })).includes('S3'));
+      assert.ok(!text(await scan(folder, redacted)).includes('S3'));
+      const eventsOf = (results: readonly ScanResult[]): number => results.reduce((sum, { events }) => sum + events, 0);
+      assert.equal(eventsOf(await asked('exec_create: x --token S3', { format })), 1);
+      assert.equal(eventsOf(await asked('exec_create: x --token S3', redacted)), 0);
+      assert.equal(eventsOf(await asked('exec_create: x --token ***', redacted)), 1);
+    }
+  });
+
   it('gives the records as they were written', async () => {
     const folder = newFolder();
     const records = await writeHistory(folder, SIMPLE, { batchesPerFile: 4 });
