@@ -26,7 +26,7 @@ import type { Asks } from './control.ts';
 import { HistoryImport } from './history-import.ts';
 import { closed, type Published, Publisher, type PublishOrigin, type PublishOutcome } from './publisher.ts';
 import { type PushClient, type PushClientFunctions, runPushClient } from './push-client.ts';
-import { StateHandlers, type StateHandlerOptions } from './state-handlers.ts';
+import type { StateHandlers, StateHandlerOptions } from './state-handlers.ts';
 import { Subscriber } from './subscriber.ts';
 import { type SubscribeOptions, subscriptionOf } from './subscription.ts';
 
@@ -263,7 +263,10 @@ export class Pipeline {
    * @throws ERR_OPTION_INVALID, and as subscribe
    */
   async handleStates(options: StateHandlerOptions): Promise<StateHandlers> {
-    const handlers = new StateHandlers(options, this.stats().cursor, this.#counters);
+    const { cursor } = this.stats();
+    // Most pipelines have none.
+    const { StateHandlers } = await import('./state-handlers.ts');
+    const handlers = new StateHandlers(options, cursor, this.#counters);
     await handlers.start((subscription) => this.subscribe(subscription));
     this.#handlers.add(handlers);
     return handlers;

@@ -1,14 +1,20 @@
-import PQueue from 'p-queue';
+import type PQueue from 'p-queue';
 import type { ScanAdmission } from '../history/history-scans.ts';
 
 /** Who comes back for what he missed goes before who has only just begun; otherwise first come, first served. */
 const RESUME_PRIORITY = 1;
 
-/** Lets so many scans of history run at a time. Each client has one at most; the others wait in line. */
+/**
+ * Lets so many scans of history run at a time. Each client has one at most; the others wait in line. The queue is loaded with the
+ * first scan.
+ */
 export function scanAdmission(concurrency: number): ScanAdmission {
-  const queue = new PQueue({ concurrency });
+  let queue: Promise<PQueue> | undefined;
+  const open = async (): Promise<PQueue> => new (await import('p-queue')).default({ concurrency });
   return {
-    admit: <T>(isResume: boolean, scan: () => Promise<T>): Promise<T> =>
-      queue.add<T>(scan, { priority: isResume ? RESUME_PRIORITY : 0 }),
+    async admit<T>(isResume: boolean, scan: () => Promise<T>): Promise<T> {
+      const line = await (queue ??= open());
+      return line.add<T>(scan, { priority: isResume ? RESUME_PRIORITY : 0 });
+    },
   };
 }
