@@ -77,7 +77,8 @@ export class StandBy {
 
   #stand(bell: Doorbell, actor: Attended): void {
     this.#isStanding = false;
-    this.#park(bell, actor);
+    const { mayPark } = actor;
+    if (mayPark && this.#deferred === 0) this.#park(bell);
     const nowMs = performance.now();
     if (this.#due && nowMs >= this.#due.atMs) this.#due.run();
     const { rings } = bell;
@@ -86,11 +87,11 @@ export class StandBy {
       this.#wokenMs = nowMs;
       actor.wake();
     }
-    if (nowMs - this.#wokenMs < LINGER_MS) this.#standBy();
+    // What only the event loop can tell, it tells when it waits: turning it meanwhile would take a core.
+    if (mayPark && nowMs - this.#wokenMs < LINGER_MS) this.#standBy();
   }
 
-  #park(bell: Doorbell, actor: Attended): void {
-    if (this.#deferred > 0 || !actor.mayPark) return;
+  #park(bell: Doorbell): void {
     const ms = this.#due ? Math.min(PARK_MS, this.#due.atMs - performance.now()) : PARK_MS;
     if (ms > 0) bell.waitFor(this.#answered, ms);
   }

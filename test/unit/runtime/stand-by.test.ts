@@ -27,7 +27,15 @@ class Bell extends Doorbell {
 function bench(mayPark = true) {
   const bell = new Bell(Doorbell.allocate(1), 0);
   const standBy = new StandBy(bell);
-  const actor = { wakes: 0, mayPark, wake: () => (actor.wakes += 1) };
+  const actor = {
+    wakes: 0,
+    asked: 0,
+    wake: () => (actor.wakes += 1),
+    get mayPark() {
+      actor.asked += 1;
+      return mayPark;
+    },
+  };
   standBy.attend(actor);
   return { bell, standBy, actor };
 }
@@ -88,8 +96,9 @@ describe('StandBy', () => {
     const waiting = bench(false);
     waiting.standBy.woken();
     waiting.standBy.woken();
-    for (let i = 0; i < 100; i += 1, nowMs += 0.1) await turn();
+    await turns();
     assert.deepEqual(waiting.bell.parks, []);
+    assert.equal(waiting.actor.asked, 1, 'it is back in its event loop, and does not turn that round and round');
 
     const { bell, standBy } = bench();
     let tasks = 0;
