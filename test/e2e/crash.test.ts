@@ -18,7 +18,7 @@ import {
 } from './support/crash-clients.ts';
 
 /** TOCSIN_KILLS=100 is the whole of it. */
-const KILLS = Number(process.env['TOCSIN_KILLS'] ?? 4);
+const KILLS = Number(process.env['TOCSIN_KILLS'] ?? 3);
 const SEED = Number(process.env['TOCSIN_SEED'] ?? Math.floor(Math.random() * 1e9));
 const CLIENTS_OF_EACH_KIND = 5;
 const BURST_BATCHES = 20;

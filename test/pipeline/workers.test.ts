@@ -2,18 +2,9 @@ import { describeBadInput } from './bad-input.suite.ts';
 import { describePipeline } from './pipeline.suite.ts';
 import { describePublish } from './publish.suite.ts';
 import { describeDocker } from './docker.suite.ts';
-import { describeHistory } from './history.suite.ts';
-import { describeListeners } from './listeners.suite.ts';
-import { describeRedaction } from './redaction.suite.ts';
-import { describeResume } from './resume.suite.ts';
-import { describeSources } from './sources.suite.ts';
 
-describePipeline('workers');
+// Half of what is tried on threads; the other half is workers-log.test.ts. So the two take the time of one.
 describeBadInput('workers');
+describePipeline('workers');
 describePublish('workers');
-describeResume('workers');
-describeRedaction('workers');
 describeDocker('workers');
-describeHistory('workers');
-describeSources('workers');
-describeListeners('workers');
