@@ -6,10 +6,10 @@ const SIMPLE_REGEX = /^\^?[\w-]*(?:\.\*)?[\w-]*\$?$/;
 /** The rules of docs/protocol.md for filters, in so many words. @returns undefined where a regex is beyond these words */
 export function naiveMatches(terms: readonly Term[], it: FilterSubject): boolean | undefined {
   if (terms.some((term) => term.op === '~=' && !SIMPLE_REGEX.test(regexOf(term)))) return undefined;
-  return terms.every((term) => {
-    if (term.op === '!=') return !holds(term, it);
-    return terms.some((other) => other.op !== '!=' && other.key === term.key && holds(other, it));
-  });
+  const keys = new Set(terms.filter(({ op }) => op !== '!=').map(({ key }) => key));
+  const isWanted = (key: string): boolean =>
+    terms.some((term) => term.op !== '!=' && term.key === key && holds(term, it));
+  return [...keys].every(isWanted) && !terms.some((term) => term.op === '!=' && holds(term, it));
 }
 
 function regexOf({ key, value }: Term): string {
