@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import http from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import { cpuSeconds } from '../../src/cli/bench/accounting.ts';
 import { startDaemon } from '../../src/cli/bench/daemon.ts';
 import { dockerEngine, missingFor, type RealEngine } from '../../test/e2e/support/engines.ts';
+import { call, waitFor } from '../../test/support/daemon.ts';
 import type { Context, Row, Topology } from '../topology.ts';
 
 const IMAGE = 'bb:1';
@@ -11,7 +13,6 @@ const FILL_CALLS = 4_000;
 const MEASURED_MS = 5_000;
 /** An engine that waits for a reader does a call in 100 ms. */
 const FILL_LIMIT_MS = 20_000;
-const ARRIVAL_LIMIT_MS = 30_000;
 
 /** Who listens: to Tocsin, so many with filters and without, and one that stops reading. */
 interface Audience {
@@ -77,14 +78,15 @@ async function behindTocsin(context: Context, audience: Audience, isAttached: bo
       const few =
         filtered > 0 ? await connect(context, daemon.socket, filtered, `/v1/events?filters=${filter}`) : undefined;
       // The load of the image is the first event.
-      if (isAttached) await until(async () => (await headOf(daemon.admin)) > 0, 'the engine');
+      if (isAttached) await waitFor(async () => (await headOf(daemon.admin)) > 0, 'the engine');
       const before = await headOf(daemon.admin);
       const filled = await tag(docker, FILL_CALLS, FILL_LIMIT_MS);
       const cpuBefore = cpuSeconds(daemon.pid);
       const measured = await tag(docker, Infinity, MEASURED_MS);
       const cores = (cpuSeconds(daemon.pid) - cpuBefore) / measured.seconds;
       const expected = isAttached ? filled.calls + measured.calls : 0;
-      await until(async () => (await headOf(daemon.admin)) - before >= expected, `${expected} events`);
+      const isThere = async (): Promise<boolean> => (await headOf(daemon.admin)) - before >= expected;
+      await waitFor(isThere, `${expected} events`);
       await pause(1_000);
       const sent = (await headOf(daemon.admin)) - before;
       const [got, none] = await Promise.all([all.ended(), few?.ended() ?? 0]);
@@ -187,24 +189,5 @@ async function connect(
 }
 
 async function headOf(admin: string): Promise<number> {
-  const text = await new Promise<string>((resolve, reject) => {
-    http
-      .get({ socketPath: admin, path: '/v1/stats', agent: false }, (response) => {
-        let body = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-        response.once('end', () => resolve(body));
-      })
-      .once('error', reject);
-  });
-  return (JSON.parse(text) as { readonly headSeq: number }).headSeq;
+  return (JSON.parse((await call(admin, '/v1/stats')).body) as { readonly headSeq: number }).headSeq;
 }
-
-async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + ARRIVAL_LIMIT_MS;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`waited ${ARRIVAL_LIMIT_MS} ms in vain for ${what}`);
-    await pause(50);
-  }
-}
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
