@@ -2,17 +2,21 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { claims } from './claims.ts';
 import { plot, type Series } from './plot.ts';
-import { type Results, table, valuesOf } from './results.ts';
+import { Results, table, valuesOf } from './results.ts';
 import { median } from './statistics.ts';
 import type { Result, Topology } from './topology.ts';
 
 /** Writes docs/benchmarks.md, its plots and the README's table from the results that there are. */
-export function writePages(checkout: string, topologies: readonly Topology[], results: Results): void {
-  const sections = topologies.flatMap((topology) => {
-    const result = results.read(topology.name);
-    return result ? [section(topology, result)] : [];
-  });
-  put(checkout, 'docs/benchmarks.md', 'results', [...sections].join('\n'));
+export function writePages(checkout: string, topologies: readonly Topology[]): void {
+  const results = new Results(checkout);
+  const sectionsOf = (machine?: string): string[] =>
+    topologies.flatMap((topology) => {
+      const result = new Results(checkout, machine).read(topology.name);
+      return result ? [section(topology, result)] : [];
+    });
+  put(checkout, 'docs/benchmarks.md', 'results', sectionsOf().join('\n'));
+  const others = results.machines().flatMap((machine) => [`## On another machine: ${machine}`, '', ...sectionsOf(machine)]);
+  put(checkout, 'docs/benchmarks.md', 'machines', others.join('\n'));
   put(checkout, 'docs/benchmarks.md', 'claims', claimTable(results).join('\n'));
   const fanout = results.read('fanout');
   if (fanout) {

@@ -10,8 +10,15 @@ import { median, spread } from './statistics.ts';
 export class Results {
   readonly #folder: string;
 
-  constructor(checkout: string) {
-    this.#folder = path.join(checkout, 'bench/results');
+  /** @param machine those of another machine than the one that the claims are about, in a folder of their own */
+  constructor(checkout: string, machine = '') {
+    this.#folder = path.join(checkout, 'bench/results', machine);
+  }
+
+  /** Other machines that there are results of. */
+  machines(): string[] {
+    const entries = fs.readdirSync(this.#folder, { withFileTypes: true });
+    return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
   }
 
   write(result: Result): void {

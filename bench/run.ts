@@ -27,6 +27,7 @@ import type { Context, Topology } from './topology.ts';
  * The benchmark: `npm run bench` runs everything, `npm run bench -- NAME ...` some of it. With nothing else running.
  *   --rounds 5      runs of each case
  *   --write         keep the results in bench/results and make docs/benchmarks.md and the README's table of them
+ *   --machine NAME  keep them as those of another machine, in bench/results/NAME; the claims are about the first one
  *   --pages         only make the pages, of the results that there are
  *   --against REF   this build and that of another commit in turn, and the ratio
  */
@@ -54,18 +55,19 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     write: { type: 'boolean', default: false },
+    machine: { type: 'string' },
     pages: { type: 'boolean', default: false },
     against: { type: 'string' },
   },
 });
-const results = new Results(CHECKOUT);
+const results = new Results(CHECKOUT, values.machine);
 const unknown = positionals.filter((name) => !TOPOLOGIES.some((topology) => topology.name === name));
 if (unknown.length > 0) {
   console.error(`unknown: ${unknown.join(', ')}; known: ${TOPOLOGIES.map(({ name }) => name).join(', ')}`);
   process.exit(64);
 }
 if (values.pages) {
-  writePages(CHECKOUT, TOPOLOGIES, results);
+  writePages(CHECKOUT, TOPOLOGIES);
   process.exit();
 }
 const context: Context = {
@@ -86,4 +88,4 @@ for (const topology of TOPOLOGIES) {
   console.log(`\n${topology.title}\n\n${table(result).join('\n')}\n`);
   if (values.write) results.write(result);
 }
-if (values.write) writePages(CHECKOUT, TOPOLOGIES, results);
+if (values.write) writePages(CHECKOUT, TOPOLOGIES);

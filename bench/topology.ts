@@ -1,3 +1,4 @@
+import os from 'node:os';
 import type { Measurement, Plan, Subject } from '../src/cli/bench/measure.ts';
 import { measure } from '../src/cli/bench/measure.ts';
 import type { BenchPrograms } from '../src/cli/bench/programs.ts';
@@ -92,12 +93,18 @@ function brief({
 
 /** History is 65,536 events; clients may be this far apart and behind. */
 export const AHEAD = 4096;
+const PROCESSES = 5;
 
 /** Enough events for two or three seconds, and as long a warm-up: so long the compiler takes. */
 export function planFor(clients: number, more: Partial<Plan> = {}): Plan {
   const events = clients <= 1 ? 800_000 : clients <= 10 ? 600_000 : clients <= 100 ? 200_000 : 20_000;
   const ahead = clients <= 10 ? 4 * AHEAD : AHEAD;
-  return { clients, events, warmup: Math.round(events * 0.8), rate: 0, ahead, ...more };
+  return { clients, events, warmup: Math.round(events * 0.8), rate: 0, ahead, processes: processesFor(clients), ...more };
+}
+
+/** One process reads what two cores send; where there are many it would be the limit. */
+function processesFor(clients: number): number {
+  return os.availableParallelism() >= 8 && clients % PROCESSES === 0 ? PROCESSES : 1;
 }
 
 /** The same for systems that are compiled already, and take longer for as many events. */
