@@ -15,7 +15,9 @@ export function writePages(checkout: string, topologies: readonly Topology[]): v
       return result ? [section(topology, result)] : [];
     });
   put(checkout, 'docs/benchmarks.md', 'results', sectionsOf().join('\n'));
-  const others = results.machines().flatMap((machine) => [`## On another machine: ${machine}`, '', ...sectionsOf(machine)]);
+  const others = results
+    .machines()
+    .flatMap((machine) => [`## On another machine: ${machine}`, '', ...sectionsOf(machine)]);
   put(checkout, 'docs/benchmarks.md', 'machines', others.join('\n'));
   put(checkout, 'docs/benchmarks.md', 'claims', claimTable(results).join('\n'));
   const fanout = results.read('fanout');

@@ -99,7 +99,15 @@ const PROCESSES = 5;
 export function planFor(clients: number, more: Partial<Plan> = {}): Plan {
   const events = clients <= 1 ? 800_000 : clients <= 10 ? 600_000 : clients <= 100 ? 200_000 : 20_000;
   const ahead = clients <= 10 ? 4 * AHEAD : AHEAD;
-  return { clients, events, warmup: Math.round(events * 0.8), rate: 0, ahead, processes: processesFor(clients), ...more };
+  return {
+    clients,
+    events,
+    warmup: Math.round(events * 0.8),
+    rate: 0,
+    ahead,
+    processes: processesFor(clients),
+    ...more,
+  };
 }
 
 /** One process reads what two cores send; where there are many it would be the limit. */

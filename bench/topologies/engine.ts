@@ -13,6 +13,9 @@ const FILL_CALLS = 4_000;
 const MEASURED_MS = 5_000;
 /** An engine that waits for a reader does a call in 100 ms. */
 const FILL_LIMIT_MS = 20_000;
+const SETTLED_MS = 300;
+/** Calls per second: as many as the engine does one after the other, and fewer than that. */
+const LOADS = { closed: Infinity, paced: 373 } as const;
 
 /** Who listens: to Tocsin, so many with filters and without, and one that stops reading. */
 interface Audience {
@@ -21,6 +24,7 @@ interface Audience {
   readonly stopped: number;
 }
 
+const NOBODY: Audience = { unfiltered: 0, filtered: 0, stopped: 0 };
 const MIXED: Audience = { unfiltered: 20, filtered: 1000, stopped: 1 };
 const MANY: Audience = { unfiltered: 1000, filtered: 0, stopped: 0 };
 
@@ -28,83 +32,90 @@ export const engine: Topology = {
   name: 'engine',
   title: 'A Docker engine with listeners',
   about:
-    '`docker tag` over the API, one call after the other, each of them an event, on a real dockerd. Its clients listen to Tocsin, ' +
+    '`docker tag` over the API, one call after the other, each of them an event, on a real dockerd: as fast as it goes (`closed`), and ' +
+    `${LOADS.paced} a second (\`paced\`). Its clients listen to Tocsin, ` +
     'which listens to the engine or, in the row beside it, does not; then the same engine alone, without and with one reader of its ' +
     'own that stops reading. `ofDetached` is the rate as a part of that without the source, in the same round. Every client without ' +
-    'a filter has got every event; those with one (a container each) none.',
+    'a filter has got every event; those with one (a container each) none. Engine, caller, clients and Tocsin share the cores.',
   async run(context: Context): Promise<Row[]> {
-    const missing = missingFor(['dockerd', 'containerd', 'runc']);
+    const missing = missingFor(['dockerd', 'containerd']);
     if (missing) throw new Error(missing);
     const rows: Row[] = [];
     for (let round = 1; round <= context.rounds; round += 1) {
-      const detached = await behindTocsin(context, MIXED, false);
-      const mixed = await behindTocsin(context, MIXED, true);
-      const detachedMany = await behindTocsin(context, MANY, false);
-      const many = await behindTocsin(context, MANY, true);
-      rows.push(
-        row('tocsin, detached', MIXED, detached),
-        row('tocsin', MIXED, { ...mixed, ofDetached: mixed.callsPerSecond / detached.callsPerSecond }),
-        row('tocsin, detached', MANY, detachedMany),
-        row('tocsin', MANY, { ...many, ofDetached: many.callsPerSecond / detachedMany.callsPerSecond }),
-        row('engine alone', { unfiltered: 0, filtered: 0, stopped: 0 }, await alone(false)),
-        row('engine alone', { unfiltered: 0, filtered: 0, stopped: 1 }, await alone(true)),
-      );
-      for (const { system, params, figures } of rows.slice(-6))
+      const ofRound: Row[] = [];
+      for (const audience of [MIXED, MANY]) ofRound.push(...(await behindTocsin(context, audience, round % 2 === 0)));
+      ofRound.push(...(await alone(NOBODY)), ...(await alone({ ...NOBODY, stopped: 1 })));
+      for (const { system, params, figures } of ofRound)
         context.log(`${round}/${context.rounds} ${system} ${JSON.stringify(params)}: ${JSON.stringify(figures)}`);
+      rows.push(...ofRound);
     }
     return rows;
   },
 };
 
+type Load = keyof typeof LOADS;
+
 interface Figures {
   readonly callsPerSecond: number;
   /** Of Tocsin, all threads. */
-  readonly cores: number | null;
+  readonly cores?: number;
 }
 
-function row(system: string, audience: Audience, figures: Row['figures'] | Figures): Row {
-  return { system, params: { ...audience }, figures: { ...figures } };
-}
+type ByLoad = Readonly<Record<Load, Figures>>;
 
-async function behindTocsin(context: Context, audience: Audience, isAttached: boolean): Promise<Figures> {
+/** With the source and without, one after the other on the same engine. */
+async function behindTocsin(context: Context, audience: Audience, isAttachedFirst: boolean): Promise<Row[]> {
   const docker = await startedEngine();
   try {
-    const flags = isAttached ? ['--source', `docker=${docker.host}`] : [];
-    const daemon = await startDaemon({ doors: ['native'], main: context.main, flags });
-    try {
-      const { unfiltered, filtered, stopped } = audience;
-      const filter = `${encodeURIComponent(`{"container":["${'0'.repeat(52)}`)}{i}${encodeURIComponent('"]}')}`;
-      const all = await connect(context, daemon.socket, unfiltered + stopped, '/v1/events', stopped);
-      const few =
-        filtered > 0 ? await connect(context, daemon.socket, filtered, `/v1/events?filters=${filter}`) : undefined;
-      // The load of the image is the first event.
-      if (isAttached) await waitFor(async () => (await headOf(daemon.admin)) > 0, 'the engine');
-      const before = await headOf(daemon.admin);
-      const filled = await tag(docker, FILL_CALLS, FILL_LIMIT_MS);
-      const cpuBefore = cpuSeconds(daemon.pid);
-      const measured = await tag(docker, Infinity, MEASURED_MS);
-      const cores = (cpuSeconds(daemon.pid) - cpuBefore) / measured.seconds;
-      const expected = isAttached ? filled.calls + measured.calls : 0;
-      const isThere = async (): Promise<boolean> => (await headOf(daemon.admin)) - before >= expected;
-      await waitFor(isThere, `${expected} events`);
-      await pause(1_000);
-      const sent = (await headOf(daemon.admin)) - before;
-      const [got, none] = await Promise.all([all.ended(), few?.ended() ?? 0]);
-      if (sent !== expected || got !== unfiltered * expected || none !== 0)
-        throw new Error(`of ${expected} events ${sent} came, and clients got ${got} and ${none}`);
-      return { callsPerSecond: measured.calls / measured.seconds, cores };
-    } finally {
-      await daemon.stop();
-    }
+    const first = await withDaemon(context, docker, audience, isAttachedFirst);
+    const second = await withDaemon(context, docker, audience, !isAttachedFirst);
+    const [attached, detached] = isAttachedFirst ? [first, second] : [second, first];
+    return loads().flatMap((load) => {
+      const params = { ...audience, load };
+      const ofDetached = attached[load].callsPerSecond / detached[load].callsPerSecond;
+      return [
+        { system: 'tocsin, detached', params, figures: { ...detached[load] } },
+        { system: 'tocsin', params, figures: { ...attached[load], ofDetached } },
+      ];
+    });
   } finally {
     await docker.remove();
   }
 }
 
-async function alone(hasStoppedReader: boolean): Promise<Figures> {
+async function withDaemon(
+  context: Context,
+  docker: RealEngine,
+  { unfiltered, filtered, stopped }: Audience,
+  isAttached: boolean,
+): Promise<ByLoad> {
+  const flags = isAttached ? ['--source', `docker=${docker.host}`] : [];
+  const daemon = await startDaemon({ doors: ['native'], main: context.main, flags });
+  try {
+    const before = isAttached ? await headOfEngine(daemon.admin) : 0;
+    const filter = `${encodeURIComponent(`{"container":["${'0'.repeat(52)}`)}{i}${encodeURIComponent('"]}')}`;
+    const all = await connect(context, daemon.socket, unfiltered + stopped, '/v1/events', stopped);
+    const few =
+      filtered > 0 ? await connect(context, daemon.socket, filtered, `/v1/events?filters=${filter}`) : undefined;
+    const { calls, figures } = await callsOn(docker, () => cpuSeconds(daemon.pid));
+    const expected = isAttached ? calls : 0;
+    const isThere = async (): Promise<boolean> => (await headOf(daemon.admin)) - before >= expected;
+    await waitFor(isThere, `${expected} events`);
+    await pause(1_000);
+    const sent = (await headOf(daemon.admin)) - before;
+    const [got, none] = await Promise.all([all.ended(), few?.ended() ?? 0]);
+    if (sent !== expected || got !== unfiltered * expected || none !== 0)
+      throw new Error(`of ${expected} events ${sent} came, and clients got ${got} and ${none}`);
+    return figures;
+  } finally {
+    await daemon.stop();
+  }
+}
+
+async function alone(audience: Audience): Promise<Row[]> {
   const docker = await startedEngine();
   try {
-    if (hasStoppedReader) {
+    if (audience.stopped > 0) {
       const reading = http.get({ socketPath: docker.socketPath, path: '/events', agent: false }, (response) => {
         response.pause();
         response.on('error', () => {});
@@ -112,12 +123,35 @@ async function alone(hasStoppedReader: boolean): Promise<Figures> {
       reading.on('error', () => {});
       await new Promise((resolve) => reading.once('response', resolve));
     }
-    await tag(docker, FILL_CALLS, FILL_LIMIT_MS);
-    const { calls, seconds } = await tag(docker, Infinity, MEASURED_MS);
-    return { callsPerSecond: calls / seconds, cores: null };
+    const { figures } = await callsOn(docker);
+    return loads().map((load) => {
+      const { callsPerSecond } = figures[load];
+      return { system: 'engine alone', params: { ...audience, load }, figures: { callsPerSecond } };
+    });
   } finally {
     await docker.remove();
   }
+}
+
+/** Calls until a reader that has stopped would be felt, and then under each load. @param cpu seconds so far, of Tocsin */
+async function callsOn(
+  docker: RealEngine,
+  cpu = (): number => 0,
+): Promise<{ readonly calls: number; readonly figures: ByLoad }> {
+  let { calls } = await tag(docker, Infinity, FILL_CALLS, FILL_LIMIT_MS);
+  const entries: [Load, Figures][] = [];
+  for (const load of loads()) {
+    const before = cpu();
+    const made = await tag(docker, LOADS[load], Infinity, MEASURED_MS);
+    calls += made.calls;
+    const figures = { callsPerSecond: made.calls / made.seconds, cores: (cpu() - before) / made.seconds };
+    entries.push([load, figures]);
+  }
+  return { calls, figures: Object.fromEntries(entries) as unknown as ByLoad };
+}
+
+function loads(): Load[] {
+  return Object.keys(LOADS) as Load[];
 }
 
 async function startedEngine(): Promise<RealEngine> {
@@ -127,9 +161,10 @@ async function startedEngine(): Promise<RealEngine> {
   return docker;
 }
 
-/** Tags an image again and again, so many times or so long. @throws when a call fails */
+/** Tags an image again and again, so often a second, so many times or so long. @throws when a call fails */
 async function tag(
   docker: RealEngine,
+  perSecond: number,
   most: number,
   limitMs: number,
 ): Promise<{ readonly calls: number; readonly seconds: number }> {
@@ -137,6 +172,8 @@ async function tag(
   const startedMs = performance.now();
   let calls = 0;
   while (calls < most && performance.now() - startedMs < limitMs) {
+    const earlyMs = startedMs + (calls / perSecond) * 1000 - performance.now();
+    if (earlyMs > 0) await pause(earlyMs);
     const status = await request(docker.socketPath, agent, `/images/${IMAGE}/tag?repo=bench&tag=t${calls % 100}`);
     if (status !== 201) throw new Error(`the engine answers ${status}`);
     calls += 1;
@@ -190,4 +227,16 @@ async function connect(
 
 async function headOf(admin: string): Promise<number> {
   return (JSON.parse((await call(admin, '/v1/stats')).body) as { readonly headSeq: number }).headSeq;
+}
+
+/** The log's end when everything that the engine remembered is in it: at least that its image was loaded. */
+async function headOfEngine(admin: string): Promise<number> {
+  let head = 0;
+  await waitFor(async () => {
+    const before = head;
+    await pause(SETTLED_MS);
+    head = await headOf(admin);
+    return head > 0 && head === before;
+  }, 'the engine');
+  return head;
 }
