@@ -191,15 +191,14 @@ export class SimulatedDisk implements Disk {
     return names.sort().slice(0, -2);
   }
 
-  /** One bit of a file is not what was written. */
+  /** One bit of a file is not what was written: on the medium, and in what is on its way there. */
   flip(name: string, bit: number): void {
     const file = this.#file(name);
-    const mask = 1 << (bit & 7);
-    file.cached[bit >> 3]! ^= mask;
-    if (bit >> 3 < file.durable.length) {
-      file.durable = file.durable.slice();
-      file.durable[bit >> 3]! ^= mask;
-    }
+    const at = bit >> 3;
+    file.cached[at]! ^= 1 << (bit & 7);
+    file.durable = file.durable.slice();
+    for (const copy of [file.durable, ...this.#pending.filter((sync) => sync.file === file).map(({ image }) => image)])
+      if (at < copy.length) copy[at]! ^= 1 << (bit & 7);
   }
 
   /** The process is gone, in the middle of something perhaps. */
