@@ -58,12 +58,6 @@ export class TrueLog {
     return this.#events[seq]?.cursor ?? this.#epochs!.cursor(seq);
   }
 
-  /** Whether the cursor leads behind event `seq`. Of what is a hole by now, nobody may know any more in which epoch it was. */
-  leadsBehind(cursor: string, seq: number): boolean {
-    if (cursor === this.cursorAt(seq)) return true;
-    return this.#events[seq]?.isHole === true && cursor === this.#epochs!.cursor(seq);
-  }
-
   knowsEpoch(epoch: string): boolean {
     return this.#epochs!.spans.some((span) => span.epoch === epoch);
   }
@@ -157,7 +151,8 @@ export class TrueLog {
           event.isVolatile || event.isDoomed || event.isHole || mayLose,
           `event ${event.cursor} is no longer on disk after the ${end}`,
         );
-        event.isHole = true;
+        // Of what is a hole, nobody may know any more in which epoch it was.
+        this.#events[seq] = { ...event, cursor: now.cursor(seq), isHole: true };
         this.mayForget = true;
         this.mayHaveHalves ||= event.isVolatile;
       } else {
