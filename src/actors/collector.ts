@@ -1,6 +1,6 @@
 import { BUILT_IN_ATTRIBUTES, type Origin, RecordFormatter } from '../codec/format-record.ts';
 import { readInt32 } from '../codec/monitor-record.ts';
-import { SecretScan } from '../codec/secret-scan.ts';
+import { BUILT_IN_SCAN } from '../codec/secret-scan.ts';
 import { type Container, ContainerTable, describeContainer } from '../event/container-table.ts';
 import type { Epochs, EpochSpan } from '../event/epochs.ts';
 import { asTocsinError, assertNever, TocsinError } from '../event/errors.ts';
@@ -68,7 +68,6 @@ export class Collector implements Appender {
   readonly #time: LogTime;
   readonly #objects: RecordObjects;
   readonly #health = new HealthWatch();
-  readonly #secrets = new SecretScan();
   readonly #publishers = new PublisherTable(KNOWN_PUBLISHERS);
   readonly #sources = new SourceTable();
   readonly #engineContainers: EngineContainers;
@@ -340,7 +339,7 @@ export class Collector implements Appender {
     words[word + (EVENT.SEQ_HIGH >> 2)] = Math.floor(tail.nextSeq / 0x100000000);
     view.at = tail.pos;
     if (this.#health.repeats(view)) bytes[tail.pos + EVENT.FLAGS]! |= FLAG_REPEATS;
-    if (!this.#secrets.finds(view)) bytes[tail.pos + EVENT.FLAGS]! |= FLAG_NO_SECRET;
+    if (!BUILT_IN_SCAN.finds(view)) bytes[tail.pos + EVENT.FLAGS]! |= FLAG_NO_SECRET;
     tail.pos += length;
     tail.nextSeq += 1;
     return tail.nextSeq - 1;

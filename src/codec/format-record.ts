@@ -13,7 +13,7 @@ import {
 import { repairUtf8, textOf, utf8, writeBytes } from './bytes.ts';
 import { type EventView, roundUp8, writeAttribute } from './event-record.ts';
 import { readInt32, textEnd } from './monitor-record.ts';
-import { SecretScan } from './secret-scan.ts';
+import { BUILT_IN_SCAN } from './secret-scan.ts';
 
 /** Keys that only the service itself gives a value. */
 export const BUILT_IN_ATTRIBUTES: ReadonlySet<string> = new Set(['pid', 'exitCode', 'image', 'name']);
@@ -44,7 +44,6 @@ export interface Origin {
 const FIXED_WORDS = EVENT.FIXED_BYTES >> 2;
 const MAX_BUILT_IN_BYTES = 'exitCode'.length;
 const SOURCE = utf8('fifo');
-const secrets = new SecretScan();
 /** Type and action of each state. */
 const CONTAINER_HEADS = CONTAINER_STATES.map((row) => makeHead('container', row.action));
 const IMAGE_HEADS = IMAGE_STATES.map((row) => makeHead('image', row.action));
@@ -77,7 +76,7 @@ export function makeOrigin(
   for (const [key, value] of entries) {
     const keyAt = pos + 4;
     pos = writeAttribute(tail, pos, key, value);
-    isSuspect ||= secrets.findsInAttribute(tail, keyAt, keyAt + key.length, pos);
+    isSuspect ||= BUILT_IN_SCAN.findsInAttribute(tail, keyAt, keyAt + key.length, pos);
   }
   return {
     id,
@@ -136,14 +135,14 @@ export class RecordFormatter {
     if (!isImage && record[at + MONITOR.ARGS] !== 0)
       end = this.#text(record, at + MONITOR.ARGS, MONITOR.ARGS_BYTES, bytes, end);
     const argsBytes = end - argsFrom;
-    let isSuspect = origin.isSuspect || secrets.findsInCommand(out, argsFrom, end);
+    let isSuspect = origin.isSuspect || BUILT_IN_SCAN.findsInCommand(out, argsFrom, end);
     bytes.set(origin.tail, end);
     end += origin.tail.length;
     const attributesFrom = end - origin.attributesBytes;
     if (!isImage && record[at + MONITOR.EXTRA] !== 0) {
       end = this.#extra(record, at + MONITOR.EXTRA, bytes, end, attributesFrom, origin);
       // In the place of a label, perhaps.
-      isSuspect ||= secrets.findsInAttributes(out, attributesFrom, end);
+      isSuspect ||= BUILT_IN_SCAN.findsInAttributes(out, attributesFrom, end);
     }
     if (!isSuspect) this.#flags |= FLAG_NO_SECRET;
     const next = roundUp8(end);

@@ -2,7 +2,7 @@ import { SecretNames } from '../event/secret-names.ts';
 import { EVENT, FLAG_NO_SECRET } from '../messages/layout.ts';
 import { textOf, utf8, writeBytes } from './bytes.ts';
 import { EventView, readUint16, roundUp8, writeAttribute } from './event-record.ts';
-import { PLAIN_ATTRIBUTES, SecretScan } from './secret-scan.ts';
+import { BUILT_IN_SCAN, PLAIN_ATTRIBUTES, SecretScan } from './secret-scan.ts';
 import { HIDDEN, redactText } from './secret-text.ts';
 
 const MAX_TEXT_BYTES = 0xffff;
@@ -16,7 +16,6 @@ const PLAIN: ReadonlySet<string> = new Set(PLAIN_ATTRIBUTES);
  */
 export class Redactor {
   readonly #names: SecretNames;
-  readonly #scan = new SecretScan();
   /** For the operator's words, which may be others than when an event was accepted. */
   readonly #ownScan: SecretScan | undefined;
   /** The event that was looked at last: several lanes ask for it. */
@@ -77,7 +76,7 @@ export class Redactor {
 
   #suspects(bytes: Uint8Array, keyAt: number, valueAt: number, to: number): boolean {
     return (
-      this.#scan.findsInAttribute(bytes, keyAt, valueAt, to) ||
+      BUILT_IN_SCAN.findsInAttribute(bytes, keyAt, valueAt, to) ||
       (this.#ownScan?.findsInAttribute(bytes, keyAt, valueAt, to) ?? false)
     );
   }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { EventView } from '../../../src/codec/event-record.ts';
 import { makeEncoder } from '../../../src/codec/formats.ts';
 import { Redactor } from '../../../src/codec/redactor.ts';
-import { SecretScan } from '../../../src/codec/secret-scan.ts';
+import { BUILT_IN_SCAN as SECRETS } from '../../../src/codec/secret-scan.ts';
 import type { NewEvent } from '../../../src/event/event.ts';
 import type { LaneFormat } from '../../../src/messages/control.ts';
 import { EVENT, FLAG_NO_SECRET, SEGMENT } from '../../../src/messages/layout.ts';
@@ -26,7 +26,6 @@ const FORMATS: readonly LaneFormat[] = [
   'packed',
 ];
 const ENCODERS = FORMATS.map((format) => makeEncoder(format, EPOCHS));
-const SECRETS = new SecretScan();
 
 const EXEC: NewEvent = {
   type: 'container',

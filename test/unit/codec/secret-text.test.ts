@@ -2,14 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { EventView } from '../../../src/codec/event-record.ts';
-import { SecretScan } from '../../../src/codec/secret-scan.ts';
+import { BUILT_IN_SCAN as scan, SecretScan } from '../../../src/codec/secret-scan.ts';
 import { redactText } from '../../../src/codec/secret-text.ts';
 import { utf8 } from '../../../src/codec/bytes.ts';
 import { parseSecretWords, SecretNames } from '../../../src/event/secret-names.ts';
 import { plantedCommand, plantedText, SECRET_MARK } from '../../support/secrets.ts';
 
 const NAMES = new SecretNames();
-const scan = new SecretScan();
 
 /** What a command is shown as. Where only one text is given, that is how it stays. */
 const COMMANDS: readonly (readonly [command: string, shown?: string])[] = [
