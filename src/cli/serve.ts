@@ -14,6 +14,7 @@ import {
   type Options,
   parseOptionText,
 } from '../event/options.ts';
+import { collectAtLeisure } from '../runtime/leisure.ts';
 import { EXIT_FAILURE, EXIT_OK, reportError } from './exit.ts';
 import { runPaths } from './paths.ts';
 
@@ -68,6 +69,7 @@ async function serveUntilSignal(flags: Flags): Promise<number> {
     `ready in ${Math.round(performance.now())} ms; events on ${listeners.join(', ')}, admin on ${options.admin}, FIFO ${options.fifo}`,
   );
   hint(String(root));
+  collectAtLeisure();
   keepMemorySmall(await loadPosix());
   const outcome = await Promise.race([signalled, pipeline.closed.catch((error: unknown) => error as TocsinError)]);
   if (outcome instanceof TocsinError) {

@@ -20,6 +20,8 @@ export interface BadStretch {
   readonly isTorn: boolean;
 }
 
+/** Reads grow: who only looks for one batch, or stops soon, needs no large buffer. */
+const FIRST_CHUNK_BYTES = 128 * 1024;
 const CHUNK_BYTES = 1024 * 1024;
 
 /**
@@ -111,8 +113,9 @@ export class FileReader {
     this.#at = offset - this.#offset;
     if (this.#at >= 0 && this.#at + length <= this.#filled) return;
     const left = this.#end - offset;
-    const chunk = Math.max(length, Math.min(left, CHUNK_BYTES));
-    if (chunk > this.#buffer.length) this.#buffer = new Uint8Array(Math.max(chunk, 2 * this.#buffer.length));
+    const doubled = 2 * this.#buffer.length;
+    const chunk = Math.max(length, Math.min(left, CHUNK_BYTES, Math.max(FIRST_CHUNK_BYTES, doubled)));
+    if (chunk > this.#buffer.length) this.#buffer = new Uint8Array(Math.max(chunk, doubled));
     this.#offset = offset;
     this.#at = 0;
     const wanted = Math.min(this.#buffer.length, left);

@@ -2,11 +2,13 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { hostActor, loadActor } from './actor-host.ts';
 import type { ActorInit, ActorName } from './actor-init.ts';
 import type { DoorHooks } from './door-hooks.ts';
+import { collectAtLeisure } from './leisure.ts';
 
 /** Hosts the actor that this thread was started for, as soon as it is told with what. */
 export function hostThisThread(hooks: DoorHooks): void {
   const loading = loadActor(workerData as ActorName);
   // What keeps it from being loaded is the answer to `start`.
   loading.catch(() => {});
+  collectAtLeisure();
   parentPort!.once('message', (init: ActorInit) => hostActor(init, hooks, loading));
 }
