@@ -3,7 +3,7 @@ import v8 from 'node:v8';
 
 const LOOK_EVERY_MS = 5_000;
 /** A thread that has worked for no longer than this since it was looked at last has leisure. */
-const QUIET_MS = 250;
+const QUIET_MS = 50;
 /** So much work leaves garbage that is worth a collection, which takes some 20 ms. */
 const WORTHWHILE_MS = 500;
 
