@@ -1,6 +1,6 @@
-import type { Encoder } from '../codec/encoder.ts';
 import type { EventView } from '../codec/event-record.ts';
 import type { Redactor } from '../codec/redactor.ts';
+import type { SharedEncoder } from '../codec/shared-encoder.ts';
 import type { Timestamp } from '../event/event.ts';
 import type { PinnedField } from '../event/filter.ts';
 import { compareTime } from '../event/time.ts';
@@ -100,7 +100,7 @@ export class Lane {
   awaitsPage = false;
   /** Nothing follows: a bound has been reached. */
   isFinished = false;
-  readonly #encoder: Encoder;
+  readonly #encoder: SharedEncoder;
   /** Present: filter and encoder see what it shows of an event. */
   readonly #redactor: Redactor | undefined;
   readonly #allocate: Allocate;
@@ -120,7 +120,7 @@ export class Lane {
   constructor(init: {
     readonly id: number;
     readonly key: string;
-    readonly encoder: Encoder;
+    readonly encoder: SharedEncoder;
     readonly redactor: Redactor | undefined;
     readonly matcher: Matcher;
     readonly allocate: Allocate;
@@ -235,15 +235,18 @@ export class Lane {
     return this.#events - before;
   }
 
-  /** While it waits in an index: an event that it may show. Encodes it, once. @returns whether it does show it */
+  /** While it waits in an index: an event that it may show. Takes its bytes, once. @returns whether it does show it */
   offer(view: EventView, seq: number): boolean {
     if (seq === this.#offeredSeq) return false;
     const shown = this.#redactor?.shown(view) ?? view;
     if (!this.matcher.matches(shown)) return false;
     this.#offeredSeq = seq;
-    const before = this.#events;
-    this.#put(shown, seq);
-    return this.#events > before;
+    const bytes = this.#encoder.encoded(shown, seq, shown !== view);
+    if (bytes.length === 0) return false;
+    this.#makeRoom(bytes.length, view, seq);
+    this.#slab.bytes.set(bytes, this.#slab.used);
+    this.#advance(bytes.length);
+    return true;
   }
 
   /** While it waits in an index: takes over how far that is. Whoever stands at the head has got, or been spared, all of it. */
@@ -302,15 +305,23 @@ export class Lane {
   }
 
   #put(view: EventView, seq: number): void {
-    const need = this.#encoder.maxBytes(view.byteLength);
-    if (this.#slab.used + need > this.#slab.bytes.length) {
-      if (this.#unmarked > 0) this.#addMark(seq, view.timeSec, view.timeNanos);
-      this.#slab = { bytes: this.#allocate(this.#slabBytes(need)), used: 0 };
-    }
-    const end = this.#encoder.encode(view, this.#slab.bytes, this.#slab.used);
-    if (end !== this.#slab.used) this.#events += 1;
-    this.#unmarked += end - this.#slab.used;
-    this.#slab.used = end;
+    const { encoder } = this.#encoder;
+    this.#makeRoom(encoder.maxBytes(view.byteLength), view, seq);
+    const { bytes, used } = this.#slab;
+    this.#advance(encoder.encode(view, bytes, used) - used);
+  }
+
+  /** In the slab; what is in a full one comes before this event. */
+  #makeRoom(need: number, view: EventView, seq: number): void {
+    if (this.#slab.used + need <= this.#slab.bytes.length) return;
+    if (this.#unmarked > 0) this.#addMark(seq, view.timeSec, view.timeNanos);
+    this.#slab = { bytes: this.#allocate(this.#slabBytes(need)), used: 0 };
+  }
+
+  #advance(byteLength: number): void {
+    if (byteLength > 0) this.#events += 1;
+    this.#unmarked += byteLength;
+    this.#slab.used += byteLength;
   }
 
   #endStep(nextSeq: number, sec: number, nanos: number): void {

@@ -1,5 +1,6 @@
 import type { Encoder } from '../codec/encoder.ts';
 import type { Redactor } from '../codec/redactor.ts';
+import { SharedEncoder } from '../codec/shared-encoder.ts';
 import type { Timestamp } from '../event/event.ts';
 import type { LaneFormat } from '../messages/control.ts';
 import type { Client } from './client.ts';
@@ -17,7 +18,7 @@ export class Lanes {
   readonly #allocate: (format: LaneFormat) => Allocate;
   readonly #redactor: Redactor;
   /** One serves all lanes of its format: what it remembers is of the log. */
-  readonly #encoders = new Map<LaneFormat, Encoder>();
+  readonly #encoders = new Map<LaneFormat, SharedEncoder>();
   /** Lanes at the head that events find by look-up. */
   readonly index = new LaneIndex((lane) => this.#walking.add(lane));
   /** The others: each of them reads the log by itself. */
@@ -137,9 +138,9 @@ export class Lanes {
     return lane;
   }
 
-  #encoderOf(format: LaneFormat): Encoder {
+  #encoderOf(format: LaneFormat): SharedEncoder {
     let encoder = this.#encoders.get(format);
-    if (!encoder) this.#encoders.set(format, (encoder = this.#makeEncoder(format)));
+    if (!encoder) this.#encoders.set(format, (encoder = new SharedEncoder(this.#makeEncoder(format))));
     return encoder;
   }
 

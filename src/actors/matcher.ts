@@ -1,7 +1,6 @@
-import { isRange, utf8 } from '../codec/bytes.ts';
-import { TYPE_CONTAINER } from '../codec/docker-event.ts';
+import { utf8 } from '../codec/bytes.ts';
 import { compileDockerFilters } from '../codec/docker-filter.ts';
-import { type EventView } from '../codec/event-record.ts';
+import { recordTest } from '../codec/record-filter.ts';
 import type { DockerFilters } from '../event/docker-filters.ts';
 import { compileFilter, loadRegexEngine, type Pin, type Term } from '../event/filter.ts';
 import type { Subscription } from '../messages/control.ts';
@@ -45,11 +44,12 @@ type Asked = Omit<Matcher, 'wanted'> & {
  */
 function within(limit: readonly Term[], asked: Asked): Asked {
   const filter = compileFilter(limit);
+  const isWithin = recordTest(filter);
   return {
     key: `limit=${filter.key} ${asked.key}`.trimEnd(),
     pins: asked.pins.length > 0 ? asked.pins : pinnedTexts(filter.pins),
     wanted: { terms: [], container: undefined, ...asked.wanted, limit: filter.terms },
-    matches: (event) => asked.matches(event) && filter.matches(event),
+    matches: (event) => asked.matches(event) && isWithin(event),
   };
 }
 
@@ -71,31 +71,19 @@ async function matcherOf(
     };
   }
   const filter = compileFilter(filters, await loadRegexEngine(filters));
-  const all = filters.length === 0;
-  if (id === undefined) {
-    const matches = all ? () => true : (event: EventView) => filter.matches(event);
-    const wanted = all ? undefined : { terms: filters, container: undefined };
-    return { key: filter.key, pins: pinnedTexts(filter.pins), wanted, matches };
-  }
-  const idBytes = utf8(id);
+  const matches = recordTest(filter, id);
+  const wanted = id === undefined && filters.length === 0 ? undefined : { terms: filters, container: id };
+  if (id === undefined) return { key: filter.key, pins: pinnedTexts(filter.pins), wanted, matches };
   return {
     key: `id=${JSON.stringify(id)} ${filter.key}`.trimEnd(),
     pins: pinnedTexts([{ field: 'id', text: id }]),
-    wanted: { terms: filters, container: id },
-    matches: all ? (event) => hasId(event, idBytes) : (event) => hasId(event, idBytes) && filter.matches(event),
+    wanted,
+    matches,
   };
 }
 
 function pinnedTexts(pins: readonly Pin[]): readonly PinnedText[] {
   return pins.map(({ field, text }) => ({ field, text: utf8(text) }));
-}
-
-/** Compares bytes: nothing is decoded for the many events of other objects. */
-function hasId(event: EventView, wanted: Uint8Array): boolean {
-  const actionFrom = event.at + EVENT.FIXED_BYTES + event.half(EVENT.TYPE_BYTES);
-  const idFrom = actionFrom + event.half(EVENT.ACTION_BYTES) + event.half(EVENT.ARGS_BYTES);
-  // Ids of containers only: an image may be called like one.
-  return isRange(event.bytes, idFrom, idFrom + event.half(EVENT.ID_BYTES), wanted) && event.isOfType(TYPE_CONTAINER);
 }
 
 function isTerms(filters: readonly Term[] | DockerFilters): filters is readonly Term[] {

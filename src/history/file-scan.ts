@@ -11,7 +11,7 @@ import { HISTORY_BATCH, SEGMENT } from '../messages/layout.ts';
 import { type Crc32, type Disk, isMissing } from './disk.ts';
 import { type BadStretch, FileReader, type FoundBatch } from './file-reader.ts';
 import { fileName } from './history-file.ts';
-import { compileRecordFilter, type RecordFilter } from './record-filter.ts';
+import { compileRecordFilter, type RecordFilter } from '../codec/record-filter.ts';
 import { Segment } from './segment.ts';
 
 /** A part of one history file, and what is wanted of it. It can be cloned. */

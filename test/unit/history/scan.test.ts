@@ -11,7 +11,7 @@ import { ExportStream } from '../../../src/history/export-stream.ts';
 import { scanFile, type ScanResult } from '../../../src/history/file-scan.ts';
 import { epochsOf, headSeqOf, indexOf, listFiles } from '../../../src/history/folder-listing.ts';
 import { fileName, indexName } from '../../../src/history/history-file.ts';
-import { compileRecordFilter } from '../../../src/history/record-filter.ts';
+import { compileRecordFilter } from '../../../src/codec/record-filter.ts';
 import { planScan, type ScanWish } from '../../../src/history/scan-plan.ts';
 import { Segment } from '../../../src/history/segment.ts';
 import { SEGMENT } from '../../../src/messages/layout.ts';

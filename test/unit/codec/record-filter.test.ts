@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { compileFilter, loadRegexEngine } from '../../../src/event/filter.ts';
-import { compileRecordFilter } from '../../../src/history/record-filter.ts';
+import { compileRecordFilter } from '../../../src/codec/record-filter.ts';
 import { anyEvent, anyTerm, fewTexts } from '../../support/filtered-events.ts';
 import { viewOf } from '../../support/log.ts';
 

@@ -1,7 +1,7 @@
-import { isRange, textOf, utf8 } from '../codec/bytes.ts';
-import { type EventView, readUint16 } from '../codec/event-record.ts';
-import { compileFilter, loadRegexEngine, type Term } from '../event/filter.ts';
+import { compileFilter, type Filter, loadRegexEngine, type Term } from '../event/filter.ts';
 import { EVENT } from '../messages/layout.ts';
+import { isRange, textOf, utf8 } from './bytes.ts';
+import { type EventView, readUint16 } from './event-record.ts';
 
 /** Which records a scan wants. */
 export interface RecordFilter {
@@ -10,8 +10,8 @@ export interface RecordFilter {
   matches(record: EventView): boolean;
 }
 
-/** What the bytes of a record say, without decoding any. */
-type ByteTest = (record: EventView) => boolean;
+/** Whether a record is wanted, by its bytes as far as they tell. */
+export type RecordTest = (record: EventView) => boolean;
 
 const TYPE_CONTAINER = utf8('container');
 const NAME = utf8('name');
@@ -22,8 +22,7 @@ const BEFORE_ARGS = ': ';
 const BYTE_KEYS: readonly string[] = ['id', 'event', 'type', 'container', 'name'];
 
 /**
- * A filter for many records of which few are wanted: exact values of `type`, `event`, `container`, `id` and `name` are compared as
- * bytes, and only records that pass are looked at as events, if anything is left to ask.
+ * A filter for the records of a history.
  * @param container id of the one container whose events are wanted
  * @param limit a second filter, that must hold as well
  * @throws ERR_FILTER_INVALID
@@ -33,17 +32,23 @@ export async function compileRecordFilter(
   container?: string,
   limit: readonly Term[] = [],
 ): Promise<RecordFilter> {
-  const filter = await compileTerms(terms, container);
-  if (limit.length === 0) return filter;
-  const limiting = await compileTerms(limit, undefined);
-  return { isEmpty: false, matches: (record) => filter.matches(record) && limiting.matches(record) };
+  const compile = async (each: readonly Term[]): Promise<Filter> => compileFilter(each, await loadRegexEngine(each));
+  const holds = recordTest(await compile(terms), container);
+  if (limit.length === 0) return { isEmpty: terms.length === 0 && container === undefined, matches: holds };
+  const isWithin = recordTest(await compile(limit));
+  return { isEmpty: false, matches: (record) => holds(record) && isWithin(record) };
 }
 
-async function compileTerms(terms: readonly Term[], container: string | undefined): Promise<RecordFilter> {
-  const filter = compileFilter(terms, await loadRegexEngine(terms));
-  const tests: ByteTest[] = [];
+/**
+ * A filter for many records of which few are wanted: exact values of `type`, `event`, `container`, `id` and `name` are compared as
+ * bytes, and only records that pass are looked at as events, if anything is left to ask.
+ * @param container id of the one container whose events are wanted
+ */
+export function recordTest(filter: Filter, container?: string): RecordTest {
+  const tests: RecordTest[] = [];
   if (container !== undefined) {
     const id = utf8(container);
+    // Ids of containers only: an image may be called like one.
     tests.push((record) => isId(record, id) && record.isOfType(TYPE_CONTAINER));
   }
   let isRest = false;
@@ -57,15 +62,11 @@ async function compileTerms(terms: readonly Term[], container: string | undefine
     if (test) tests.push(test);
     if (!test || wanted.length < ofKey.length || wanted.some(needsMore)) isRest = true;
   }
-  const [first, ...others] = tests;
-  return {
-    isEmpty: terms.length === 0 && container === undefined,
-    matches(record) {
-      if (first && !first(record)) return false;
-      for (const test of others) if (!test(record)) return false;
-      return !isRest || filter.matches(record);
-    },
-  };
+  if (isRest) tests.push((record) => filter.matches(record));
+  const [first, second, ...others] = tests;
+  if (!first) return () => true;
+  if (!second) return first;
+  return (record) => first(record) && second(record) && others.every((test) => test(record));
 }
 
 function isExactTerm({ op, value }: Term): boolean {
@@ -83,7 +84,7 @@ function needsMore({ key, value }: Term): boolean {
 }
 
 /** @returns undefined for a key that has to be looked up as an event's */
-function byteTest(key: string, terms: readonly Term[]): ByteTest | undefined {
+function byteTest(key: string, terms: readonly Term[]): RecordTest | undefined {
   const texts = terms.map(({ value }) => utf8(value));
   switch (key) {
     case 'type':
@@ -104,7 +105,7 @@ function byteTest(key: string, terms: readonly Term[]): ByteTest | undefined {
   }
 }
 
-function anyOf(texts: readonly Uint8Array[], is: (record: EventView, text: Uint8Array) => boolean): ByteTest {
+function anyOf(texts: readonly Uint8Array[], is: (record: EventView, text: Uint8Array) => boolean): RecordTest {
   const [only] = texts;
   if (texts.length === 1) return (record) => is(record, only!);
   return (record) => texts.some((text) => is(record, text));
