@@ -24,7 +24,7 @@ const ALL_LANES_BYTES = 32 * 1024 * 1024;
 const MAX_LANE_BYTES = 8 * 1024 * 1024;
 const MIN_LANE_BYTES = 256 * 1024;
 /** Of a backlog, lanes that wait in the index get so many events each, on average, before these are written. */
-const GATHERED_EVENTS = 8;
+const GATHERED_EVENTS = 16;
 /** Steps of one lane before the others, and messages, get their turn. */
 const STEPS_PER_TURN = 4;
 

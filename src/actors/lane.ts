@@ -280,6 +280,12 @@ export class Lane {
     if (this.#marks.length === 1) return;
     let keep = this.headIndex;
     for (const client of this.clients) if (client.mark < keep) keep = client.mark;
+    if (keep === this.headIndex) {
+      this.#marks[0] = this.head;
+      this.#marks.length = 1;
+      this.#firstMark = keep;
+      return;
+    }
     let bytes = 0;
     let slab: Slab | undefined;
     for (let index = this.#marks.length - 1; index > keep - this.#firstMark; index -= 1) {
