@@ -48,7 +48,8 @@ export function describeMachine(checkout: string): Machine {
     node: process.version,
     cores: os.availableParallelism(),
     cpu: cpu?.model.trim() ?? 'unknown',
-    linux: os.release(),
+    // What comes behind the version is the distribution's or the host's own.
+    linux: /^[\d.]+/.exec(os.release())?.[0] ?? os.release(),
     commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: checkout, encoding: 'utf8' }).trim(),
     versions,
   };
