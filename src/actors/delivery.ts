@@ -25,6 +25,8 @@ const MAX_LANE_BYTES = 8 * 1024 * 1024;
 const MIN_LANE_BYTES = 256 * 1024;
 /** Of a backlog, lanes that wait in the index get so many events each, on average, before these are written. */
 const GATHERED_EVENTS = 16;
+/** A client that has taken nothing for so long has stopped, and need not be noticed at once when it goes on. */
+const STOPPED_MS = 50;
 /** Steps of one lane before the others, and messages, get their turn. */
 const STEPS_PER_TURN = 4;
 
@@ -75,6 +77,7 @@ export class Delivery {
   #headSeq: number;
   /** Clients that can take nothing now. */
   #blocked = 0;
+  #blockedAtMs = -Infinity;
   /** Since the shard began. */
   #writes = 0;
   #writtenBytes = 0;
@@ -93,9 +96,9 @@ export class Delivery {
     return this.#headSeq;
   }
 
-  /** A client has to take something before it gets more. */
+  /** A client has to take something before it gets more, and may do so at any moment. */
   get awaitsClients(): boolean {
-    return this.#blocked > 0;
+    return this.#blocked > 0 && this.#env.clock.elapsedMs() - this.#blockedAtMs < STOPPED_MS;
   }
 
   /** There are new events: takes them up, at once or a moment later. */
@@ -233,6 +236,7 @@ export class Delivery {
     if (takesMore || client.ended) return !client.ended;
     client.blocked = true;
     this.#blocked += 1;
+    this.#blockedAtMs = clock.elapsedMs();
     counters.add('writesBlocked');
     return false;
   }

@@ -132,7 +132,7 @@ export class Fanout {
     return !this.#env.logState.isHistoryFailed;
   }
 
-  /** A client has to take something before it gets more. */
+  /** A client has to take something before it gets more, and may do so at any moment. */
   get awaitsClients(): boolean {
     return this.#delivery.awaitsClients;
   }

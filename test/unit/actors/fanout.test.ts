@@ -343,6 +343,22 @@ describe('Fanout: clients that cannot take more', () => {
     assert.deepEqual(slow.told, seqs(1, 50));
   });
 
+  it('are waited for in the event loop, until they have stopped', async () => {
+    const world = new World();
+    const slow = await world.attach();
+    const [shard] = world.shards;
+    assert.ok(!shard!.awaitsClients);
+    slow.isFull = true;
+    await grow(world, 50);
+    assert.ok(shard!.awaitsClients);
+    // This clock goes on a little each time it is looked at: it does so for more than 50 ms.
+    const answers = Array.from({ length: 200 }, () => shard!.awaitsClients);
+    assert.ok(answers[0] && !answers.at(-1));
+    slow.resume();
+    await world.run();
+    assert.ok(!shard!.awaitsClients);
+  });
+
   it('are written to once each time they can take something', async () => {
     const world = new World();
     const slow = await world.attach();
