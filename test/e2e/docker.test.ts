@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import Docker from 'dockerode';
 import { call, CHECKOUT, type Daemon, startDaemon, tocsin, waitFor } from '../support/daemon.ts';
 import { recordedLines } from '../support/vectors.ts';
-import { pythonWithDocker } from './support/docker-clients.ts';
+import { dockerClis, pythonWithDocker } from './support/docker-clients.ts';
 
 const VECTORS = path.join(CHECKOUT, 'test/vectors/docker-events-format-json.jsonl');
 const LINES = recordedLines('docker-events-format-json.jsonl');
@@ -32,12 +32,16 @@ interface Output {
   readonly stderr: string;
 }
 
-/** The stock command line, with the API version of the recording. */
+/** The stock command line, in every version at hand, with the API version of the recording. */
+const CLIS = dockerClis();
+console.log(`docker ${CLIS.map(({ version }) => version).join(', ')}`);
+
 function docker(
+  program: string,
   daemon: Daemon,
   args: readonly string[],
 ): { readonly done: Promise<Output>; readonly output: () => string } {
-  const child = spawn('docker', ['events', ...args], {
+  const child = spawn(program, ['events', ...args], {
     env: { ...process.env, TZ: 'UTC', DOCKER_HOST: `unix://${daemon.events}`, DOCKER_API_VERSION: '1.41' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -81,51 +85,57 @@ describe('Docker\u2019s clients over imported history', () => {
   after(() => daemon.stop());
 
   it('docker events prints the recorded text and JSON, byte for byte, and ends with 0', async () => {
-    assert.deepEqual(await docker(daemon, ALL).done, { code: 0, stdout: text(TEXT), stderr: '' });
-    const json = await docker(daemon, [...ALL, '--format', '{{json .}}']).done;
-    assert.deepEqual(json, { code: 0, stdout: text(LINES), stderr: '' });
+    for (const { program } of CLIS) {
+      assert.deepEqual(await docker(program, daemon, ALL).done, { code: 0, stdout: text(TEXT), stderr: '' });
+      const json = await docker(program, daemon, [...ALL, '--format', '{{json .}}']).done;
+      assert.deepEqual(json, { code: 0, stdout: text(LINES), stderr: '' });
+    }
   });
 
   it('docker events includes both ends of --since and --until, to the nanosecond', async () => {
-    const { code, stdout } = await docker(daemon, ['--since', TIMES[20]!, '--until', TIMES[60]!]).done;
-    assert.deepEqual([code, stdout], [0, text(TEXT.slice(20, 61))]);
-    const rfc3339 = TEXT[20]!.split(' ', 1)[0]!;
-    const one = await docker(daemon, ['--since', rfc3339, '--until', rfc3339]).done;
-    assert.deepEqual([one.code, one.stdout], [0, text([TEXT[20]!])]);
+    for (const { program } of CLIS) {
+      const { code, stdout } = await docker(program, daemon, ['--since', TIMES[20]!, '--until', TIMES[60]!]).done;
+      assert.deepEqual([code, stdout], [0, text(TEXT.slice(20, 61))]);
+      const rfc3339 = TEXT[20]!.split(' ', 1)[0]!;
+      const one = await docker(program, daemon, ['--since', rfc3339, '--until', rfc3339]).done;
+      assert.deepEqual([one.code, one.stdout], [0, text([TEXT[20]!])]);
+    }
   });
 
   it('docker events filters as its engine does', async () => {
-    const someId = EVENTS.find(({ Type }) => Type === 'container')!.Actor.ID;
-    const cases: readonly (readonly [readonly string[], (event: DockerEvent) => boolean])[] = [
-      [['type=container'], ({ Type }) => Type === 'container'],
-      [['type=image', 'type=volume'], ({ Type }) => Type === 'image' || Type === 'volume'],
-      [['event=die'], ({ Action }) => Action === 'die'],
-      [['event=delete'], ({ Action }) => Action === 'delete'],
-      [['event=exec_create'], ({ Action }) => Action.startsWith('exec_create')],
-      [['event=health_status'], ({ Action }) => Action.startsWith('health_status')],
-      [['container=' + someId.slice(0, 12)], ({ Actor }) => Actor.ID.startsWith(someId.slice(0, 12))],
-      [['label=app'], ({ Actor }) => 'app' in Actor.Attributes],
-      [
-        ['label=app', 'label=exitCode=3'],
-        ({ Actor }) => 'app' in Actor.Attributes && Actor.Attributes['exitCode'] === '3',
-      ],
-      [
-        ['type=container', 'event=start', 'event=die'],
-        ({ Type, Action }) => Type === 'container' && /^(start|die)$/.test(Action),
-      ],
-      [['event!=exec_*'], ({ Action }) => !Action.startsWith('exec_')],
-      [['name~=^h\\d$'], ({ Actor }) => /^h\d$/.test(Actor.Attributes['name'] ?? '')],
-      [
-        ['image=bb:1'],
-        ({ Type, Actor }) => Actor.ID === 'bb:1' || Actor.Attributes[Type === 'image' ? 'name' : 'image'] === 'bb:1',
-      ],
-    ];
-    for (const [filters, isShown] of cases) {
-      const expected = LINES.filter((_, index) => isShown(EVENTS[index]!));
-      const flags = filters.flatMap((filter) => ['--filter', filter]);
-      const { stdout } = await docker(daemon, [...ALL, '--format', '{{json .}}', ...flags]).done;
-      assert.ok(expected.length > 0, `no event for ${filters.join(', ')}`);
-      assert.equal(stdout, text(expected), filters.join(', '));
+    for (const { program } of CLIS) {
+      const someId = EVENTS.find(({ Type }) => Type === 'container')!.Actor.ID;
+      const cases: readonly (readonly [readonly string[], (event: DockerEvent) => boolean])[] = [
+        [['type=container'], ({ Type }) => Type === 'container'],
+        [['type=image', 'type=volume'], ({ Type }) => Type === 'image' || Type === 'volume'],
+        [['event=die'], ({ Action }) => Action === 'die'],
+        [['event=delete'], ({ Action }) => Action === 'delete'],
+        [['event=exec_create'], ({ Action }) => Action.startsWith('exec_create')],
+        [['event=health_status'], ({ Action }) => Action.startsWith('health_status')],
+        [['container=' + someId.slice(0, 12)], ({ Actor }) => Actor.ID.startsWith(someId.slice(0, 12))],
+        [['label=app'], ({ Actor }) => 'app' in Actor.Attributes],
+        [
+          ['label=app', 'label=exitCode=3'],
+          ({ Actor }) => 'app' in Actor.Attributes && Actor.Attributes['exitCode'] === '3',
+        ],
+        [
+          ['type=container', 'event=start', 'event=die'],
+          ({ Type, Action }) => Type === 'container' && /^(start|die)$/.test(Action),
+        ],
+        [['event!=exec_*'], ({ Action }) => !Action.startsWith('exec_')],
+        [['name~=^h\\d$'], ({ Actor }) => /^h\d$/.test(Actor.Attributes['name'] ?? '')],
+        [
+          ['image=bb:1'],
+          ({ Type, Actor }) => Actor.ID === 'bb:1' || Actor.Attributes[Type === 'image' ? 'name' : 'image'] === 'bb:1',
+        ],
+      ];
+      for (const [filters, isShown] of cases) {
+        const expected = LINES.filter((_, index) => isShown(EVENTS[index]!));
+        const flags = filters.flatMap((filter) => ['--filter', filter]);
+        const { stdout } = await docker(program, daemon, [...ALL, '--format', '{{json .}}', ...flags]).done;
+        assert.ok(expected.length > 0, `no event for ${filters.join(', ')}`);
+        assert.equal(stdout, text(expected), filters.join(', '));
+      }
     }
   });
 
@@ -141,10 +151,12 @@ describe('Docker\u2019s clients over imported history', () => {
   });
 
   it('docker events says what the daemon refuses, and does not end with 0', async () => {
-    const { code, stdout, stderr } = await docker(daemon, ['--since', '20', '--until', '10']).done;
-    assert.notEqual(code, 0);
-    assert.equal(stdout, '');
-    assert.match(stderr, /`since` time \(20\) cannot be after `until` time \(10\)/);
+    for (const { program } of CLIS) {
+      const { code, stdout, stderr } = await docker(program, daemon, ['--since', '20', '--until', '10']).done;
+      assert.notEqual(code, 0);
+      assert.equal(stdout, '');
+      assert.match(stderr, /`since` time \(20\) cannot be after `until` time \(10\)/);
+    }
   });
 
   it('dockerode reads the same objects, one from each piece of data', async () => {
@@ -239,25 +251,29 @@ for event in client.events(since=0, until=int(sys.argv[2]), filters=json.loads(s
 
 describe('docker events, live', () => {
   it('prints what comes, byte for byte, and ends with 0 when the daemon ends in order', async () => {
-    const daemon = await startDaemon();
-    const plain = docker(daemon, []);
-    const json = docker(daemon, ['--format', '{{json .}}']);
-    await attached(daemon, 2);
-    await importVectors(daemon);
-    await waitFor(() => plain.output() === text(TEXT) && json.output() === text(LINES), 'all events');
-    assert.equal(await daemon.stop(), 0);
-    assert.deepEqual([(await plain.done).code, (await json.done).code], [0, 0]);
+    for (const { program } of CLIS) {
+      const daemon = await startDaemon();
+      const plain = docker(program, daemon, []);
+      const json = docker(program, daemon, ['--format', '{{json .}}']);
+      await attached(daemon, 2);
+      await importVectors(daemon);
+      await waitFor(() => plain.output() === text(TEXT) && json.output() === text(LINES), 'all events');
+      assert.equal(await daemon.stop(), 0);
+      assert.deepEqual([(await plain.done).code, (await json.done).code], [0, 0]);
+    }
   });
 
   it('does not end with 0 when the daemon is killed', async () => {
-    const daemon = await startDaemon();
-    const live = docker(daemon, []);
-    await attached(daemon, 1);
-    process.kill(daemon.pid, 'SIGKILL');
-    const { code, stderr } = await live.done;
-    assert.notEqual(code, 0);
-    assert.match(stderr, /EOF/);
-    await daemon.stop();
+    for (const { program } of CLIS) {
+      const daemon = await startDaemon();
+      const live = docker(program, daemon, []);
+      await attached(daemon, 1);
+      process.kill(daemon.pid, 'SIGKILL');
+      const { code, stderr } = await live.done;
+      assert.notEqual(code, 0);
+      assert.match(stderr, /EOF/);
+      await daemon.stop();
+    }
   });
 });
 

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import path from 'node:path';
 import type { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { SequenceCheck } from '../../support/sequence.ts';
@@ -20,6 +21,19 @@ export function pythonWithDocker(): string {
     if (spawnSync(python, ['-c', 'import docker']).status === 0) return python;
   }
   throw new Error('docker-py is missing: apt-get install python3-docker');
+}
+
+/** Each version of Docker's command line that the path has, the one that is found first first. @throws when there is none */
+export function dockerClis(): readonly { readonly program: string; readonly version: string }[] {
+  const byVersion = new Map<string, string>();
+  for (const folder of (process.env['PATH'] ?? '').split(':')) {
+    const program = path.join(folder, 'docker');
+    const { status, stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' });
+    const version = status === 0 ? /\d+\.\d+\.\d+/.exec(stdout)?.[0] : undefined;
+    if (version && !byVersion.has(version)) byVersion.set(version, program);
+  }
+  if (byVersion.size === 0) throw new Error('the docker CLI is missing: apt-get install docker.io');
+  return [...byVersion].map(([version, program]) => ({ program, version }));
 }
 
 /** The stock `docker events`, live, until it has printed event `last`. */
