@@ -12,8 +12,14 @@ const ROUNDS = 9;
 /**
  * Builds another commit and runs it and this one in turn: what the machine does meanwhile hits both alike, and the ratio says
  * what a change was worth.
+ * @param flags of this build's `tocsin serve`, which the other may not know
  */
-export async function against(context: Context, checkout: string, ref: string): Promise<void> {
+export async function against(
+  context: Context,
+  checkout: string,
+  ref: string,
+  flags: readonly string[],
+): Promise<void> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-against-'));
   const git = (...args: string[]): string => execFileSync('git', args, { cwd: checkout, encoding: 'utf8' }).trim();
   git('worktree', 'add', '--detach', '--force', folder, ref);
@@ -22,10 +28,12 @@ export async function against(context: Context, checkout: string, ref: string): 
     fs.symlinkSync(modules, path.join(folder, 'node_modules'));
     execFileSync(path.join(modules, '.bin/tsc'), ['-p', 'tsconfig.json'], { cwd: folder });
     const other: Context = { ...context, main: path.join(folder, 'dist/main.js') };
-    context.log(`this build against ${ref} (${git('rev-parse', '--short', ref)}), ${ROUNDS} rounds`);
+    context.log(`this build ${flags.join(' ')} against ${ref} (${git('rev-parse', '--short', ref)}), ${ROUNDS} rounds`);
     for (const clients of CLIENTS) {
       const cases = [context, other].map((each, index) =>
-        tocsinCase(each, 'native', { clients, build: index === 0 ? 'this' : ref }, planFor(clients)),
+        tocsinCase(each, 'native', { clients, build: index === 0 ? 'this' : ref }, planFor(clients), {
+          flags: index === 0 ? flags : [],
+        }),
       );
       const rows = await inRounds(context, cases, ROUNDS);
       for (const figure of ['cpuPerMillion', 'deliveriesPerSecond']) {

@@ -30,6 +30,7 @@ import type { Context, Topology } from './topology.ts';
  *   --machine NAME  keep them as those of another machine, in bench/results/NAME; the claims are about the first one
  *   --pages         only make the pages, of the results that there are
  *   --against REF   this build and that of another commit in turn, and the ratio
+ *   --with FLAGS    with --against, of this build alone: '--durability memory' against one that kept nothing on disk
  */
 const TOPOLOGIES: readonly Topology[] = [
   fanout,
@@ -58,6 +59,7 @@ const { values, positionals } = parseArgs({
     machine: { type: 'string' },
     pages: { type: 'boolean', default: false },
     against: { type: 'string' },
+    with: { type: 'string', default: '' },
   },
 });
 const results = new Results(CHECKOUT, values.machine);
@@ -77,7 +79,7 @@ const context: Context = {
   log: (line) => process.stderr.write(`${line}\n`),
 };
 if (values.against !== undefined) {
-  await against(context, CHECKOUT, values.against);
+  await against(context, CHECKOUT, values.against, values.with.split(' ').filter(Boolean));
   process.exit();
 }
 for (const topology of TOPOLOGIES) {

@@ -32,10 +32,11 @@ interface Output {
   readonly stderr: string;
 }
 
-/** The stock command line, in every version at hand, with the API version of the recording. */
+/** Every version at hand. */
 const CLIS = dockerClis();
 console.log(`docker ${CLIS.map(({ version }) => version).join(', ')}`);
 
+/** The stock command line, with the API version of the recording. */
 function docker(
   program: string,
   daemon: Daemon,
