@@ -11,7 +11,7 @@ import { temporaryFolder, tocsin } from '../support/daemon.ts';
 describe('tocsin bench', () => {
   for (const door of ['native', 'docker', 'docker-legacy', 'grpc', 'embedded'])
     it(`measures the ${door} door, and has a figure because every client got everything`, async () => {
-      const args = ['bench', '--clients', '3', '--events', '4000', '--door', door, '--format', 'json'];
+      const args = ['bench', '--clients', '3', '--events', '60000', '--door', door, '--format', 'json'];
       const { code, stdout, stderr } = await tocsin(args);
       assert.equal(code, 0, stderr);
       const { clients, deliveriesPerSecond, cpuSeconds, p50us, payloadBytes } = JSON.parse(stdout);
