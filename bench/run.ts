@@ -30,7 +30,7 @@ import type { Context, Topology } from './topology.ts';
  *   --machine NAME  keep them as those of another machine, in bench/results/NAME; the claims are about the first one
  *   --pages         only make the pages, of the results that there are
  *   --against REF   this build and that of another commit in turn, and the ratio
- *   --with FLAGS    with --against, of this build alone: '--durability memory' against one that kept nothing on disk
+ *   --with='FLAGS'  with --against, of this build alone: '--with=--durability memory' against one that kept nothing on disk
  */
 const TOPOLOGIES: readonly Topology[] = [
   fanout,
