@@ -1,6 +1,7 @@
 import { compileFilter, type Filter, loadRegexEngine, type Term } from '../event/filter.ts';
 import { EVENT } from '../messages/layout.ts';
 import { isRange, textOf, utf8 } from './bytes.ts';
+import { TYPE_CONTAINER } from './docker-event.ts';
 import { type EventView, readUint16 } from './event-record.ts';
 
 /** Which records a scan wants. */
@@ -13,7 +14,6 @@ export interface RecordFilter {
 /** Whether a record is wanted, by its bytes as far as they tell. */
 export type RecordTest = (record: EventView) => boolean;
 
-const TYPE_CONTAINER = utf8('container');
 const NAME = utf8('name');
 const WILDCARD = /[*?]/;
 /** Between an action and its arguments, where a filter names both. */

@@ -109,7 +109,10 @@ export const COUNTER_TABLE = {
   bytesWritten: { label: 'bytes written', meaning: 'Bytes handed to clients.' },
   writes: { label: 'writes', meaning: 'Writes to clients.' },
   writesBlocked: { label: 'writes blocked', meaning: 'Writes after which a client had to be waited for.' },
-  eventsEncoded: { label: 'events encoded', meaning: 'Encodings of an event, once per lane or private page.' },
+  eventsEncoded: {
+    label: 'events encoded',
+    meaning: 'Events that a lane or private page took up in its format, once for each of them.',
+  },
   gaps: { label: 'gaps', meaning: 'Times that a client was told that events are gone.' },
   eventsMissed: { label: 'events missed', meaning: 'Events in those gaps.' },
   connections: { label: 'connections', meaning: 'Connections accepted on the event socket.' },
