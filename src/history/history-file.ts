@@ -25,12 +25,20 @@ export function indexName(firstSeq: number): string {
  * @throws what the disk throws, unless there is none
  */
 export function removeFile(disk: Disk, firstSeq: number): void {
-  for (const name of [indexName(firstSeq), fileName(firstSeq)]) {
-    try {
-      disk.remove(name);
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-    }
+  removeIndex(disk, firstSeq);
+  removeIfThere(disk, fileName(firstSeq));
+}
+
+/** The index of a file is made anew, from the file, when it is wanted. @throws as removeFile */
+export function removeIndex(disk: Disk, firstSeq: number): void {
+  removeIfThere(disk, indexName(firstSeq));
+}
+
+function removeIfThere(disk: Disk, name: string): void {
+  try {
+    disk.remove(name);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
   }
 }
 

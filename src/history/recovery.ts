@@ -8,7 +8,15 @@ import { HISTORY_BATCH, HISTORY_FILE } from '../messages/layout.ts';
 import { stateOf } from './batch.ts';
 import type { Crc32, Disk } from './disk.ts';
 import { FileReader } from './file-reader.ts';
-import { type FileHead, fileName, firstSeqOf, joinEpochs, readFileHead, removeFile } from './history-file.ts';
+import {
+  type FileHead,
+  fileName,
+  firstSeqOf,
+  joinEpochs,
+  readFileHead,
+  removeFile,
+  removeIndex,
+} from './history-file.ts';
 import type { HistoryTail } from './history-writer.ts';
 import type { SavedState, SavedWriter } from './saved-state.ts';
 
@@ -88,6 +96,8 @@ export function recoverHistory(
   if (mayHaveHoles && reading.doubtful) epochs.push(reading.doubtful);
   const mayHaveLost = !isClosed && (isDamaged || mayHaveHoles);
   if (mayHaveLost) epochs.push({ epoch: newEpoch(), firstSeq: nextSeq });
+  // It has one if a file followed that is gone: written for what stood here then, and not for what will.
+  removeIndex(disk, last.firstSeq);
   if (truncatedBytes > 0 || isClosed) disk.open(fileName(last.firstSeq), length).close();
   return {
     files,

@@ -192,6 +192,32 @@ describe('a history on disk', () => {
       assert.deepEqual(readAll(history.files(), 1, 3).seqs, [1, 2, 3]);
     }));
 
+  it('looks for nothing where the index of a file that lost its end and its successor says', () =>
+    withHistory((history) => {
+      history.durability = 'sync';
+      history.fileBytes = 600;
+      history.start();
+      history.append([], [publisher(3)]);
+      const [name = ''] = history.names();
+      const begun = history.disk.size(name);
+      history.append(texts(10));
+      history.append(texts(1));
+      const [, , next = ''] = history.names();
+      assert.deepEqual(history.names(), [name.replace('.log', '.idx'), name, next]);
+      // Neither end nor successor had reached the medium, the index had.
+      history.disk.remove(next);
+      history.cut(name, begun);
+      history.fileBytes = 1e9;
+      assert.equal(history.start().headSeq, 0);
+      for (let batch = 0; batch < 20; batch += 1) history.append(texts(1, 10));
+      assert.deepEqual(history.names(), [name]);
+      for (const files of [history.files(), (history.start(), history.files())]) {
+        const { seqs, reasons } = readAll(files, 1, 20);
+        assert.deepEqual(seqs, numbers(1, 20));
+        assert.deepEqual(reasons, []);
+      }
+    }));
+
   it('goes back to the file before for what the newest one no longer says', () =>
     withHistory((history) => {
       history.fileAgeSec = 60;
