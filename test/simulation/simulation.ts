@@ -118,6 +118,8 @@ class Simulation {
   #syncSteps = 0;
   /** How often the history had been recovered when a sync failed last. */
   #syncFailedAt = -1;
+  /** What a life is about to begin with. */
+  #recovering: Recovered | undefined;
   /** What the disk has been asked to sync, at least. */
   #syncedSeq = 0;
 
@@ -134,7 +136,7 @@ class Simulation {
     this.#fileAgeSec = random.pick([1, 1_000_000]);
     this.#syncsNewestFirst = random.chance(0.3);
     this.#disk.cut = () => random.next();
-    this.#disk.tag = () => this.#truth.headSeq;
+    this.#disk.tag = () => this.#recovering?.headSeq ?? this.#truth.headSeq;
     this.#disk.onSynced = (headSeq) => {
       this.#syncedSeq = Math.max(this.#syncedSeq, headSeq);
     };
@@ -223,6 +225,7 @@ class Simulation {
     if (epochs.length > 1 && epochs.at(-1)!.firstSeq === headSeq + 1) this.#tally.add('new epoch after a loss');
     const isDurable = this.#durability !== 'memory';
     this.#truth.restart(end, recovered, isDurable ? scanDisk(this.#disk, epochs) : new Map());
+    this.#recovering = undefined;
     if (isDurable && this.#containers.compare(recovered)) this.#tally.add('container state restored');
     this.#disk.onChange = () => {};
     this.#syncFailedAt = -1;
@@ -277,6 +280,8 @@ class Simulation {
           boot: `boot ${this.#boot}`,
           newEpoch: () => this.#newEpoch(),
         });
+        // Until the truth is told, it knows of events that are gone.
+        this.#recovering = recovered;
         await this.#whileSyncing(secureHistory(disk, recovered));
         disk.fuse = -1;
         return recovered;

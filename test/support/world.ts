@@ -438,7 +438,7 @@ export const EVERYTHING: Subscription = {
 };
 
 /** No chain of promises is longer. */
-const PROMISE_TURNS = 32;
+const PROMISE_TURNS = 16;
 
 /** Everything that promises have been waiting for has happened. */
 export async function settled(): Promise<void> {
