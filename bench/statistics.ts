@@ -18,8 +18,9 @@ export function spread(values: readonly number[], digits: number): string {
 const RESAMPLES = 10_000;
 
 /**
- * The ratio of two medians with its 95 % confidence interval: the runs are drawn again and again, with repetition. The draws
- * are the same every time, so equal results give equal intervals.
+ * How many times the one is the other: the middle one of the ratios of runs that were made beside each other, which a machine that
+ * is quicker in one minute than in the next leaves as they are, with its 95 % confidence interval: the pairs are drawn again and
+ * again, with repetition. The draws are the same every time, so equal results give equal intervals.
  */
 export function ratioWithConfidence(
   over: readonly number[],
@@ -30,11 +31,8 @@ export function ratioWithConfidence(
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return Math.floor((state / 0x100000000) * below);
   };
-  const draw = (values: readonly number[]): number[] => values.map(() => values.at(next(values.length)) ?? Number.NaN);
-  const ratios = Array.from({ length: RESAMPLES }, () => median(draw(over)) / median(draw(under)));
-  return {
-    ratio: median(over) / median(under),
-    from: quantile(ratios, 0.025),
-    to: quantile(ratios, 0.975),
-  };
+  const pairs = over.map((value, index) => value / (under[index] ?? Number.NaN));
+  const draw = (): number => median(pairs.map(() => pairs.at(next(pairs.length)) ?? Number.NaN));
+  const ratios = Array.from({ length: RESAMPLES }, draw);
+  return { ratio: median(pairs), from: quantile(ratios, 0.025), to: quantile(ratios, 0.975) };
 }

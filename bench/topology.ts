@@ -57,11 +57,11 @@ export interface Case {
   readonly plan: Plan;
 }
 
-/** Runs every case once a round, one after the other, so that what the machine does meanwhile hits them alike. */
+/** Runs every case once a round, there and back again, so that what the machine does meanwhile hits them alike. */
 export async function inRounds(context: Context, cases: readonly Case[], rounds = context.rounds): Promise<Row[]> {
   const rows: Row[] = [];
   for (let round = 1; round <= rounds; round += 1) {
-    for (const { system, params, start, plan } of cases) {
+    for (const { system, params, start, plan } of round % 2 === 1 ? cases : cases.toReversed()) {
       const subject = await start();
       if (!subject) continue;
       try {

@@ -11,9 +11,10 @@ describe('the benchmark’s statistics', () => {
   });
 
   it('are sure of a ratio that every run shows, and not of one that few do', () => {
-    const clear = ratioWithConfidence([20, 21, 19, 20, 22], [10, 10, 11, 9, 10]);
+    // The machine is quick in one round, slow in the next.
+    const clear = ratioWithConfidence([20, 42, 19, 60, 22], [10, 20, 10, 30, 11]);
     assert.equal(clear.ratio, 2);
-    assert.ok(clear.from > 1.5 && clear.to < 2.6, JSON.stringify(clear));
+    assert.ok(clear.from >= 1.9 && clear.to <= 2.1, JSON.stringify(clear));
     const same = [10, 14, 9, 13, 11];
     const unclear = ratioWithConfidence(same, [...same].reverse());
     assert.equal(unclear.ratio, 1);
