@@ -3,9 +3,11 @@ import { doorHooks } from './doors/door-hooks.ts';
 import { openAdminDoor } from './doors/admin-door.ts';
 import { openFifo } from './doors/fifo.ts';
 import { lockFolder } from './doors/folder-lock.ts';
+import { openMetricsDoor } from './doors/metrics-door.ts';
 import { bindListener, type Listener, type SocketAccess } from './doors/listener.ts';
 import { TocsinError } from './event/errors.ts';
 import { parseListeners } from './event/listener-address.ts';
+import { parseLoopback } from './event/loopback-address.ts';
 import { makeOptions, type Options } from './event/options.ts';
 import { hostActor } from './runtime/actor-host.ts';
 import type { ActorName } from './runtime/actor-init.ts';
@@ -72,6 +74,10 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
     });
     if (admin) {
       const door = await openAdminDoor(pipeline, admin.duplicate());
+      closers.push(() => door.close());
+    }
+    if (options.metrics) {
+      const door = await openMetricsDoor(pipeline, parseLoopback('metrics', options.metrics));
       closers.push(() => door.close());
     }
     return pipeline;

@@ -7,6 +7,7 @@ import { RetainedLog, type RetentionLimits } from '../history/retained-log.ts';
 import { type Run, Segment } from '../history/segment.ts';
 import type { BufferReply, BufferRequest, WantedEvents } from '../messages/buffer.ts';
 import type { HistoryFileNotice, LogNotice } from '../messages/collector.ts';
+import type { HistoryHeld } from '../messages/control.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { GapReason, Timestamp } from '../event/event.ts';
 import { SEGMENT } from '../messages/layout.ts';
@@ -98,6 +99,11 @@ export class HistoryBuffer {
       default:
         return assertNever(request);
     }
+  }
+
+  held(): HistoryHeld {
+    const { bytes, oldestSec } = this.#files ?? this.#memory;
+    return { bytes, oldestSec };
   }
 
   /** Now and then: what the limits leave no room for goes. */

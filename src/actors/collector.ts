@@ -39,6 +39,7 @@ import type { Clock, Defer, Later, Outbox } from './actor.ts';
 import { containerLimit } from './container-limit.ts';
 import { EngineContainers } from './engine-containers.ts';
 import { HealthWatch } from './health-watch.ts';
+import { IntakeTally } from './intake-tally.ts';
 import { LogReaders } from './log-readers.ts';
 import { type DurableHistory, LogTail } from './log-tail.ts';
 import { LogTime } from './log-time.ts';
@@ -68,6 +69,8 @@ export class Collector implements Appender {
   readonly #time: LogTime;
   readonly #objects: RecordObjects;
   readonly #health = new HealthWatch();
+  /** What has come in since the actor began. */
+  readonly intake = new IntakeTally();
   readonly #publishers = new PublisherTable(KNOWN_PUBLISHERS);
   readonly #sources = new SourceTable();
   readonly #engineContainers: EngineContainers;
@@ -288,12 +291,16 @@ export class Collector implements Appender {
   #format(record: Uint8Array, at: number): void {
     if (readInt32(record, at + MONITOR.TYPE) !== MONITOR_TYPE_STATE) return this.#env.counters.add('recordsIgnored');
     const isContainer = readInt32(record, at + MONITOR.EVENT_TYPE) === MONITOR_EVENT_CONTAINER;
-    if (!isContainer) return this.#appendRecord(record, at, this.#objects.image(record, at));
+    const state = readInt32(record, at + MONITOR.VALUE);
+    if (!isContainer) {
+      this.intake.addRecord(true, state);
+      return this.#appendRecord(record, at, this.#objects.image(record, at));
+    }
     const object = this.#objects.container(record, at);
     if (!object) return this.#env.counters.add('unknownDropped');
     const { container } = object;
     if (!container.known) this.#unknown += 1;
-    const state = readInt32(record, at + MONITOR.VALUE);
+    this.intake.addRecord(false, state);
     // iSulad sends START when the new run has begun: the last run's exit code is no longer shown.
     if (state === STATE_START) this.#table.started(container);
     container.lastSeq = this.#tail.nextSeq;
@@ -338,6 +345,7 @@ export class Collector implements Appender {
     words[word + (EVENT.SEQ_LOW >> 2)] = tail.nextSeq | 0;
     words[word + (EVENT.SEQ_HIGH >> 2)] = Math.floor(tail.nextSeq / 0x100000000);
     view.at = tail.pos;
+    this.intake.addEvent(view);
     if (this.#health.repeats(view)) bytes[tail.pos + EVENT.FLAGS]! |= FLAG_REPEATS;
     if (!BUILT_IN_SCAN.finds(view)) bytes[tail.pos + EVENT.FLAGS]! |= FLAG_NO_SECRET;
     tail.pos += length;

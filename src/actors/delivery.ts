@@ -15,6 +15,7 @@ import type { Clock, Defer, Later } from './actor.ts';
 import type { Asks } from './asks.ts';
 import type { Client, Sink } from './client.ts';
 import type { LagPolicy } from './lag-policy.ts';
+import { LatencyTally } from './latency-tally.ts';
 import type { Allocate, Lane } from './lane.ts';
 import { Lanes } from './lanes.ts';
 import { Pacer } from './pacer.ts';
@@ -82,6 +83,7 @@ export class Delivery {
   #writes = 0;
   #writtenBytes = 0;
   #sealedSeq: number | undefined;
+  readonly latencies = new LatencyTally();
 
   constructor(env: DeliveryEnv & DeliveryOwner) {
     this.#env = env;
@@ -140,8 +142,17 @@ export class Delivery {
   #flush(): void {
     const startedMs = this.#env.clock.elapsedMs();
     const [writes, bytes] = [this.#writes, this.#writtenBytes];
+    const from = this.#headSeq + 1;
     this.advance();
+    if (this.#writes > writes) this.#timed(from);
     this.#pacer.flushed(startedMs, this.#writes - writes, this.#writtenBytes - bytes);
+  }
+
+  /** The first of the events that were taken up was the one that waited longest. */
+  #timed(seq: number): void {
+    const since = this.recent.timeOf(seq);
+    const { sec, nanos } = this.#env.clock.now();
+    if (since) this.latencies.add(sec - since.sec + (nanos - since.nanos) / 1e9);
   }
 
   /** Takes up everything newly committed, gives it to the lanes that wait for it, and lets the others read on. */

@@ -5,7 +5,7 @@ import { compareTime } from '../event/time.ts';
 import { LogReader } from '../history/log-reader.ts';
 import type { BufferReply, BufferRequest } from '../messages/buffer.ts';
 import type { CollectorCommand, CollectorReply, CollectorRequest, LogNotice } from '../messages/collector.ts';
-import type { ClientInfo, Subscription } from '../messages/control.ts';
+import type { ClientInfo, LatencyCounts, Subscription } from '../messages/control.ts';
 import type { FanoutCommand, FanoutNotice } from '../messages/fanout.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { Outbox } from './actor.ts';
@@ -141,6 +141,10 @@ export class Fanout {
   async containers(limit: readonly Term[]): Promise<readonly ContainerInfo[]> {
     this.#requireOpen();
     return this.#asks.listContainers(limit);
+  }
+
+  get latencies(): LatencyCounts {
+    return this.#delivery.latencies.counts;
   }
 
   clients(): readonly ClientInfo[] {

@@ -4,7 +4,8 @@ import { TocsinError } from '../event/errors.ts';
 import type { ContainerSpec } from '../event/event.ts';
 import type { Pipeline } from '../runtime/pipeline.ts';
 import { AdminPublishing } from './admin-publish.ts';
-import { bodyOf, replyError, replyJson, replyText, requireMethod, targetOf } from './http-reply.ts';
+import { answerHealth } from './health.ts';
+import { bodyOf, replyError, replyJson, requireMethod, targetOf } from './http-reply.ts';
 import { createHttpServer } from './http-server.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
@@ -68,16 +69,9 @@ async function answer(
       return replyJson(response, 200, await pipeline.clients());
     case '/v1/stats':
       return replyJson(response, 200, pipeline.stats());
-    case '/_ping':
-    case '/healthz':
-      return replyText(response, 200, 'OK');
-    case '/readyz':
-      if (pipeline.state !== 'running')
-        throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${pipeline.state}`);
-      if (!pipeline.isHistoryWritable) throw new TocsinError('ERR_HISTORY_UNWRITABLE', 'the history cannot be written');
-      return replyText(response, 200, 'OK');
     default:
-      throw new TocsinError('ERR_ROUTE_UNKNOWN', 'page not found');
+      if (!(await answerHealth(pipeline, pathname, response)))
+        throw new TocsinError('ERR_ROUTE_UNKNOWN', 'page not found');
   }
 }
 

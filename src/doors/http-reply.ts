@@ -9,9 +9,14 @@ export function replyJson(response: http.ServerResponse, status: number, body: u
   response.end(response.req.method === 'HEAD' ? undefined : text);
 }
 
-export function replyText(response: http.ServerResponse, status: number, text: string): void {
+export function replyText(
+  response: http.ServerResponse,
+  status: number,
+  text: string,
+  contentType = 'text/plain; charset=utf-8',
+): void {
   response.writeHead(status, {
-    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Type': contentType,
     'Content-Length': Buffer.byteLength(text),
   });
   response.end(response.req.method === 'HEAD' ? undefined : text);

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { asTocsinError, TocsinError } from './errors.ts';
 import { parseListeners } from './listener-address.ts';
+import { parseLoopback } from './loopback-address.ts';
 import { parseSecretWords } from './secret-names.ts';
 import { parseSources } from './source-address.ts';
 import { parseDurationMs } from './time.ts';
@@ -15,6 +16,7 @@ export type OptionKind =
   | 'switch'
   | 'sources'
   | 'listeners'
+  | 'address'
   | 'words';
 
 interface OptionRow {
@@ -57,6 +59,19 @@ export const OPTION_TABLE = {
     schema: v.string(),
     default: '',
     meaning: 'Admin socket; default `admin.sock` in the run folder.',
+  },
+  metrics: {
+    kind: 'address',
+    schema: v.pipe(
+      v.string(),
+      v.check(
+        (text) => whyNoAddress(text) === '',
+        ({ input }) => whyNoAddress(input),
+      ),
+    ),
+    default: '',
+    meaning:
+      'Address of this machine alone, as `127.0.0.1:9464`, for whoever collects metrics over TCP: `/metrics`, `/healthz` and `/readyz`, which the admin socket has, too. Default: none.',
   },
   eventLog: {
     kind: 'path',
@@ -217,6 +232,7 @@ export function parseOptionText(name: OptionName, text: string): OptionValue {
   switch (kind) {
     case 'path':
     case 'choice':
+    case 'address':
       return text;
     case 'switch':
       return text === 'true';
@@ -267,6 +283,16 @@ function areSecretWords(words: string[]): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Empty when it is one, or none. */
+function whyNoAddress(text: string): string {
+  try {
+    if (text !== '') parseLoopback('metrics', text);
+    return '';
+  } catch (error) {
+    return asTocsinError(error).message.replace(/^metrics: /, '');
   }
 }
 

@@ -87,6 +87,16 @@ export class HistoryFiles {
     return this.#files[0]?.head.firstSeq;
   }
 
+  /** Of all files. */
+  get bytes(): number {
+    return this.#files.reduce((sum, { head }) => sum + this.#size(head), 0);
+  }
+
+  /** Nothing in them is older: seconds since 1970. */
+  get oldestSec(): number | undefined {
+    return this.#files[0]?.head.createdSec;
+  }
+
   /** The collector has begun a file. */
   opened(head: FileHead): void {
     // What was begun in vain before has been given up.
@@ -97,7 +107,7 @@ export class HistoryFiles {
   /** Removes the files that the limits leave no room for; never the newest. @returns how many */
   retain(now: Timestamp, headSeq: number): number {
     let removed = 0;
-    let bytes = this.#limits.bytes > 0 ? this.#files.reduce((sum, { head }) => sum + this.#size(head), 0) : 0;
+    let { bytes } = this.#limits.bytes > 0 ? this : { bytes: 0 };
     while (this.#files.length > 1) {
       const [oldest, next] = this.#files as [KnownFile, KnownFile];
       const { events, bytes: maxBytes, ageMs } = this.#limits;

@@ -57,6 +57,11 @@ export class RetainedLog {
     return this.#bytes;
   }
 
+  /** When the oldest segment was begun: seconds since 1970. */
+  get oldestSec(): number | undefined {
+    return this.#segments[0]?.openedSec;
+  }
+
   open(segment: Segment, now: Timestamp): void {
     this.#bytes += segment.byteLength;
     this.#segments.push({ segment, index: [], end: 0, nextSeq: segment.firstSeq, openedSec: now.sec });

@@ -8,6 +8,8 @@ import type { ContainerInfo, ContainerSpec, Timestamp } from '../event/event.ts'
  */
 /** @typeParam Port what carries notices to a publisher */
 export interface CollectorControl<Port> {
+  /** What has come in since the actor began. */
+  intake(): readonly IntakeCount[];
   /** Applied when it answers. @throws ERR_CONTAINER_INVALID */
   putContainer(id: string, spec: ContainerSpec): ContainerInfo;
   /** @returns whether there was one */
@@ -18,6 +20,33 @@ export interface CollectorControl<Port> {
   /** Main alone is heard, its events keep their times. @throws ERR_LOG_NOT_EMPTY */
   beginImport(): void;
   endImport(): void;
+}
+
+/** Events of one kind. */
+export interface IntakeCount {
+  /** Name of the engine, `fifo`, or `publish` where a publisher named none. */
+  readonly source: string;
+  readonly type: string;
+  readonly action: string;
+  readonly count: number;
+}
+
+export interface BufferControl {
+  held(): HistoryHeld;
+}
+
+/** What is kept for replay, on disk or, without a history there, in memory. */
+export interface HistoryHeld {
+  readonly bytes: number;
+  /** Seconds since 1970: nothing that is kept is older. Undefined without events. */
+  readonly oldestSec: number | undefined;
+}
+
+/** From the time of an event to its being written to the clients that wait for it, once for each batch of them. */
+export interface LatencyCounts {
+  /** By `LATENCY_BUCKETS`; not cumulative. */
+  readonly counts: readonly number[];
+  readonly sumSeconds: number;
 }
 
 /** Where a client begins to read. */
@@ -106,6 +135,7 @@ export interface ClientRow {
 /** @typeParam Port what carries events to the embedding program */
 export interface FanoutControl<Port> {
   clients(): readonly ClientInfo[];
+  latencies(): LatencyCounts;
   /** Admits a client of the embedding program; its data comes over `port`. @throws what `Fanout.subscribe` throws */
   addClient(subscription: Subscription, port: Port): Promise<ClientRow>;
   /** Opens the event log's path anew. @returns false when this shard writes none */

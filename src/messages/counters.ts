@@ -143,6 +143,11 @@ export const COUNTER_TABLE = {
 } as const satisfies Record<string, CounterRow>;
 
 export type CounterId = keyof typeof COUNTER_TABLE;
+/** As Prometheus knows it. */
+export function metricName(id: CounterId): string {
+  return `tocsin_${id.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}_total`;
+}
+
 export type CounterValues = Readonly<Record<CounterId, number>>;
 
 const COUNTER_IDS = Object.keys(COUNTER_TABLE) as CounterId[];

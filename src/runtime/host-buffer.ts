@@ -6,6 +6,7 @@ import { HistoryFiles } from '../history/history-files.ts';
 import { HistoryScans } from '../history/history-scans.ts';
 import type { BufferRequest } from '../messages/buffer.ts';
 import type { HistoryFileNotice, LogNotice } from '../messages/collector.ts';
+import type { BufferControl } from '../messages/control.ts';
 import { LogState } from '../messages/log-state.ts';
 import type { ActorInit } from './actor-init.ts';
 import { systemClock } from './clock.ts';
@@ -64,7 +65,7 @@ export function hostBuffer(init: ActorInit): Hosted {
   // In memory, number and bytes change with what is appended; only age needs to be looked at when nothing is.
   const timer = isOnDisk || ageMs > 0 ? setInterval(() => buffer.tick(), RETENTION_TICK_MS) : undefined;
   return {
-    control: {},
+    control: { held: () => buffer.held() } satisfies BufferControl,
     async stop() {
       clearInterval(timer);
       folder?.close();

@@ -66,6 +66,7 @@ export function hostCollector(init: ActorInit): Hosted {
   const publishers = new Set<MessagePort>();
   return {
     control: {
+      intake: () => collector.intake.counts(),
       putContainer: (id, spec) => collector.putContainer(id, spec),
       removeContainer: (id) => collector.removeContainer(id),
       containers: () => collector.containers(),

@@ -78,6 +78,7 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
   return {
     control: {
       clients: () => fanout.clients(),
+      latencies: () => fanout.latencies,
       addClient,
       reopenEventLog() {
         eventLog?.reopen();

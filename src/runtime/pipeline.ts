@@ -8,7 +8,14 @@ import type { Options } from '../event/options.ts';
 import { ClientTable } from '../messages/client-table.ts';
 import type { Recovered } from '../history/recovery.ts';
 import type { CollectorCommand, HistoryNotice } from '../messages/collector.ts';
-import type { ClientInfo, ClientRow, CollectorControl, FanoutControl, Subscription } from '../messages/control.ts';
+import type {
+  BufferControl,
+  ClientInfo,
+  ClientRow,
+  CollectorControl,
+  FanoutControl,
+  Subscription,
+} from '../messages/control.ts';
 import { counterBytes, Counters, type CounterValues, readCounters } from '../messages/counters.ts';
 import { Doorbell } from '../messages/doorbell.ts';
 import type { FanoutCommand } from '../messages/fanout.ts';
@@ -24,6 +31,7 @@ import { systemClock } from './clock.ts';
 import type { ConnectionWelcome } from './connection.ts';
 import type { Asks } from './control.ts';
 import { HistoryImport } from './history-import.ts';
+import type { Observation } from './observation.ts';
 import { closed, type Published, Publisher, type PublishOrigin, type PublishOutcome } from './publisher.ts';
 import { type PushClient, type PushClientFunctions, runPushClient } from './push-client.ts';
 import type { StateHandlers, StateHandlerOptions } from './state-handlers.ts';
@@ -312,6 +320,18 @@ export class Pipeline {
       oldestSeq,
       counters: readCounters(this.#memory.counters),
     };
+  }
+
+  /** What there is to see just now, for metrics. @throws ERR_PIPELINE_CLOSED, ERR_ACTOR_DIED, ERR_ASK_TIMEOUT */
+  async observe(): Promise<Observation> {
+    const { shardNames } = this.#actors;
+    const [intake, held, clients, ...latencies] = await Promise.all([
+      this.#collector().ask('intake', []),
+      this.#actors.control('buffer').as<BufferControl>().ask('held', []),
+      this.clients(),
+      ...shardNames.map((name) => this.#shard(name).ask('latencies', [])),
+    ]);
+    return { stats: this.stats(), isHistoryWritable: this.isHistoryWritable, intake, held, clients, latencies };
   }
 
   /** Opens the path of the event log anew, after a rotation. @returns false when the pipeline writes none */

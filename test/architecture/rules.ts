@@ -47,6 +47,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'p-queue': ['src/runtime/state-handlers.ts', 'src/runtime/scan-admission.ts'],
   'sonic-boom': ['src/runtime/event-log.ts', 'src/runtime/history-folder.ts'],
   piscina: ['src/runtime/scan-pool.ts'],
+  'prom-client': ['src/doors/metrics.ts'],
   re2js: ['src/event/filter.ts'],
   valibot: ['src/event/options.ts'],
   commander: ['src/main.ts', 'src/cli/'],

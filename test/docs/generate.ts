@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { exitCodeOf } from '../../src/cli/exit.ts';
 import { ERROR_TABLE, type ErrorCode, type ErrorFamily, TocsinError } from '../../src/event/errors.ts';
 import { flagOf, OPTION_NAMES, OPTION_TABLE, type OptionKind, type OptionName } from '../../src/event/options.ts';
-import { COUNTER_TABLE } from '../../src/messages/counters.ts';
+import { COUNTER_TABLE, type CounterId, metricName } from '../../src/messages/counters.ts';
 import { projectRoot } from '../architecture/source.ts';
 
 /** A page of the documentation that is made from a table of the code. */
@@ -63,6 +63,7 @@ const KINDS: Readonly<Record<OptionKind, string>> = {
   choice: 'one of the words',
   listeners:
     'path, or `unix:///path?parameters`, see [protocol.md](protocol.md#limited-listeners); one of these or a list of them in code',
+  address: '`HOST:PORT`; an IPv6 address in brackets',
   switch: 'nothing: the flag alone turns it off; `true` or `false` in code',
   sources: '`NAME=unix:///path/to.sock`, or `tcp://` or `https://` in place of `unix://`; a list of them in code',
   words: 'words with commas between them; a list in code',
@@ -86,12 +87,17 @@ function optionsPage(): string {
 }
 
 function countersPage(): string {
-  const rows = Object.entries(COUNTER_TABLE).map(([id, { label, meaning }]) => [`\`${id}\``, label, meaning]);
+  const rows = Object.entries(COUNTER_TABLE).map(([id, { label, meaning }]) => [
+    `\`${id}\``,
+    `\`${metricName(id as CounterId)}\``,
+    label,
+    meaning,
+  ]);
   return page(
     'Counters',
     'Everything that is dropped, refused, repaired or waited for is counted. `pipeline.stats().counters` and `GET /v1/stats` ' +
-      'on the admin socket show all of them; they begin at 0 when the process starts and only grow.',
-    table(['id', 'label', 'meaning'], rows),
+      'on the admin socket show all of them, and `/metrics` under the name in the second column; they begin at 0 when the process starts and only grow.',
+    table(['id', 'metric', 'label', 'meaning'], rows),
   );
 }
 

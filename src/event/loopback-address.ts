@@ -1,0 +1,28 @@
+import { TocsinError } from './errors.ts';
+
+export interface HostAndPort {
+  readonly host: string;
+  /** 0 = any that is free. */
+  readonly port: number;
+}
+
+const ADDRESS = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(\d{1,5})$/;
+const MAX_PORT = 65_535;
+
+/** An address that only this machine can reach, as `127.0.0.1:9464` or `[::1]:9464`. @throws ERR_OPTION_INVALID */
+export function parseLoopback(option: string, text: string): HostAndPort {
+  const [, six, four, digits] = ADDRESS.exec(text) ?? [];
+  const host = six ?? four;
+  const port = Number(digits);
+  if (host === undefined || port > MAX_PORT || !isLoopback(host)) {
+    throw new TocsinError(
+      'ERR_OPTION_INVALID',
+      `${option}: expected an address of this machine alone, as 127.0.0.1:9464, got ${JSON.stringify(text)}`,
+    );
+  }
+  return { host, port };
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host);
+}
