@@ -29,8 +29,7 @@ export class HistoryBuffer {
   readonly #files: HistoryFiles | undefined;
   readonly #scans: HistoryScans | undefined;
   readonly #epochs: Epochs;
-  /** Events that are kept, wherever; 0 = no limit. */
-  readonly #maxEvents: number;
+  readonly #kept: Pick<RetentionLimits, 'events'>;
   readonly #logState: LogState;
   readonly #clock: Clock;
   readonly #defer: Defer;
@@ -50,7 +49,8 @@ export class HistoryBuffer {
     /** Reads for clients that want little of it. */
     readonly scans: HistoryScans | undefined;
     readonly epochs: Epochs;
-    readonly maxEvents: number;
+    /** How many events are kept, wherever; 0 = no limit. */
+    readonly kept: Pick<RetentionLimits, 'events'>;
     readonly clock: Clock;
     readonly defer: Defer;
     readonly counters: Counters;
@@ -60,7 +60,7 @@ export class HistoryBuffer {
     this.#files = env.files;
     this.#scans = env.scans;
     this.#epochs = env.epochs;
-    this.#maxEvents = env.maxEvents;
+    this.#kept = env.kept;
     this.#logState = env.logState;
     this.#clock = env.clock;
     this.#defer = env.defer;
@@ -77,6 +77,9 @@ export class HistoryBuffer {
         return this.#takeIn();
       case 'history-file-opened':
         this.#files?.opened(notice.file);
+        return this.tick();
+      case 'history-file-secured':
+        this.#files?.secured(notice.firstSeq);
         return this.tick();
       case 'epoch-began':
         return this.#epochs.begin(notice.span);
@@ -135,7 +138,8 @@ export class HistoryBuffer {
     const segments = this.#memory.retain(this.#clock.now());
     if (segments > 0) this.#counters.add('segmentsDropped', segments);
     const kept = this.#files?.oldestSeq ?? this.#memory.oldestSeq;
-    const bound = this.#maxEvents > 0 ? this.#memory.headSeq + 1 - this.#maxEvents : 1;
+    const { events } = this.#kept;
+    const bound = events > 0 ? this.#memory.headSeq + 1 - events : 1;
     const before = this.#logState.oldestSeq;
     // What was let go does not come back.
     const oldest = Math.max(before, kept, bound);

@@ -174,10 +174,14 @@ export class LogTail {
       return this.#move(batch);
     }
     this.#timed(startedMs);
-    if (this.#isSyncDue) return batch;
+    this.#syncSoon(history);
+    return batch;
+  }
+
+  #syncSoon(history: DurableHistory): void {
+    if (this.#isSyncDue) return;
     this.#isSyncDue = true;
     this.#env.later(SYNC_EVERY_MS, () => this.#syncAsync(history));
-    return batch;
   }
 
   #syncAsync(history: DurableHistory): void {
@@ -217,6 +221,7 @@ export class LogTail {
     this.#fail(mark, error, () => {
       history.writer.reopen(mark);
       history.writer.begin(this.#batchSeq);
+      this.#syncSoon(history);
     });
   }
 

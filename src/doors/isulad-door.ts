@@ -44,11 +44,11 @@ export class IsuladDoor {
   readonly #shard: ListenerShard;
   readonly #counters: Counters;
   /** Newest events that a client without `since` gets first. */
-  readonly #replay: number;
+  readonly #replay: () => number;
   readonly #server: http2.Http2Server;
   readonly #sessions = new Set<http2.Http2Session>();
 
-  constructor(shard: ListenerShard, counters: Counters, replay: number) {
+  constructor(shard: ListenerShard, counters: Counters, replay: () => number) {
     this.#shard = shard;
     this.#counters = counters;
     this.#replay = replay;
@@ -99,7 +99,7 @@ export class IsuladDoor {
       door: 'isulad',
       peer: 'unix',
       format: 'isulad-grpc',
-      start: startPosition(headers['x-tocsin-after'], since, this.#replay),
+      start: startPosition(headers['x-tocsin-after'], since, this.#replay()),
       ...(until ? { until } : {}),
       follow: true,
       ...(id ? { name: id } : {}),

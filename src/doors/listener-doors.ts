@@ -13,7 +13,8 @@ const FLUSH_LIMIT_MS = 5_000;
 export interface ListenerDoorsEnv {
   readonly counters: Counters;
   readonly writer: SocketWriter;
-  readonly isuladReplay: number;
+  /** Newest events that an iSulad client without `since` gets, as it is now. */
+  readonly isuladReplay: () => number;
 }
 
 /** The doors of one listener on one shard: its own duplicate of the listening socket, one connection loop, and every protocol on it. */

@@ -3,6 +3,7 @@ import { Redactor } from '../codec/redactor.ts';
 import { parseListeners } from '../event/listener-address.ts';
 import { parseSecretWords } from '../event/secret-names.ts';
 import type { Counters } from '../messages/counters.ts';
+import { LiveSettings } from '../messages/live-settings.ts';
 import type { ActorInit } from '../runtime/actor-init.ts';
 import type { ShardDoors } from '../runtime/door-hooks.ts';
 import { ListenerDoors } from './listener-doors.ts';
@@ -15,7 +16,9 @@ export async function openShardDoors(fanout: Fanout, init: ActorInit, counters: 
   const { options, listenFds } = init;
   if (listenFds.length === 0) return { close: async () => {} };
   const writer = new SocketWriter(await loadPosix());
-  const { isuladReplay, redact, redactNames } = options;
+  const { redact, redactNames } = options;
+  const settings = new LiveSettings(init.memory.settings);
+  const isuladReplay = (): number => settings.get('isuladReplay');
   const words = parseSecretWords(redactNames);
   const doors = parseListeners(options.listen).map((listener) => {
     const redactor = (listener.redact ?? redact) ? new Redactor(words) : undefined;

@@ -25,6 +25,8 @@ interface OptionRow {
   /** As one would type it. */
   readonly default: string;
   readonly meaning: string;
+  /** It can be changed while the daemon runs. */
+  readonly live?: true;
 }
 
 const count = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
@@ -123,18 +125,21 @@ export const OPTION_TABLE = {
     schema: count(0, Number.MAX_SAFE_INTEGER),
     default: '0',
     meaning: 'Events kept for replay, at most; 0 = no limit.',
+    live: true,
   },
   historyBytes: {
     kind: 'size',
     schema: count(256 * 1024, Number.MAX_SAFE_INTEGER),
     default: '1GiB',
     meaning: 'Disk space for kept events, at most, by whole files.',
+    live: true,
   },
   historyAge: {
     kind: 'duration',
     schema: count(0, Number.MAX_SAFE_INTEGER),
     default: '168h',
     meaning: 'How long events are kept, by whole files; 0s = no limit.',
+    live: true,
   },
   memoryBytes: {
     kind: 'size',
@@ -153,6 +158,7 @@ export const OPTION_TABLE = {
     schema: count(0, 1_000_000),
     default: '0',
     meaning: 'Clients that are admitted at a time; 0 = as many as the shards take, 8,192 each.',
+    live: true,
   },
   maxReplays: {
     kind: 'count',
@@ -160,6 +166,7 @@ export const OPTION_TABLE = {
     default: '0',
     meaning:
       'Clients that may read history at a time, before they have come to where the log was when they began; 0 = all.',
+    live: true,
   },
   maxLagBytes: {
     kind: 'size',
@@ -173,6 +180,7 @@ export const OPTION_TABLE = {
     schema: count(0, MAX_TIMER_MS),
     default: '5s',
     meaning: 'How long a shutdown waits for clients to read everything accepted.',
+    live: true,
   },
   unknownContainers: {
     kind: 'choice',
@@ -185,6 +193,7 @@ export const OPTION_TABLE = {
     schema: count(0, 1_000_000),
     default: '64',
     meaning: 'Newest events that an iSulad client without `since` gets first.',
+    live: true,
   },
   redact: {
     kind: 'switch',
@@ -211,6 +220,12 @@ type Values = { [Name in OptionName]: v.InferOutput<(typeof OPTION_TABLE)[Name][
 export type Options = Readonly<Values>;
 
 export const OPTION_NAMES = Object.keys(OPTION_TABLE) as OptionName[];
+
+/** Those that can be changed while the daemon runs: all of them numbers. */
+export type LiveOption = {
+  [Name in OptionName]: (typeof OPTION_TABLE)[Name] extends { readonly live: true } ? Name : never;
+}[OptionName];
+export const LIVE_OPTIONS = OPTION_NAMES.filter((name): name is LiveOption => 'live' in OPTION_TABLE[name]);
 
 /** `history-bytes` for `historyBytes`. */
 function flagName(name: OptionName): string {

@@ -25,6 +25,8 @@ export interface DiskPage {
 
 interface KnownFile {
   readonly head: FileHead;
+  /** It would survive a loss of power. */
+  isSafe: boolean;
   known: KnownIndex | undefined;
 }
 
@@ -78,7 +80,7 @@ export class HistoryFiles {
     this.#disk = env.disk;
     this.#crc32 = env.crc32;
     this.#limits = env.limits;
-    this.#files = env.files.map((head) => ({ head, known: undefined }));
+    this.#files = env.files.map((head) => ({ head, isSafe: true, known: undefined }));
     this.#onCorrupt = env.onCorrupt;
   }
 
@@ -101,14 +103,19 @@ export class HistoryFiles {
   opened(head: FileHead): void {
     // What was begun in vain before has been given up.
     while ((this.#files.at(-1)?.head.firstSeq ?? 0) >= head.firstSeq) this.#files.pop();
-    this.#files.push({ head, known: undefined });
+    this.#files.push({ head, isSafe: false, known: undefined });
   }
 
-  /** Removes the files that the limits leave no room for; never the newest. @returns how many */
+  /** It is safe, and those before it are. */
+  secured(firstSeq: number): void {
+    for (const file of this.#files) file.isSafe ||= file.head.firstSeq <= firstSeq;
+  }
+
+  /** Removes the files that the limits leave no room for; never the newest, nor the last one that is safe. @returns how many */
   retain(now: Timestamp, headSeq: number): number {
     let removed = 0;
     let { bytes } = this.#limits.bytes > 0 ? this : { bytes: 0 };
-    while (this.#files.length > 1) {
+    while (this.#files.slice(1).some(({ isSafe }) => isSafe)) {
       const [oldest, next] = this.#files as [KnownFile, KnownFile];
       const { events, bytes: maxBytes, ageMs } = this.#limits;
       const isTooMany = events > 0 && next.head.firstSeq <= headSeq + 1 - events;

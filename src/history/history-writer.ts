@@ -26,8 +26,10 @@ export interface HistoryWriterEnv {
   readonly tail: HistoryTail | undefined;
   /** Everything that the log knows besides events, now. */
   readonly snapshot: () => Iterable<SavedState>;
-  /** A file was begun, and is there for good as far as `writer.durability` asks: older ones may go now. */
+  /** A file was begun, and is there as far as `writer.durability` asks. */
   readonly opened: (file: FileHead) => void;
+  /** It has its snapshot for good: older ones may go now. */
+  readonly secured: (firstSeq: number) => void;
 }
 
 interface OpenFile {
@@ -53,7 +55,7 @@ export class HistoryWriter {
   /** Bytes of the file that are whole batches. */
   #length = 0;
   #isOpened = false;
-  /** Under `sync`: the file that nobody has been told of. */
+  /** The file that is not safe yet: under `sync` nobody has been told of it. */
   #begun: FileHead | undefined;
   #syncing = 0;
   /** Settles when the files before are safe. */
@@ -94,7 +96,8 @@ export class HistoryWriter {
     return Promise.all([this.#retired, this.#file && this.#sync(this.#file.sink)]).then(() => {
       if (!begun || begun !== this.#begun) return;
       this.#begun = undefined;
-      this.#env.opened(begun);
+      if (this.#env.writer.durability === 'sync') this.#env.opened(begun);
+      this.#env.secured(begun.firstSeq);
     });
   }
 
@@ -111,7 +114,7 @@ export class HistoryWriter {
     if (this.#syncing > 0) throw new Error('the disk is busy with what it was asked before');
     const before = this.#file;
     this.#file = undefined;
-    this.#begun = undefined;
+    if (this.#begun?.firstSeq !== mark?.firstSeq) this.#begun = undefined;
     this.#isOpened = false;
     this.#retired = Promise.resolve();
     try {
@@ -161,8 +164,8 @@ export class HistoryWriter {
 
   #opened(begun: FileHead): void {
     const { writer, opened } = this.#env;
-    if (writer.durability === 'sync') this.#begun = begun;
-    else opened(begun);
+    this.#begun = begun;
+    if (writer.durability !== 'sync') opened(begun);
   }
 
   /** What the first batch of a process says besides. */

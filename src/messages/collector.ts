@@ -74,7 +74,10 @@ export interface HistoryFileHead {
 }
 
 /** What the collector tells the buffer beside the log notices. */
-export type HistoryFileNotice = { readonly type: 'history-file-opened'; readonly file: HistoryFileHead };
+export type HistoryFileNotice =
+  | { readonly type: 'history-file-opened'; readonly file: HistoryFileHead }
+  /** It would survive a loss of power, and what it says of the time before with it. */
+  | { readonly type: 'history-file-secured'; readonly firstSeq: number };
 
 /** What the collector tells main about the disk. */
 export type HistoryNotice =

@@ -23,6 +23,8 @@ export interface SharedMemory {
   readonly counters: SharedArrayBuffer;
   /** Of the collector and of each shard. */
   readonly doorbells: SharedArrayBuffer;
+  /** Options that may change meanwhile. */
+  readonly settings: SharedArrayBuffer;
 }
 
 /** Everything that an actor's thread is given; it can be cloned. */

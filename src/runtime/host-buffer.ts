@@ -7,6 +7,7 @@ import { HistoryScans } from '../history/history-scans.ts';
 import type { BufferRequest } from '../messages/buffer.ts';
 import type { HistoryFileNotice, LogNotice } from '../messages/collector.ts';
 import type { BufferControl } from '../messages/control.ts';
+import { LiveSettings } from '../messages/live-settings.ts';
 import { LogState } from '../messages/log-state.ts';
 import type { ActorInit } from './actor-init.ts';
 import { systemClock } from './clock.ts';
@@ -22,9 +23,22 @@ const SCAN_NICENESS = 10;
 
 export function hostBuffer(init: ActorInit): Hosted {
   const { options, recovered } = init;
-  const { history, historyEvents: events, historyBytes: bytes, historyAge: ageMs, memoryBytes } = options;
+  const { history, memoryBytes } = options;
   const isOnDisk = isDurable(options);
   const counters = countersOf(init);
+  const settings = new LiveSettings(init.memory.settings);
+  const limits = {
+    get events() {
+      return settings.get('historyEvents');
+    },
+    get bytes() {
+      const bytes = settings.get('historyBytes');
+      return isOnDisk ? bytes : Math.min(bytes, memoryBytes);
+    },
+    get ageMs() {
+      return settings.get('historyAge');
+    },
+  };
   const folder = isOnDisk ? new HistoryFolder(history) : undefined;
   const threads = Math.max(1, Math.floor(availableParallelism() / 2));
   const scans =
@@ -39,21 +53,19 @@ export function hostBuffer(init: ActorInit): Hosted {
   const buffer = new HistoryBuffer({
     logState: new LogState(init.memory.logState),
     headSeq: recovered.headSeq,
-    limits: isOnDisk
-      ? { events: 0, bytes: memoryBytes, ageMs: 0 }
-      : { events, bytes: Math.min(bytes, memoryBytes), ageMs },
+    limits: isOnDisk ? { events: 0, bytes: memoryBytes, ageMs: 0 } : limits,
     files:
       folder &&
       new HistoryFiles({
         disk: folder,
         crc32,
-        limits: { events, bytes, ageMs },
+        limits,
         files: recovered.files,
         onCorrupt: (length) => counters.add('historyCorrupt', length),
       }),
     scans,
     epochs: new Epochs(recovered.epochs),
-    maxEvents: events,
+    kept: limits,
     clock: systemClock(),
     defer: setImmediate,
     counters,
@@ -62,8 +74,7 @@ export function hostBuffer(init: ActorInit): Hosted {
     if (message.type === 'read-page' || message.type === 'locate-time') buffer.answer(message, outbox(init, from));
     else buffer.receive(message);
   });
-  // In memory, number and bytes change with what is appended; only age needs to be looked at when nothing is.
-  const timer = isOnDisk || ageMs > 0 ? setInterval(() => buffer.tick(), RETENTION_TICK_MS) : undefined;
+  const timer = setInterval(() => buffer.tick(), RETENTION_TICK_MS);
   return {
     control: { held: () => buffer.held() } satisfies BufferControl,
     async stop() {

@@ -50,6 +50,7 @@ export function hostCollector(init: ActorInit): Hosted {
             epochs,
             snapshot,
             opened: (file) => buffer.post({ type: 'history-file-opened', file }),
+            secured: (firstSeq) => buffer.post({ type: 'history-file-secured', firstSeq }),
           })
       : undefined,
     segmentBytes: segmentBytesFor(Math.min(options.historyBytes, options.memoryBytes)),
@@ -95,7 +96,7 @@ export function hostCollector(init: ActorInit): Hosted {
 /** The history's end, behind what an earlier process left. */
 function openWriter(
   { history, historyBytes, historyAge, durability }: Options,
-  env: Pick<HistoryWriterEnv, 'epochs' | 'snapshot' | 'opened'> & { readonly recovered: Recovered },
+  env: Pick<HistoryWriterEnv, 'epochs' | 'snapshot' | 'opened' | 'secured'> & { readonly recovered: Recovered },
 ): DurableHistory {
   const { recovered, ...rest } = env;
   const isSync = durability === 'sync';

@@ -7,6 +7,7 @@ import { makeEncoder } from '../codec/formats.ts';
 import { Redactor } from '../codec/redactor.ts';
 import { ClientTable } from '../messages/client-table.ts';
 import type { ClientRow, FanoutControl, Subscription } from '../messages/control.ts';
+import { LiveSettings } from '../messages/live-settings.ts';
 import { LogState } from '../messages/log-state.ts';
 import type { ActorInit } from './actor-init.ts';
 import type { DoorHooks } from './door-hooks.ts';
@@ -23,6 +24,7 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
   const epochs = new Epochs(recovered.epochs);
   const counters = countersOf(init);
   const standBy = standByOf(init);
+  const settings = new LiveSettings(memory.settings);
   const fanout = new Fanout({
     shard,
     epochs,
@@ -34,7 +36,14 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
     defer: standBy.defer,
     later: standBy.later,
     maxDelayMs: init.options.maxDelay,
-    limits: { clients: init.options.maxClients, replays: init.options.maxReplays },
+    limits: {
+      get clients() {
+        return settings.get('maxClients');
+      },
+      get replays() {
+        return settings.get('maxReplays');
+      },
+    },
     maxLagBytes: init.options.maxLagBytes,
     redactor: new Redactor(parseSecretWords(init.options.redactNames)),
     makeEncoder: (format) => makeEncoder(format, epochs),

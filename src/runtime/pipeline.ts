@@ -1,10 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { EventPacker } from '../codec/event-packer.ts';
 import type { Epoch } from '../event/cursor.ts';
 import { Epochs } from '../event/epochs.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, ContainerSpec, NewEvent } from '../event/event.ts';
-import type { Options } from '../event/options.ts';
+import { LIVE_OPTIONS, makeOptions, OPTION_NAMES, type OptionName, type Options } from '../event/options.ts';
 import { ClientTable } from '../messages/client-table.ts';
 import type { Recovered } from '../history/recovery.ts';
 import type { CollectorCommand, HistoryNotice } from '../messages/collector.ts';
@@ -20,6 +21,7 @@ import { counterBytes, Counters, type CounterValues, readCounters } from '../mes
 import { Doorbell } from '../messages/doorbell.ts';
 import type { FanoutCommand } from '../messages/fanout.ts';
 import { IntakeRing } from '../messages/intake-ring.ts';
+import { LiveSettings } from '../messages/live-settings.ts';
 import { LogState } from '../messages/log-state.ts';
 import type { MonitoredCommand } from '../messages/monitored.ts';
 import { PublishRing } from '../messages/publish-ring.ts';
@@ -49,6 +51,13 @@ export interface PipelineStats {
   readonly headSeq: number;
   readonly oldestSeq: number;
   readonly counters: CounterValues;
+}
+
+/** What became of options that had changed. */
+export interface Reconfigured {
+  readonly applied: readonly OptionName[];
+  /** Those that count from the next start on. */
+  readonly pending: readonly OptionName[];
 }
 
 /** What a pipeline is made of besides its options. */
@@ -82,10 +91,13 @@ export class Pipeline {
   readonly #publisher: Publisher;
   readonly #clientTable: ClientTable;
   readonly #counters: Counters;
+  readonly #settings: LiveSettings;
   readonly #actors: ActorSet;
   readonly #import: HistoryImport;
   readonly #handlers = new Set<StateHandlers>();
   readonly #clock = systemClock();
+  /** As they are now. */
+  #options: Options;
   #state: PipelineState = 'starting';
   #nextShard = 0;
   #closing: Promise<void> | undefined;
@@ -98,6 +110,7 @@ export class Pipeline {
   private constructor(parts: PipelineParts) {
     this.#parts = parts;
     const { options, recovered } = parts;
+    this.#options = options;
     this.#epochs = new Epochs(recovered.epochs);
     const shards = options.fanouts;
     this.#memory = {
@@ -108,10 +121,12 @@ export class Pipeline {
       clients: ClientTable.allocate(shards),
       counters: new SharedArrayBuffer(counterBytes(shards + 6)),
       doorbells: Doorbell.allocate(shards + 1),
+      settings: LiveSettings.allocate(options),
     };
     this.#logState = new LogState(this.#memory.logState);
     this.#clientTable = new ClientTable(this.#memory.clients);
     this.#counters = new Counters(this.#memory.counters, 0);
+    this.#settings = new LiveSettings(this.#memory.settings);
     this.#publisher = new Publisher(new PublishRing(this.#memory.publishRing), this.#epochs, (command) =>
       this.#actors.tell('collector', command),
     );
@@ -322,6 +337,21 @@ export class Pipeline {
     };
   }
 
+  /**
+   * Takes what can be changed while it runs from these options, the same ones as for `createPipeline`; what they leave out is as by default.
+   * @throws ERR_OPTION_INVALID; then nothing has changed
+   */
+  reconfigure(given: Readonly<Record<string, unknown>>): Reconfigured {
+    const { fanouts } = this.#parts.options;
+    const asked = makeOptions(given);
+    const wanted = { ...asked, fanouts: asked.fanouts || fanouts };
+    const changed = OPTION_NAMES.filter((name) => !isDeepStrictEqual(wanted[name], this.#options[name]));
+    const applied = LIVE_OPTIONS.filter((name) => changed.includes(name));
+    for (const name of applied) this.#settings.set(name, wanted[name]);
+    this.#options = { ...this.#options, ...Object.fromEntries(applied.map((name) => [name, wanted[name]])) };
+    return { applied, pending: changed.filter((name) => !(applied as readonly OptionName[]).includes(name)) };
+  }
+
   /** What there is to see just now, for metrics. @throws ERR_PIPELINE_CLOSED, ERR_ACTOR_DIED, ERR_ASK_TIMEOUT */
   async observe(): Promise<Observation> {
     const { shardNames } = this.#actors;
@@ -366,7 +396,7 @@ export class Pipeline {
       await stopped;
     }
     await within(this.#publisher.settled(), INTAKE_STOP_LIMIT_MS);
-    const drained = actors.shardNames.map((name) => actors.told(name, 'drained', this.#parts.options.drainTimeout));
+    const drained = actors.shardNames.map((name) => actors.told(name, 'drained', this.#settings.get('drainTimeout')));
     actors.tell('collector', { type: 'seal' } satisfies CollectorCommand);
     const outcomes = await Promise.all(drained);
     await Promise.all(
@@ -378,7 +408,7 @@ export class Pipeline {
       }),
     );
     await Promise.all(
-      [...this.#handlers].map((handlers) => within(handlers.finished(), this.#parts.options.drainTimeout)),
+      [...this.#handlers].map((handlers) => within(handlers.finished(), this.#settings.get('drainTimeout'))),
     );
     await this.#finish('stopped');
     // An actor died meanwhile: not everything was delivered.

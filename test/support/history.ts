@@ -31,6 +31,7 @@ export class TestHistory {
   writer!: HistoryWriter;
   nextSeq = 1;
   readonly opened: HistoryFileHead[] = [];
+  readonly secured: number[] = [];
   #epochs = 0;
 
   constructor() {
@@ -55,6 +56,7 @@ export class TestHistory {
         tail: this.recovered.tail,
         snapshot: () => this.snapshot,
         opened: (file) => this.opened.push(file),
+        secured: (firstSeq) => this.secured.push(firstSeq),
       },
       this.recovered.time,
     );

@@ -24,6 +24,7 @@ import { ClientTable } from '../../src/messages/client-table.ts';
 import type {
   CollectorCommand,
   CollectorRequest,
+  HistoryFileHead,
   HistoryFileNotice,
   HistoryNotice,
   LogNotice,
@@ -192,7 +193,7 @@ export class World {
       scans: undefined,
       defer: this.#tasks(),
       epochs: new Epochs(recovered.epochs),
-      maxEvents: (history ? history.limits.events : options.limits?.events) ?? 0,
+      kept: { events: (history ? history.limits.events : options.limits?.events) ?? 0 },
     });
     this.shardEpochs = toShards.map(() => new Epochs(recovered.epochs));
     this.shards = toShards.map((toShard, shard) => {
@@ -254,6 +255,7 @@ export class World {
             snapshot,
             nowSec: () => clock.now().sec,
             opened: (file) => toBuffer.post({ type: 'history-file-opened', file }),
+            secured: (firstSeq) => toBuffer.post({ type: 'history-file-secured', firstSeq }),
           })),
       segmentBytes: options.segmentBytes ?? 64 * 1024,
       unknownContainers: 'pass',
@@ -394,14 +396,15 @@ function openHistory(
     readonly recovered: Recovered;
     readonly snapshot: () => Iterable<SavedState>;
     readonly nowSec: () => number;
-    readonly opened: (file: HistoryFileNotice['file']) => void;
+    readonly opened: (file: HistoryFileHead) => void;
+    readonly secured: (firstSeq: number) => void;
   },
 ): DurableHistory {
-  const { epochs, recovered, snapshot, nowSec, opened } = env;
+  const { recovered, ...rest } = env;
   const { tail, time } = recovered;
   const settings = { disk, crc32, writer: { boot, durability }, fileBytes, fileAgeSec };
   return {
-    writer: new HistoryWriter({ ...settings, epochs, tail, snapshot, nowSec, opened }, time),
+    writer: new HistoryWriter({ ...settings, ...rest, tail }, time),
     durability,
     newEpoch,
   };

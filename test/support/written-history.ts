@@ -44,6 +44,7 @@ export async function writeHistory(
       tail: undefined,
       snapshot: () => [],
       opened: () => {},
+      secured: () => {},
     },
     firstSeq === 1 ? { sec: 0, nanos: 0 } : timeOf(firstSeq - 1),
   );

@@ -16,7 +16,7 @@ function bufferOf(headSeq: number, oldestSeq: number): HistoryBuffer {
     files: undefined,
     scans: undefined,
     epochs: EPOCHS,
-    maxEvents: 0,
+    kept: { events: 0 },
     clock: new ManualClock(),
     defer: () => {},
     counters: new CounterTable().writer,

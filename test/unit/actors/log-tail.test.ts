@@ -44,6 +44,7 @@ class Bench {
         tail: undefined,
         snapshot: () => [],
         opened: () => {},
+        secured: () => {},
       },
       { sec: 0, nanos: 0 },
     );

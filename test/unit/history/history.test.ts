@@ -304,6 +304,25 @@ describe('a history on disk', () => {
       assert.equal(history.opened.length, 1);
     }));
 
+  it('lets nothing go before what follows it would survive a loss of power, snapshot and all', () =>
+    withHistory(async (history) => {
+      history.fileAgeSec = 60;
+      history.start();
+      history.append(texts(2), [publisher(3)]);
+      await history.writer.sync();
+      const files = history.files({ bytes: 1 });
+      history.nowSec += 61;
+      history.append(texts(2));
+      files.opened(history.opened.at(-1)!);
+      assert.equal(files.retain(at(9), 4), 0);
+      assert.equal(files.oldestSeq, 1);
+      await history.writer.sync();
+      assert.deepEqual(history.secured, [1, 3]);
+      files.secured(3);
+      assert.equal(files.retain(at(9), 4), 1);
+      assert.equal(files.oldestSeq, 3);
+    }));
+
   it('remembers how far it has come with a source, over snapshots and restarts, with the events of each batch', () =>
     withHistory((history) => {
       const source = (...marks: readonly number[]): SavedState => ({
