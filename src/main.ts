@@ -11,6 +11,7 @@ const COMMANDS = {
   container: async () => (await import('./cli/container.ts')).addContainerCommand,
   publish: async () => (await import('./cli/publish.ts')).addPublishCommand,
   history: async () => (await import('./cli/history.ts')).addHistoryCommand,
+  config: async () => (await import('./cli/config.ts')).addConfigCommand,
   clients: async () => (await import('./cli/clients.ts')).addClientsCommand,
   bench: async () => (await import('./cli/bench.ts')).addBenchCommand,
 };

@@ -111,6 +111,8 @@ export class HistoryBuffer {
 
   /** Now and then: what the limits leave no room for goes. */
   tick(): void {
+    // It is told of events by the thousand.
+    this.#takeIn();
     const removed = this.#files?.retain(this.#clock.now(), this.#memory.headSeq) ?? 0;
     if (removed > 0) this.#counters.add('historyFilesRemoved', removed);
     this.#retain();

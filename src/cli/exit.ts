@@ -6,6 +6,7 @@ export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 64;
 export const EXIT_UNAVAILABLE = 69;
 export const EXIT_GAP = 75;
+export const EXIT_CONFIG = 78;
 
 const UNAVAILABLE: readonly ErrorCode[] = [
   'ERR_DAEMON_UNAVAILABLE',
@@ -24,6 +25,7 @@ const USAGE: readonly ErrorCode[] = [
 
 export function exitCodeOf(error: TocsinError): number {
   if (error.code === 'ERR_CLIENT_GAP') return EXIT_GAP;
+  if (error.code === 'ERR_CONFIG_INVALID') return EXIT_CONFIG;
   if (UNAVAILABLE.includes(error.code)) return EXIT_UNAVAILABLE;
   return USAGE.includes(error.code) ? EXIT_USAGE : EXIT_FAILURE;
 }

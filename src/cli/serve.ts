@@ -1,74 +1,43 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { type Command, Option } from 'commander';
-import { createPipeline } from '../create-pipeline.ts';
+import type { Command } from 'commander';
+import { createPipeline, type PipelineOptions } from '../create-pipeline.ts';
 import { loadPosix, type Posix } from '../doors/posix.ts';
 import { TocsinError } from '../event/errors.ts';
 import { parseListeners } from '../event/listener-address.ts';
-import {
-  flagOf,
-  OPTION_NAMES,
-  OPTION_TABLE,
-  type OptionName,
-  type OptionValue,
-  type Options,
-  parseOptionText,
-} from '../event/options.ts';
+import { keyOf } from '../event/options.ts';
 import { collectAtLeisure } from '../runtime/leisure.ts';
+import type { Pipeline } from '../runtime/pipeline.ts';
 import { EXIT_FAILURE, EXIT_OK, reportError } from './exit.ts';
-import { runPaths } from './paths.ts';
+import { addOptionFlags, type Flags, serveOptions, tomlOf } from './serve-options.ts';
 
 const TRIM_EVERY_MS = 10_000;
-/** As commander gives them: a list where a flag may be given more than once. */
-type Flags = Readonly<Record<string, string | boolean | readonly string[]>>;
 
 export function addServeCommand(program: Command, run: (action: () => Promise<number>) => Promise<void>): void {
-  const serve = program.command('serve').description('Run the daemon');
-  for (const name of OPTION_NAMES) {
-    const row = OPTION_TABLE[name];
-    const fallback = row.default ? ` (default: ${row.default})` : '';
-    if (row.kind === 'switch') {
-      serve.option(flagOf(name), row.meaning);
-      continue;
-    }
-    const option = new Option(`${flagOf(name)} <${row.kind}>`, `${row.meaning}${fallback}`);
-    // Given more than once, each counts.
-    if (row.kind === 'sources' || row.kind === 'listeners')
-      option.argParser((text, before: readonly string[] | undefined) => [...(before ?? []), text]);
-    serve.addOption(option);
-  }
+  const serve = addOptionFlags(program.command('serve').description('Run the daemon'));
   serve.action((flags: Flags) => run(() => serveUntilSignal(flags)));
 }
 
 /** Runs the daemon until SIGTERM or SIGINT. @returns the exit code */
 async function serveUntilSignal(flags: Flags): Promise<number> {
-  const given: Record<string, OptionValue> = {};
-  for (const [name, value] of Object.entries(flags))
-    given[name] = typeof value === 'string' ? parseOptionText(name as OptionName, value) : value;
-  const { root = '', ...rest } = given;
-  const paths = runPaths(String(root));
-  const options = { ...paths, ...rest } as Partial<Omit<Options, 'root'>>;
-  const listeners = parseListeners(options.listen ?? '').map((listener) => listener.path);
-  for (const file of [options.fifo, ...listeners, options.admin]) makeFolder(path.dirname(file ?? ''));
+  const { root, given, options } = serveOptions(flags, log);
+  const listeners = parseListeners(options.listen).map((listener) => listener.path);
+  for (const file of [options.fifo, ...listeners, options.admin]) makeFolder(path.dirname(file));
   // Without a handler Node would open a debugger port.
   process.on('SIGUSR1', () => log('SIGUSR1 ignored'));
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
   });
-  const starting = createPipeline({ ...options, report: log });
+  const starting = createPipeline({ ...given, report: log } as PipelineOptions);
   // From the first moment on: the default would end the process.
   process.on('SIGHUP', () => {
-    const reopened = starting.then((running) => running.reopenEventLog());
-    reopened.then(
-      (isOpen) => log(isOpen ? 'SIGHUP: the event log was reopened' : 'SIGHUP: there is no event log'),
-      (error: unknown) => void reportError(error),
-    );
+    starting.then((running) => reload(running, flags)).catch((error: unknown) => void reportError(error));
   });
   const pipeline = await starting;
   log(
     `ready in ${Math.round(performance.now())} ms; events on ${listeners.join(', ')}, admin on ${options.admin}, FIFO ${options.fifo}`,
   );
-  hint(String(root));
+  hint(root);
   collectAtLeisure();
   keepMemorySmall(await loadPosix());
   const outcome = await Promise.race([signalled, pipeline.closed.catch((error: unknown) => error as TocsinError)]);
@@ -86,6 +55,21 @@ async function serveUntilSignal(flags: Flags): Promise<number> {
       `${counters.clientsEnded} clients ended, ${counters.clientsCut} cut, ${counters.clientsLeft} left`,
   );
   return EXIT_OK;
+}
+
+/** Takes what has changed in files, as far as that can be done now, and opens the event log anew. */
+async function reload(pipeline: Pipeline, flags: Flags): Promise<void> {
+  try {
+    const { given, options } = serveOptions(flags, log);
+    const { applied, pending } = pipeline.reconfigure(given);
+    for (const name of applied) log(`SIGHUP: ${keyOf(name)} is ${tomlOf(name, options[name])} now`);
+    for (const name of pending) log(`SIGHUP: ${keyOf(name)} has changed, and will from the next start on`);
+    if (applied.length + pending.length === 0) log('SIGHUP: no option has changed');
+  } catch (error) {
+    // What was valid stays as it was.
+    reportError(error);
+  }
+  log((await pipeline.reopenEventLog()) ? 'SIGHUP: the event log was reopened' : 'SIGHUP: there is no event log');
 }
 
 /** Threads free what other threads have allocated: the C library keeps such memory, in places that it may never use again. */

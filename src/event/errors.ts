@@ -20,6 +20,11 @@ export const ERROR_TABLE = {
     400,
     'An option is unknown, has the wrong type, is out of range or contradicts another one.',
   ),
+  ERR_CONFIG_INVALID: row(
+    'caller',
+    400,
+    'A configuration file cannot be read, is no TOML, or says something that is no option; a variable of the environment likewise.',
+  ),
   ERR_TIME_INVALID: row('caller', 400, 'A time is neither RFC 3339, unix seconds nor a Go duration.'),
   ERR_SINCE_AFTER_UNTIL: row('caller', 400, '`since` is later than `until`.'),
   ERR_CURSOR_INVALID: row('caller', 400, 'A cursor does not look like `<epoch>-<seq>`.'),

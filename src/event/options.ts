@@ -227,15 +227,15 @@ export type LiveOption = {
 }[OptionName];
 export const LIVE_OPTIONS = OPTION_NAMES.filter((name): name is LiveOption => 'live' in OPTION_TABLE[name]);
 
-/** `history-bytes` for `historyBytes`. */
-function flagName(name: OptionName): string {
+/** `history-bytes` for `historyBytes`: in files, and with two dashes before it on a command line. */
+export function keyOf(name: OptionName): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 /** As it is given on a command line, for a switch that is on the flag that turns it off. */
 export function flagOf(name: OptionName): string {
   const { kind, default: fallback } = OPTION_TABLE[name];
-  return `--${kind === 'switch' && fallback === 'true' ? 'no-' : ''}${flagName(name)}`;
+  return `--${kind === 'switch' && fallback === 'true' ? 'no-' : ''}${keyOf(name)}`;
 }
 
 /** What an option may be in code. */

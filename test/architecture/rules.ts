@@ -50,6 +50,8 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['src/doors/metrics.ts'],
   re2js: ['src/event/filter.ts'],
   valibot: ['src/event/options.ts'],
+  'smol-toml': ['src/cli/config-file.ts'],
+  'fastest-levenshtein': ['src/cli/config-file.ts'],
   commander: ['src/main.ts', 'src/cli/'],
 };
 

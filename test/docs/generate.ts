@@ -72,7 +72,9 @@ const KINDS: Readonly<Record<OptionKind, string>> = {
 function optionsPage(): string {
   const rows = OPTION_NAMES.map((name) => {
     const { kind, default: fallback, meaning } = OPTION_TABLE[name];
-    return [`\`${flagOf(name)}\``, `\`${name}\``, kind, rangeOf(name), fallback ? `\`${fallback}\`` : '', meaning];
+    const live = 'live' in OPTION_TABLE[name] ? 'yes' : '';
+    const written = fallback ? `\`${fallback}\`` : '';
+    return [`\`${flagOf(name)}\``, `\`${name}\``, kind, rangeOf(name), written, live, meaning];
   });
   const used = new Set<OptionKind>(OPTION_NAMES.map((name) => OPTION_TABLE[name].kind));
   const kinds = [...used].map((kind) => [kind, KINDS[kind]]);
@@ -81,10 +83,39 @@ function optionsPage(): string {
     'The options of `tocsin serve`. `createPipeline` takes the same ones under the name in the second column, apart from ' +
       '`root`; there sizes are numbers of bytes, durations are numbers of milliseconds, and an empty path means that the ' +
       'FIFO or socket is not opened.',
-    table(['flag', 'name', 'kind', 'range', 'default', 'meaning'], rows),
+    table(['flag', 'name', 'kind', 'range', 'default', 'live', 'meaning'], rows),
     `## Kinds\n\n${table(['kind', 'written as'], kinds)}`,
+    CONFIGURATION,
   );
 }
+
+const CONFIGURATION = `## Files and environment
+
+Whatever a flag says a file can say, apart from \`--root\`, and the environment: \`history-bytes = "2GiB"\` in the file is
+\`TOCSIN_HISTORY_BYTES=2GiB\` in the environment and \`--history-bytes 2GiB\` on the command line. A flag counts before a variable, a variable
+before a file.
+
+The file is that of \`--config FILE\`, else \`config.toml\` in the folder of \`--root\`, else \`/etc/tocsin/config.toml\`, or
+\`~/.config/tocsin/config.toml\` (\`$XDG_CONFIG_HOME\`) for others than root. Beside it \`conf.d/*.toml\` is read in the order of the names; of
+what is said more than once the last counts. It is [TOML](https://toml.io) without tables:
+
+\`\`\`toml
+listen = ["unix:///run/tocsin/tocsin.sock", "unix:///run/tocsin/web.sock?types=container&label=team=web&group=web"]
+source = ["docker=unix:///var/run/docker.sock"]
+history-bytes = "4GiB"
+history-age = "720h"
+max-clients = 2000
+redact-names = ["pin"]
+metrics = "127.0.0.1:9464"
+\`\`\`
+
+Values are written as on the command line, counts and sizes also as numbers, switches as \`true\` or \`false\` under their name without \`no-\`,
+lists as lists; in the environment lists have blanks between. A key that is none is an error that says which one was meant, and the
+daemon does not start (exit code 78).
+
+\`tocsin config check\` says whether all of it is valid; \`tocsin config print\` prints every option with the place that said it. On SIGHUP the daemon
+reads it again: what the table calls live counts at once, of everything else that has changed it says that it will from the next start on. When
+it has become invalid the daemon says so, and nothing changes.`;
 
 function countersPage(): string {
   const rows = Object.entries(COUNTER_TABLE).map(([id, { label, meaning }]) => [
