@@ -6,6 +6,7 @@ import { lockFolder } from './doors/folder-lock.ts';
 import { openMetricsDoor } from './doors/metrics-door.ts';
 import { bindListener, type Listener, type SocketAccess } from './doors/listener.ts';
 import { TocsinError } from './event/errors.ts';
+import { type AdminAddress, parseAdmins } from './event/admin-address.ts';
 import { parseListeners } from './event/listener-address.ts';
 import { parseLoopback } from './event/loopback-address.ts';
 import { makeOptions, type Options } from './event/options.ts';
@@ -24,7 +25,6 @@ export interface PipelineOptions extends Partial<Omit<Options, 'root'>> {
   readonly report?: (message: string) => void;
 }
 
-const ADMIN_ACCESS: SocketAccess = { mode: 0o600 };
 /** More than these nobody has measured. */
 const MAX_SHARDS = 8;
 
@@ -61,7 +61,9 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
     const listeners: Listener[] = [];
     for (const address of parseListeners(options.listen))
       listeners.push(await openListener(address.path, address, closers));
-    const admin = options.admin ? await openListener(options.admin, ADMIN_ACCESS, closers) : undefined;
+    const admins: { readonly address: AdminAddress; readonly listener: Listener }[] = [];
+    for (const address of parseAdmins(options.admin))
+      admins.push({ address, listener: await openListener(address.path, address, closers) });
     pipeline = await Pipeline.start({
       options,
       recovered,
@@ -72,8 +74,8 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
       ...(fifo ? { fifoFd: fifo.fd } : {}),
       listenFds: Array.from({ length: options.fanouts }, () => listeners.map((listener) => listener.duplicate())),
     });
-    if (admin) {
-      const door = await openAdminDoor(pipeline, admin.duplicate());
+    for (const { address, listener } of admins) {
+      const door = await openAdminDoor(pipeline, listener.duplicate(), address);
       closers.push(() => door.close());
     }
     if (options.metrics) {

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { createPipeline, type PipelineOptions } from '../create-pipeline.ts';
 import { loadPosix, type Posix } from '../doors/posix.ts';
 import { TocsinError } from '../event/errors.ts';
+import { parseAdmins } from '../event/admin-address.ts';
 import { parseListeners } from '../event/listener-address.ts';
 import { keyOf } from '../event/options.ts';
 import { collectAtLeisure } from '../runtime/leisure.ts';
@@ -22,7 +23,8 @@ export function addServeCommand(program: Command, run: (action: () => Promise<nu
 async function serveUntilSignal(flags: Flags): Promise<number> {
   const { root, given, options } = serveOptions(flags, log);
   const listeners = parseListeners(options.listen).map((listener) => listener.path);
-  for (const file of [options.fifo, ...listeners, options.admin]) makeFolder(path.dirname(file));
+  const admins = parseAdmins(options.admin).map((admin) => admin.path);
+  for (const file of [options.fifo, ...listeners, ...admins]) makeFolder(path.dirname(file));
   // Without a handler Node would open a debugger port.
   process.on('SIGUSR1', () => log('SIGUSR1 ignored'));
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
@@ -35,7 +37,7 @@ async function serveUntilSignal(flags: Flags): Promise<number> {
   });
   const pipeline = await starting;
   log(
-    `ready in ${Math.round(performance.now())} ms; events on ${listeners.join(', ')}, admin on ${options.admin}, FIFO ${options.fifo}`,
+    `ready in ${Math.round(performance.now())} ms; events on ${listeners.join(', ')}, admin on ${admins.join(', ')}, FIFO ${options.fifo}`,
   );
   hint(root);
   collectAtLeisure();

@@ -1,15 +1,20 @@
 import type http from 'node:http';
 import { finished } from 'node:stream/promises';
 import { TocsinError } from '../event/errors.ts';
+import type { AdminAddress, Right } from '../event/admin-address.ts';
 import type { ContainerSpec } from '../event/event.ts';
 import type { Pipeline } from '../runtime/pipeline.ts';
+import { AccessRule } from './access-rule.ts';
 import { AdminPublishing } from './admin-publish.ts';
 import { answerHealth } from './health.ts';
 import { bodyOf, replyError, replyJson, requireMethod, targetOf } from './http-reply.ts';
+import { peerOf } from './peer.ts';
+import { loadPosix } from './posix.ts';
 import { createHttpServer } from './http-server.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 const SILENCE_LIMIT_MS = 10_000;
+const HEALTH: ReadonlySet<string> = new Set(['/_ping', '/healthz', '/readyz']);
 const CONTAINER_PATH = /^\/v1\/containers\/([^/]+)$/;
 
 /** The admin socket: publishers, the container table, the clients, statistics. On the main thread. */
@@ -17,11 +22,25 @@ export interface AdminDoor {
   close(): Promise<void>;
 }
 
-/** @param listenFd a descriptor of the listening admin socket, which the door then owns */
-export async function openAdminDoor(pipeline: Pipeline, listenFd: number): Promise<AdminDoor> {
+/**
+ * @param listenFd a descriptor of the listening admin socket, which the door then owns
+ * @throws ERR_OPTION_INVALID for an account that is not known
+ */
+export async function openAdminDoor(
+  pipeline: Pipeline,
+  listenFd: number,
+  { rights }: AdminAddress,
+): Promise<AdminDoor> {
+  const posix = await loadPosix();
   const publishing = new AdminPublishing(pipeline);
+  const rules: Readonly<Record<Right, AccessRule>> = {
+    read: new AccessRule('reading', rights.read),
+    publish: new AccessRule('publishing', rights.publish),
+    admin: new AccessRule('changing containers and history', rights.admin),
+  };
   const onRequest = (request: http.IncomingMessage, response: http.ServerResponse): void => {
-    answer(pipeline, publishing, request, response).catch(async (error: unknown) => {
+    const requireRight = (right: Right): void => rules[right].require(peerOf(posix, request.socket));
+    answer(pipeline, publishing, request, response, requireRight).catch(async (error: unknown) => {
       // A client that is still sending would find the connection closed before it sees the refusal.
       await finished(request.resume()).catch(() => {});
       replyError(response, error);
@@ -48,20 +67,29 @@ async function answer(
   publishing: AdminPublishing,
   request: http.IncomingMessage,
   response: http.ServerResponse,
+  requireRight: (right: Right) => void,
 ): Promise<void> {
   const { pathname, searchParams } = targetOf(request);
   pipeline.countAdminRequest();
   const container = CONTAINER_PATH.exec(pathname)?.[1];
-  if (container !== undefined) return answerContainer(pipeline, decode(container), request, response);
+  if (container !== undefined) {
+    requireMethod(request, 'PUT', 'DELETE');
+    requireRight('admin');
+    return answerContainer(pipeline, decode(container), request, response);
+  }
   if (pathname === '/v1/events') {
     requireMethod(request, 'POST');
+    requireRight('publish');
     return publishing.publish(request, response, searchParams);
   }
   if (pathname === '/v1/history') {
     requireMethod(request, 'POST');
+    requireRight('admin');
     return publishing.importHistory(request, response);
   }
   requireMethod(request, 'GET', 'HEAD');
+  // Whether it is there, and works, everybody may ask who can connect.
+  if (!HEALTH.has(pathname)) requireRight('read');
   switch (pathname) {
     case '/v1/containers':
       return replyJson(response, 200, await pipeline.containers.list());
@@ -81,7 +109,6 @@ async function answerContainer(
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ): Promise<void> {
-  requireMethod(request, 'PUT', 'DELETE');
   if (request.method === 'PUT') {
     const spec = await readBody(request);
     return replyJson(response, 200, await pipeline.containers.set(id, spec));

@@ -52,14 +52,18 @@ export class DockerDoor {
     checkVersion(version);
     if (isGet && path === '/events') return this.#events(request, response, target, version);
     if (isGet && path === '/version') return replyJson(response, 200, versionInfo());
-    if (isGet && path === '/info') return replyJson(response, 200, systemInfo(await this.#containers()));
+    if (isGet && path === '/info') return replyJson(response, 200, systemInfo(await this.#containers(request)));
     if (isGet && path === '/containers/json') {
       checkDockerQuery(target.search);
-      return replyJson(response, 200, listContainers(await this.#containers(), isOn(target.searchParams, 'all')));
+      return replyJson(
+        response,
+        200,
+        listContainers(await this.#containers(request), isOn(target.searchParams, 'all')),
+      );
     }
     const [, container] = CONTAINER.exec(path) ?? [];
     if (isGet && container !== undefined)
-      return replyJson(response, 200, inspectContainer(await this.#containers(), container));
+      return replyJson(response, 200, inspectContainer(await this.#containers(request), container));
     throw new TocsinError('ERR_ROUTE_UNKNOWN', 'page not found');
   }
 
@@ -82,7 +86,7 @@ export class DockerDoor {
     const format = `docker-${dialect}-${hasCursor ? 'cursor-' : ''}${isSequence ? 'seq' : 'lines'}-${framing}` as const;
     const { redacts: redact } = this.#shard;
     const subscription = parseDockerQuery(target, { format, now: this.#clock.now(), redact });
-    const handle = await this.#shard.subscribe(subscription);
+    const handle = await this.#shard.subscribe(subscription, this.#shard.peerOf(request.socket));
     // Whoever asks for what Docker does not have understands our words; everybody else would take them for events.
     const words =
       hasCursor || subscription.heartbeatMs > 0
@@ -91,8 +95,8 @@ export class DockerDoor {
     streamEvents(request, response, handle, this.#writer, { 'Content-Type': type }, words);
   }
 
-  #containers(): Promise<readonly ContainerInfo[]> {
-    return this.#shard.containers();
+  #containers({ socket }: http.IncomingMessage): Promise<readonly ContainerInfo[]> {
+    return this.#shard.containers(this.#shard.peerOf(socket));
   }
 }
 

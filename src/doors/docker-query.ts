@@ -2,7 +2,7 @@ import { parseDockerFilters } from '../event/docker-filters.ts';
 import { TocsinError } from '../event/errors.ts';
 import type { Timestamp } from '../event/event.ts';
 import { compareTime, parseTime } from '../event/time.ts';
-import type { LaneFormat, StartPosition, Subscription } from '../messages/control.ts';
+import type { Asked, LaneFormat, StartPosition } from '../messages/control.ts';
 import { parseHeartbeat } from './native-query.ts';
 
 /** Seconds, as Docker's clients send them: a sign, digits, a fraction. */
@@ -27,7 +27,7 @@ export interface DockerRequest {
  * seconds; `quiet` and `synthetic` are switches.
  * @throws ERR_PARAMETER_INVALID, ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_FILTER_INVALID
  */
-export function parseDockerQuery(target: URL, { format, now, redact }: DockerRequest): Subscription {
+export function parseDockerQuery(target: URL, { format, now, redact }: DockerRequest): Asked {
   checkDockerQuery(target.search);
   const query = target.searchParams;
   const since = parseBound('since', query.get('since') ?? '', now);
@@ -41,7 +41,6 @@ export function parseDockerQuery(target: URL, { format, now, redact }: DockerReq
   }
   return {
     door: 'docker',
-    peer: 'unix',
     format,
     start: after ? { from: 'cursor', cursor: after } : startPosition(since, until !== undefined, now),
     ...(isTime(until) ? { until } : {}),

@@ -5,6 +5,7 @@ import { loadPosix } from './posix.ts';
 
 const FOLDER_MODE = 0o700;
 const LOCK_FILE = 'lock';
+const WRITABLE_BY_ALL = 0o002;
 
 /**
  * Creates the folder if it is missing, and keeps every other process out of it until `close`.
@@ -15,6 +16,8 @@ export async function lockFolder(folder: string): Promise<{ close(): void }> {
   let fd: number;
   try {
     fs.mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+    if ((fs.statSync(folder).mode & WRITABLE_BY_ALL) !== 0)
+      throw new TocsinError('ERR_HISTORY_UNUSABLE', `everybody may write to ${folder}: chmod o-w`);
     fd = fs.openSync(path.join(folder, LOCK_FILE), 'a', 0o600);
   } catch (error) {
     throw asTocsinError(error, 'ERR_HISTORY_UNUSABLE');

@@ -5,6 +5,7 @@ import { decodeEventsRequest } from '../codec/isulad-grpc.ts';
 import { asTocsinError, type ErrorCode, TocsinError } from '../event/errors.ts';
 import type { StartPosition } from '../messages/control.ts';
 import type { Counters } from '../messages/counters.ts';
+import type { Peer } from './peer.ts';
 import type { ListenerShard } from './listener-shard.ts';
 
 const EVENTS_PATH = '/containers.ContainerService/Events';
@@ -18,6 +19,7 @@ const MAX_STREAMS = 100;
 const REFUSED_LINGER_MS = 1_000;
 /** gRPC status codes. */
 const OK = 0;
+const PERMISSION_DENIED = 7;
 const RESOURCE_EXHAUSTED = 8;
 const UNIMPLEMENTED = 12;
 const INTERNAL = 13;
@@ -31,6 +33,7 @@ const STATUS_OF: Readonly<Partial<Record<ErrorCode, { readonly status: number; r
   ERR_BODY_INVALID: { status: INTERNAL, message: 'Failed to transform grpc request' },
   ERR_BODY_TOO_LARGE: { status: RESOURCE_EXHAUSTED },
   ERR_ROUTE_UNKNOWN: { status: UNIMPLEMENTED },
+  ERR_ACCESS_DENIED: { status: PERMISSION_DENIED },
   ERR_PIPELINE_CLOSED: { status: UNAVAILABLE },
   ERR_CLIENTS_EXHAUSTED: { status: RESOURCE_EXHAUSTED },
   ERR_REPLAYS_EXHAUSTED: { status: RESOURCE_EXHAUSTED },
@@ -47,6 +50,9 @@ export class IsuladDoor {
   readonly #replay: () => number;
   readonly #server: http2.Http2Server;
   readonly #sessions = new Set<http2.Http2Session>();
+  readonly #peers = new WeakMap<http2.Http2Session, Peer | undefined>();
+  /** Who is at the other end of the connection that is being handed in. */
+  #coming: Peer | undefined;
 
   constructor(shard: ListenerShard, counters: Counters, replay: () => number) {
     this.#shard = shard;
@@ -55,6 +61,7 @@ export class IsuladDoor {
     this.#server = http2.createServer({ settings: { maxConcurrentStreams: MAX_STREAMS } });
     this.#server.on('session', (session) => {
       this.#sessions.add(session);
+      this.#peers.set(session, this.#coming);
       session.on('error', () => {});
       const silent = setTimeout(() => {
         this.#counters.add('connectionsSilent');
@@ -71,6 +78,8 @@ export class IsuladDoor {
   }
 
   accept(socket: net.Socket): void {
+    // The session begins before this returns.
+    this.#coming = this.#shard.peerOf(socket);
     this.#server.emit('connection', socket);
   }
 
@@ -95,18 +104,20 @@ export class IsuladDoor {
     if (headers[':path'] !== EVENTS_PATH)
       throw new TocsinError('ERR_ROUTE_UNKNOWN', `unknown method ${headers[':path']}`);
     const { since, until, id } = decodeEventsRequest(await readMessage(stream));
-    const handle = await this.#shard.subscribe({
-      door: 'isulad',
-      peer: 'unix',
-      format: 'isulad-grpc',
-      start: startPosition(headers['x-tocsin-after'], since, this.#replay()),
-      ...(until ? { until } : {}),
-      follow: true,
-      ...(id ? { name: id } : {}),
-      filter: [],
-      lagLimit: 0,
-      heartbeatMs: 0,
-    });
+    const handle = await this.#shard.subscribe(
+      {
+        door: 'isulad',
+        format: 'isulad-grpc',
+        start: startPosition(headers['x-tocsin-after'], since, this.#replay()),
+        ...(until ? { until } : {}),
+        follow: true,
+        ...(id ? { name: id } : {}),
+        filter: [],
+        lagLimit: 0,
+        heartbeatMs: 0,
+      },
+      this.#peers.get(stream.session!),
+    );
     if (stream.destroyed || stream.closed) return handle.left();
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
     stream.on('drain', () => handle.drained());

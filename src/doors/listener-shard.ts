@@ -1,24 +1,37 @@
+import type net from 'node:net';
 import type { ClientHandle } from '../actors/client.ts';
 import type { Fanout } from '../actors/fanout.ts';
 import type { Redactor } from '../codec/redactor.ts';
 import type { ContainerInfo } from '../event/event.ts';
 import type { ListenerAddress } from '../event/listener-address.ts';
-import type { Subscription } from '../messages/control.ts';
+import type { Asked } from '../messages/control.ts';
+import { AccessRule } from './access-rule.ts';
+import { describePeer, type Peer, peerOf } from './peer.ts';
+import type { Posix } from './posix.ts';
 
 /**
  * A shard as the clients of one listener see it. Doors know a shard only so: whatever they ask of it is within the listener's
  * limit.
  */
 export class ListenerShard {
+  readonly #posix: Posix;
   readonly #fanout: Fanout;
   readonly #listener: ListenerAddress;
   readonly #redactor: Redactor | undefined;
+  readonly #reading: AccessRule;
 
-  /** @param redactor present: secrets are shown as it shows them */
-  constructor(fanout: Fanout, listener: ListenerAddress, redactor: Redactor | undefined) {
+  /** @param redactor present: secrets are shown as it shows them. @throws ERR_OPTION_INVALID for an account that is not known */
+  constructor(posix: Posix, fanout: Fanout, listener: ListenerAddress, redactor: Redactor | undefined) {
+    this.#posix = posix;
     this.#fanout = fanout;
     this.#listener = listener;
     this.#redactor = redactor;
+    this.#reading = new AccessRule('reading', listener.allow);
+  }
+
+  /** Who is at the other end; undefined when it has gone. */
+  peerOf(socket: net.Socket): Peer | undefined {
+    return peerOf(this.#posix, socket);
   }
 
   /** Whether doors on which that is usual take secrets out of what they show. */
@@ -26,14 +39,16 @@ export class ListenerShard {
     return this.#redactor !== undefined;
   }
 
-  /** @throws as `Fanout.subscribe` */
-  subscribe(subscription: Subscription): Promise<ClientHandle> {
+  /** @throws as `Fanout.subscribe`; ERR_ACCESS_DENIED */
+  async subscribe(subscription: Asked, peer: Peer | undefined): Promise<ClientHandle> {
     const { path, limit } = this.#listener;
-    return this.#fanout.subscribe({ ...subscription, listener: path, limit });
+    this.#reading.require(peer);
+    return this.#fanout.subscribe({ ...subscription, peer: describePeer(peer), listener: path, limit });
   }
 
-  /** @throws as `Fanout.containers` */
-  async containers(): Promise<readonly ContainerInfo[]> {
+  /** @throws as `Fanout.containers`; ERR_ACCESS_DENIED */
+  async containers(peer: Peer | undefined): Promise<readonly ContainerInfo[]> {
+    this.#reading.require(peer);
     const containers = await this.#fanout.containers(this.#listener.limit);
     const redactor = this.#redactor;
     if (!redactor) return containers;

@@ -59,7 +59,7 @@ export class NativeDoor {
       heartbeatSec: isSse ? SSE_HEARTBEAT_SEC : 0,
       lastEventId: isSse ? lastEventId?.toString() : undefined,
     });
-    const handle = await this.#shard.subscribe(subscription);
+    const handle = await this.#shard.subscribe(subscription, this.#shard.peerOf(request.socket));
     const { headers, encode } = isSse ? SSE : JSON_LINES;
     streamEvents(request, response, handle, this.#writer, headers, (notice) => encode(notice, framing));
   }

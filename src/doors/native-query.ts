@@ -2,7 +2,7 @@ import { TocsinError } from '../event/errors.ts';
 import type { Timestamp } from '../event/event.ts';
 import { parseFilters } from '../event/filter.ts';
 import { compareTime, parseTime } from '../event/time.ts';
-import type { LaneFormat, StartPosition, Subscription } from '../messages/control.ts';
+import type { Asked, LaneFormat, StartPosition, Subscription } from '../messages/control.ts';
 
 const PARAMETERS = ['since', 'until', 'after', 'name', 'filters', 'follow', 'quiet', 'heartbeat', 'lag'] as const;
 type Parameter = (typeof PARAMETERS)[number];
@@ -26,7 +26,7 @@ export interface NativeRequest {
  * The subscription that a query of `GET /v1/events` describes (docs/protocol.md).
  * @throws ERR_PARAMETER_UNKNOWN, ERR_PARAMETER_INVALID, ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_FILTER_INVALID
  */
-export function parseNativeQuery(query: URLSearchParams, request: NativeRequest): Subscription {
+export function parseNativeQuery(query: URLSearchParams, request: NativeRequest): Asked {
   const { format, now, heartbeatSec, lastEventId, redact } = request;
   const given = new Map<Parameter, string>();
   for (const [key, value] of query) {
@@ -50,7 +50,6 @@ export function parseNativeQuery(query: URLSearchParams, request: NativeRequest)
   const name = given.get('name');
   return {
     door: 'native',
-    peer: 'unix',
     format,
     start,
     ...(until ? { until } : {}),

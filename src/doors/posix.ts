@@ -8,6 +8,10 @@ export interface Posix {
   /** @returns the size that the pipe has now */
   setPipeSize(fd: number, bytes: number): number;
   dup(fd: number): number;
+  /** SO_PEERCRED of a unix socket: pid, uid and gid of the other end; undefined when there is none. */
+  peer(fd: number): readonly [pid: number, uid: number, gid: number] | undefined;
+  /** SO_PEERGROUPS: its supplementary groups. */
+  peerGroups(fd: number): readonly number[];
   /** Without waiting and without a signal. @returns bytes that were sent */
   send(fd: number, bytes: Uint8Array, length: number): number;
   /** @returns bytes that were sent */
@@ -26,6 +30,11 @@ const F_SETPIPE_SZ = 1031;
 const F_WRLCK = 1;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+const SO_PEERGROUPS = 59;
+/** NGROUPS_MAX of Linux. */
+const MAX_GROUPS = 65_536;
 const MFD_CLOEXEC = 1;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
@@ -73,6 +82,20 @@ async function load(): Promise<Posix> {
       offset: number,
       length: number,
     ) => number;
+    const getsockopt = libc.func('int getsockopt(int fd, int level, int name, void *value, void *length)') as (
+      fd: number,
+      level: number,
+      name: number,
+      value: Uint32Array,
+      length: Uint32Array,
+    ) => number;
+    /** @returns the words that there are; undefined when it fails */
+    const socketOption = (fd: number, name: number, words: number): Uint32Array | undefined => {
+      const value = new Uint32Array(words);
+      const length = new Uint32Array([value.byteLength]);
+      if (getsockopt(fd, SOL_SOCKET, name, value, length) !== 0) return undefined;
+      return value.subarray(0, length[0]! / Uint32Array.BYTES_PER_ELEMENT);
+    };
     const mallocTrim = libc.func('int malloc_trim(size_t pad)') as (pad: number) => number;
     // An off_t for sendfile, which moves it on.
     const offset = new Uint32Array(2);
@@ -82,6 +105,11 @@ async function load(): Promise<Posix> {
       mkfifo,
       dup,
       close,
+      peer(fd) {
+        const [pid, uid, gid] = socketOption(fd, SO_PEERCRED, 3) ?? [];
+        return pid === undefined || uid === undefined || gid === undefined ? undefined : [pid, uid, gid];
+      },
+      peerGroups: (fd) => [...(socketOption(fd, SO_PEERGROUPS, MAX_GROUPS) ?? [])],
       send: (fd, bytes, length) => send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL),
       sendFile(to, from, at, length) {
         offset[0] = at;

@@ -15,14 +15,15 @@ import { SocketWriter } from './socket-writer.ts';
 export async function openShardDoors(fanout: Fanout, init: ActorInit, counters: Counters): Promise<ShardDoors> {
   const { options, listenFds } = init;
   if (listenFds.length === 0) return { close: async () => {} };
-  const writer = new SocketWriter(await loadPosix());
+  const posix = await loadPosix();
+  const writer = new SocketWriter(posix);
   const { redact, redactNames } = options;
   const settings = new LiveSettings(init.memory.settings);
   const isuladReplay = (): number => settings.get('isuladReplay');
   const words = parseSecretWords(redactNames);
   const doors = parseListeners(options.listen).map((listener) => {
     const redactor = (listener.redact ?? redact) ? new Redactor(words) : undefined;
-    return new ListenerDoors(new ListenerShard(fanout, listener, redactor), { counters, writer, isuladReplay });
+    return new ListenerDoors(new ListenerShard(posix, fanout, listener, redactor), { counters, writer, isuladReplay });
   });
   const close = async (): Promise<void> => {
     await Promise.all(doors.map((door) => door.close()));

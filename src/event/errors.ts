@@ -25,6 +25,7 @@ export const ERROR_TABLE = {
     400,
     'A configuration file cannot be read, is no TOML, or says something that is no option; a variable of the environment likewise.',
   ),
+  ERR_ACCESS_DENIED: row('caller', 403, 'Who asks may not do this over this socket; the message says what and who.'),
   ERR_TIME_INVALID: row('caller', 400, 'A time is neither RFC 3339, unix seconds nor a Go duration.'),
   ERR_SINCE_AFTER_UNTIL: row('caller', 400, '`since` is later than `until`.'),
   ERR_CURSOR_INVALID: row('caller', 400, 'A cursor does not look like `<epoch>-<seq>`.'),

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { asTocsinError, TocsinError } from './errors.ts';
+import { parseAdmins } from './admin-address.ts';
 import { parseListeners } from './listener-address.ts';
 import { parseLoopback } from './loopback-address.ts';
 import { parseSecretWords } from './secret-names.ts';
@@ -57,10 +58,11 @@ export const OPTION_TABLE = {
       'Event socket; default `tocsin.sock` in the run folder. As often as there are to be sockets, at most 16, each limited to what its clients may see, if that is said: `unix:///run/web.sock?types=container&label=team=web&mode=0660&group=web`.',
   },
   admin: {
-    kind: 'path',
-    schema: v.string(),
+    kind: 'listeners',
+    schema: v.union([v.string(), v.pipe(v.array(v.string()), v.readonly())]),
     default: '',
-    meaning: 'Admin socket; default `admin.sock` in the run folder.',
+    meaning:
+      'Admin socket; default `admin.sock` in the run folder. As often as there are to be sockets, at most 16, each with who may do what over it, if that is said: `unix:///run/publish.sock?mode=0660&group=engine&publish=gid:engine`.',
   },
   metrics: {
     kind: 'address',
@@ -289,6 +291,7 @@ export function makeOptions(given: Readonly<Record<string, unknown>>): Options {
   }
   // What is wrong with one of them it says best itself.
   parseListeners((values as Values).listen);
+  parseAdmins((values as Values).admin);
   return Object.freeze(values as Values);
 }
 

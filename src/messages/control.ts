@@ -88,6 +88,9 @@ export interface Subscription {
   readonly heartbeatMs: number;
 }
 
+/** What is asked for, whoever asks. */
+export type Asked = Omit<Subscription, 'peer'>;
+
 /** Wire formats that lanes are made of. */
 export type LaneFormat =
   | `json-${Framing}`

@@ -4,7 +4,7 @@ import { parseDockerQuery } from '../../../src/doors/docker-query.ts';
 import type { ErrorCode } from '../../../src/event/errors.ts';
 import type { Timestamp } from '../../../src/event/event.ts';
 import { compareTime } from '../../../src/event/time.ts';
-import type { Subscription } from '../../../src/messages/control.ts';
+import type { Asked } from '../../../src/messages/control.ts';
 import { edgeRows } from '../../support/docker-edge.ts';
 import { allowed, demand, show, type Target, textOf } from '../target.ts';
 
@@ -83,12 +83,12 @@ function check(input: Uint8Array): void {
   if (subscription) checkSubscription(subscription, searchParams);
 }
 
-function read(url: URL): Subscription | undefined {
+function read(url: URL): Asked | undefined {
   const asked = { format: 'docker-modern-lines-chunked', now: NOW, redact: true } as const;
   return allowed(CODES, () => parseDockerQuery(url, asked));
 }
 
-function checkSubscription(subscription: Subscription, given: URLSearchParams): void {
+function checkSubscription(subscription: Asked, given: URLSearchParams): void {
   const { start, until, follow, heartbeatMs } = subscription;
   const says = (): string => show([given.toString(), subscription]);
   const after = given.get('after');
@@ -104,7 +104,7 @@ function checkSubscription(subscription: Subscription, given: URLSearchParams): 
   demand(heartbeatMs === Number(given.get('heartbeat') || 0) * 1000, 'another heartbeat', says);
 }
 
-function checkStart(start: Subscription['start'], given: URLSearchParams, says: () => string): void {
+function checkStart(start: Asked['start'], given: URLSearchParams, says: () => string): void {
   const since = given.get('since') ?? '';
   const begin = since === '' ? (given.get('until') ? 0n : undefined) : nanosOf(since);
   if (begin !== undefined && begin <= total(NOW))

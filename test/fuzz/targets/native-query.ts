@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { parseNativeQuery } from '../../../src/doors/native-query.ts';
 import type { ErrorCode } from '../../../src/event/errors.ts';
 import { compareTime } from '../../../src/event/time.ts';
-import type { Subscription } from '../../../src/messages/control.ts';
+import type { Asked } from '../../../src/messages/control.ts';
 import { allowed, demand, show, type Target, textOf } from '../target.ts';
 
 const NOW = { sec: 1_795_474_212, nanos: 609_846_642 };
@@ -58,7 +58,7 @@ const ASKED = { format: 'json-chunked', now: NOW, redact: true, heartbeatSec: 15
 
 function check(input: Uint8Array): void {
   const [query = '', lastEventId] = textOf(input).split('\n');
-  const read = (given: URLSearchParams): Subscription | undefined =>
+  const read = (given: URLSearchParams): Asked | undefined =>
     allowed(CODES, () => parseNativeQuery(given, { ...ASKED, lastEventId }));
   const given = new URLSearchParams(query);
   const subscription = read(given);
@@ -75,7 +75,7 @@ function check(input: Uint8Array): void {
   if (subscription) checkSubscription(subscription, given, lastEventId);
 }
 
-function checkSubscription(subscription: Subscription, given: URLSearchParams, lastEventId: string | undefined): void {
+function checkSubscription(subscription: Asked, given: URLSearchParams, lastEventId: string | undefined): void {
   const { start, until, heartbeatMs, lagLimit, follow, quiet, name } = subscription;
   const says = (): string => show([given.toString(), lastEventId, subscription]);
   const cursor = lastEventId || given.get('after');

@@ -11,7 +11,7 @@ import { temporaryFolder } from '../../support/daemon.ts';
 const VALUES: { readonly [Name in OptionName]?: readonly OptionValue[] } = {
   fifo: ['/run/a fifo'],
   listen: [['/run/a.sock', 'unix:///run/b.sock?types=image&mode=0600'], ['/run/"c".sock']],
-  admin: ['/run/admin.sock'],
+  admin: [['/run/admin.sock', 'unix:///run/p.sock?publish=gid:0']],
   metrics: ['127.0.0.1:9464', '[::1]:0'],
   eventLog: ['/var/log/events.log'],
   source: [['docker=unix:///var/run/docker.sock', 'far=unix:///run/far.sock']],

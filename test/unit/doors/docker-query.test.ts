@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isOn, parseDockerQuery } from '../../../src/doors/docker-query.ts';
-import type { Subscription } from '../../../src/messages/control.ts';
+import type { Asked } from '../../../src/messages/control.ts';
 
 const NOW = { sec: 1_795_474_212, nanos: 5 };
 const START = { from: 'time', time: { sec: 0, nanos: 0 } };
 
-function parse(query: string): Subscription {
+function parse(query: string): Asked {
   return parseDockerQuery(new URL(`http://x/events?${query}`), {
     format: 'docker-modern-lines-chunked',
     now: NOW,

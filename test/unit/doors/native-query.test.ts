@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseNativeQuery } from '../../../src/doors/native-query.ts';
-import type { Subscription } from '../../../src/messages/control.ts';
+import type { Asked } from '../../../src/messages/control.ts';
 
 const NOW = { sec: 1_795_474_212, nanos: 5 };
 const CURSOR = 'testlog2-7';
 const BEHIND = { from: 'cursor', cursor: CURSOR };
 
-function parse(query: string, lastEventId?: string, heartbeatSec = 15): Subscription {
+function parse(query: string, lastEventId?: string, heartbeatSec = 15): Asked {
   return parseNativeQuery(new URLSearchParams(query), {
     format: 'sse-chunked',
     now: NOW,

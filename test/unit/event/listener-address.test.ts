@@ -41,6 +41,11 @@ describe('the address of a listener', () => {
       redact: false,
     });
     assert.equal(parseListener('unix:///x?redact=on').redact, true);
+    assert.deepEqual(parseListener('unix:///x?allow=uid:0,gid:docker&allow=any').allow, [
+      { kind: 'uid', account: '0' },
+      { kind: 'gid', account: 'docker' },
+      { kind: 'any' },
+    ]);
     for (const [text, mode] of [
       ['660', 0o660],
       ['0666', 0o666],
@@ -55,7 +60,7 @@ describe('the address of a listener', () => {
       ['unix://run/x.sock', 'a path or unix:///'],
       ['unix://', 'a path or unix:///'],
       ['/run/x.sock?types=container', 'a path or unix:///'],
-      ['unix:///x?type=container', 'parameters out of types, label, namespace, mode, owner, group, redact'],
+      ['unix:///x?type=container', 'parameters out of types, label, namespace, mode, owner, group, redact, allow'],
       ['unix:///x?Types=container', 'parameters out of'],
       ['unix:///x?types=container&', 'parameters out of'],
       ['unix:///x?types', 'a value of types'],
@@ -77,6 +82,9 @@ describe('the address of a listener', () => {
       ['unix:///x?group=a%20b', 'group as a name or a number'],
       ['unix:///x?owner=a:b', 'owner as a name or a number'],
       ['unix:///x?redact=yes', 'redact as on or off'],
+      ['unix:///x?allow=root', 'allow as any, none, uid:NAME or gid:NAME'],
+      ['unix:///x?allow=uid:', 'allow as any, none, uid:NAME or gid:NAME'],
+      ['unix:///x?allow=any,', 'allow as any, none, uid:NAME or gid:NAME'],
       ['unix:///x?label=%zz', 'percent-encoding'],
       ['unix:///100%.sock', 'percent-encoding'],
       ['unix:///x%00', 'without NUL'],

@@ -1,0 +1,38 @@
+import { TocsinError } from '../event/errors.ts';
+import type { Principal } from '../event/principal.ts';
+import { accountNumber, GROUP, PASSWD } from './accounts.ts';
+import { describePeer, type Peer } from './peer.ts';
+
+/** Who may do something, with the numbers of the accounts that were named. */
+export class AccessRule {
+  readonly #what: string;
+  readonly #isAny: boolean;
+  readonly #uids = new Set<number>();
+  readonly #gids = new Set<number>();
+
+  /** @param what it is about, as `reading events`. @throws ERR_OPTION_INVALID for a name that the machine does not know */
+  constructor(what: string, principals: readonly Principal[] = [{ kind: 'any' }]) {
+    this.#what = what;
+    this.#isAny = principals.some(({ kind }) => kind === 'any');
+    for (const principal of principals) {
+      if (principal.kind === 'uid') this.#uids.add(accountNumber(principal.account, PASSWD));
+      if (principal.kind === 'gid') this.#gids.add(accountNumber(principal.account, GROUP));
+    }
+  }
+
+  admits(peer: Peer | undefined): boolean {
+    if (this.#isAny) return true;
+    if (!peer) return false;
+    if (this.#uids.has(peer.uid) || this.#gids.has(peer.gid)) return true;
+    return this.#gids.size > 0 && peer.groups().some((gid) => this.#gids.has(gid));
+  }
+
+  /** @throws ERR_ACCESS_DENIED */
+  require(peer: Peer | undefined): void {
+    if (!this.admits(peer))
+      throw new TocsinError(
+        'ERR_ACCESS_DENIED',
+        `${this.#what} is not allowed to ${describePeer(peer)} on this socket`,
+      );
+  }
+}

@@ -1,0 +1,27 @@
+import type net from 'node:net';
+import type { Posix } from './posix.ts';
+
+/** Who is at the other end of a unix socket, as the kernel knows it of the moment at which it connected. */
+export interface Peer {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Its other groups, asked for when they matter. */
+  groups(): readonly number[];
+}
+
+/** @returns undefined when the other end has gone already */
+export function peerOf(posix: Posix, socket: net.Socket): Peer | undefined {
+  // Node has no other way to the descriptor of a socket.
+  const fd = (socket as unknown as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd;
+  if (fd === undefined || fd < 0) return undefined;
+  const [pid = 0, uid = 0, gid = 0] = posix.peer(fd) ?? [];
+  if (pid === 0) return undefined;
+  let groups: readonly number[] | undefined;
+  return { pid, uid, gid, groups: () => (groups ??= posix.peerGroups(fd)) };
+}
+
+/** For whoever lists clients. */
+export function describePeer(peer: Peer | undefined): string {
+  return peer ? `uid ${peer.uid} pid ${peer.pid}` : 'unix';
+}
