@@ -207,7 +207,9 @@ export class HistoryBuffer {
     this.#counters.add(run.nextSeq === undefined ? 'pagesServed' : 'pagesScanned');
     const { segment, from, to, firstSeq, nextSeq } = run;
     const behind = nextSeq === undefined ? {} : { nextSeq };
-    shard.post({ type: 'page-read', requestId, memory: segment.memory, from, to, firstSeq, ...behind, reason });
+    // Of whatever it has taken in it knows the epoch.
+    const oldest = this.#epochs.cursor(firstSeq - 1);
+    shard.post({ type: 'page-read', requestId, memory: segment.memory, from, to, firstSeq, oldest, ...behind, reason });
   }
 
   /** @param askedSeq before what is left of it; @returns undefined when it has not come yet, or cannot be read now */

@@ -1,6 +1,5 @@
 import type { Encoder } from '../codec/encoder.ts';
 import type { Redactor } from '../codec/redactor.ts';
-import type { Epochs } from '../event/epochs.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
 import type { GapReason, Lagged, Timestamp } from '../event/event.ts';
 import { compareTime } from '../event/time.ts';
@@ -32,7 +31,6 @@ const STOPPED_MS = 50;
 const STEPS_PER_TURN = 4;
 
 export interface DeliveryEnv {
-  readonly epochs: Epochs;
   /** The newest event that an earlier process left. */
   readonly headSeq: number;
   readonly clients: ClientTable;
@@ -301,27 +299,26 @@ export class Delivery {
     lane.awaitsPage = true;
     const reply = await this.#env.asks.readPage(lane.nextSeq, wantedOf(lane));
     lane.awaitsPage = false;
-    const { from, to, firstSeq, nextSeq, reason } = reply;
+    const { from, to, firstSeq, nextSeq, reason, oldest } = reply;
     const page: Run = { segment: Segment.of(reply.memory), from, to, firstSeq, ...(nextSeq ? { nextSeq } : {}) };
     if (firstSeq === lane.nextSeq) {
       lane.page = page;
       return this.#pump(lane);
     }
     for (const client of lane.clients) {
-      if (client.mark === lane.headIndex && !client.blocked) this.#onGap(client, lane, page, reason);
+      if (client.mark === lane.headIndex && !client.blocked) this.#onGap(client, lane, page, { reason, oldest });
     }
   }
 
   /** The client goes on with the oldest event that is left; if it had a claim to those before, it is told, or cut. */
-  #onGap(client: Client, lane: Lane, page: Run, reason: GapReason): void {
+  #onGap(client: Client, lane: Lane, page: Run, why: { readonly reason: GapReason; readonly oldest: string }): void {
     const from = client.nextSeq;
     const to = Math.min(page.firstSeq - 1, client.endSeq);
     const missed = to + 1 - from;
     client.nextSeq = page.firstSeq;
     // It has no claim to what was before its `since`.
     if (client.expectsAll && missed > 0 && !isBefore(page, client.since)) {
-      const oldest = this.#env.epochs.cursor(page.firstSeq - 1);
-      if (!this.tellGap(client, { type: 'gap', missed, from, to, reason, oldest })) return;
+      if (!this.tellGap(client, { type: 'gap', missed, from, to, ...why })) return;
     }
     const next = this.#lanes.place(client, lane.bounds.until);
     // With the page itself: asking for the oldest event again would find it gone as well.

@@ -1,3 +1,4 @@
+import type { Epochs } from '../event/epochs.ts';
 import { assertNever, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, Timestamp } from '../event/event.ts';
 import type { Term } from '../event/filter.ts';
@@ -18,6 +19,7 @@ import { Delivery, type DeliveryEnv } from './delivery.ts';
 import { LagPolicy } from './lag-policy.ts';
 
 export interface FanoutEnv extends DeliveryEnv {
+  readonly epochs: Epochs;
   readonly shard: number;
   readonly logState: LogState;
   readonly limits: ClientLimits;

@@ -41,6 +41,8 @@ export type BufferReply =
       readonly from: number;
       readonly to: number;
       readonly firstSeq: number;
+      /** Cursor that leads to it: another epoch may have begun there of which the shard has not heard. */
+      readonly oldest: string;
       /** Records were left out: behind the range that was looked at. */
       readonly nextSeq?: number;
       readonly reason: GapReason;

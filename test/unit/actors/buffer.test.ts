@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { HistoryBuffer } from '../../../src/actors/buffer.ts';
+import { Epochs } from '../../../src/event/epochs.ts';
 import type { BufferReply } from '../../../src/messages/buffer.ts';
 import { LogState } from '../../../src/messages/log-state.ts';
 import { CounterTable, ManualClock, MemoryOutbox } from '../../support/actors.ts';
 import { UNBOUNDED } from '../../support/world.ts';
-import { EPOCHS } from '../../support/log.ts';
+import { EPOCH } from '../../support/log.ts';
 
 /** Of a log that an earlier process left, of which nothing is at hand. */
 function bufferOf(headSeq: number, oldestSeq: number): HistoryBuffer {
@@ -15,7 +16,7 @@ function bufferOf(headSeq: number, oldestSeq: number): HistoryBuffer {
     limits: UNBOUNDED,
     files: undefined,
     scans: undefined,
-    epochs: EPOCHS,
+    epochs: new Epochs([{ epoch: EPOCH, firstSeq: 1 }]),
     kept: { events: 0 },
     clock: new ManualClock(),
     defer: () => {},
@@ -45,5 +46,17 @@ describe('HistoryBuffer', () => {
     const [reply] = shard.messages;
     assert.ok(reply?.type === 'page-read');
     assert.deepEqual([reply.firstSeq, reply.from], [6, reply.to]);
+  });
+
+  it('says with the name of the epoch where a page begins: a shard may not have heard of that one yet', () => {
+    const buffer = bufferOf(5, 6);
+    const shard = new MemoryOutbox<BufferReply>();
+    buffer.answer({ type: 'read-page', requestId: 1, seq: 3 }, shard);
+    buffer.receive({ type: 'epoch-began', span: { epoch: 'zzzzzzzz', firstSeq: 4 } });
+    buffer.answer({ type: 'read-page', requestId: 2, seq: 3 }, shard);
+    assert.deepEqual(
+      shard.messages.map((reply) => reply.type === 'page-read' && reply.oldest),
+      [`${EPOCH}-5`, 'zzzzzzzz-5'],
+    );
   });
 });
