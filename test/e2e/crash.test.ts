@@ -158,6 +158,8 @@ describe(`SIGKILL at random moments (seed ${SEED}, TOCSIN_KILLS=${KILLS})`, () =
       );
       const sender = new FifoSender(fifo, 25, 50);
       try {
+        // Who has got nothing yet has no place to come back to.
+        await waitFor(() => clients.every(({ told }) => told.count > 0), 'every client to get something');
         for (let kill = 0; kill < KILLS; kill += 1) {
           if (kill % 5 === 2) publishers[0]!.burst();
           await new Promise((resolve) => setTimeout(resolve, 50 + random.below(1_500)));
@@ -252,6 +254,7 @@ describe(`SIGKILL at random moments at full rate (seed ${SEED}, TOCSIN_KILLS=${F
         for (let kill = 0; kill < FULL_RATE_KILLS; kill += 1) {
           sender = send(kill, LIFE - 1);
           const ended = exitOf(sender);
+          if (kill === 0) await waitFor(() => hasBegun(daemon), 'every client to get something');
           await new Promise((resolve) => setTimeout(resolve, 50 + random.below(1_500)));
           process.kill(daemon.pid, 'SIGKILL');
           await daemon.exited;
@@ -287,6 +290,12 @@ describe(`SIGKILL at random moments at full rate (seed ${SEED}, TOCSIN_KILLS=${F
     });
   }
 });
+
+/** Whether every client has got an event: then it has a place to come back to. */
+async function hasBegun({ admin }: Daemon): Promise<boolean> {
+  const clients = JSON.parse((await call(admin, '/v1/clients')).body) as readonly { readonly delivered: number }[];
+  return clients.length === DRAINS && clients.every(({ delivered }) => delivered > 0);
+}
 
 interface DrainReport {
   readonly done: number;

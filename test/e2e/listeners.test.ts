@@ -89,8 +89,11 @@ describe('a daemon with a limited socket', () => {
     const table = await list();
     for (const child of following) child.kill();
     assert.match(table, /PEER +LISTENER +STATE/);
-    assert.match(table, new RegExp(`docker +unix +${web} .*limit=\\["label=team=web","type=container"\\]`));
-    assert.match(table, new RegExp(`docker +unix +${daemon.events} `));
+    assert.match(
+      table,
+      new RegExp(`docker +uid \\d+ pid \\d+ +${web} .*limit=\\["label=team=web","type=container"\\]`),
+    );
+    assert.match(table, new RegExp(`docker +uid \\d+ pid \\d+ +${daemon.events} `));
   });
 
   it('does not start with an address that it does not understand', async () => {
