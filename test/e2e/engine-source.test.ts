@@ -178,6 +178,8 @@ describe('a Docker engine as a source', { skip: DOCKER_MISSING ?? false }, () =>
         if (round === 1) await engine.run('docker', ['rm', 'old']);
         await between(round === 1 ? 400 : 40);
         daemon = await startDaemon(args, daemon.root);
+        // It is ready before it listens; what both are to get comes when both do.
+        await waitFor(async () => (await statsOf(daemon)).counters['sourceEvents']! > 0, 'the source to listen');
         await reader.open();
         await between(40);
         await tags.pause();
