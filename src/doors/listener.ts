@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { dirname, join } from 'node:path';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
+import type { SocketFile } from '../event/socket-address.ts';
 import { accountNumber, GROUP, PASSWD } from './accounts.ts';
 import { loadPosix } from './posix.ts';
 
@@ -15,12 +16,7 @@ export interface Listener {
 }
 
 /** Who may connect. */
-export interface SocketAccess {
-  readonly mode: number;
-  /** Names or numbers; undefined = as the process makes files. */
-  readonly owner?: string;
-  readonly group?: string;
-}
+export type SocketAccess = Omit<SocketFile, 'path'>;
 
 const CONNECT_LIMIT_MS = 1_000;
 const KEEP = -1;

@@ -69,8 +69,8 @@ export const OPTION_TABLE = {
     schema: v.pipe(
       v.string(),
       v.check(
-        (text) => whyNoAddress(text) === '',
-        ({ input }) => whyNoAddress(input),
+        (text) => whyNoLoopback(text) === '',
+        ({ input }) => whyNoLoopback(input),
       ),
     ),
     default: '',
@@ -304,23 +304,21 @@ function areSecretWords(words: string[]): boolean {
   }
 }
 
-/** Empty when it is one, or none. */
-function whyNoAddress(text: string): string {
-  try {
-    if (text !== '') parseLoopback('metrics', text);
-    return '';
-  } catch (error) {
-    return asTocsinError(error).message.replace(/^metrics: /, '');
-  }
+function whyNoLoopback(text: string): string {
+  return text === '' ? '' : whyNot('metrics', () => parseLoopback('metrics', text));
 }
 
-/** Empty when they are. */
 function whyNoSources(texts: string[]): string {
+  return whyNot('source', () => parseSources(texts));
+}
+
+/** Why it cannot be read, without the option's name; empty when it can. */
+function whyNot(name: OptionName, read: () => unknown): string {
   try {
-    parseSources(texts);
+    read();
     return '';
   } catch (error) {
-    return asTocsinError(error).message.replace(/^source: /, '');
+    return asTocsinError(error).message.replace(`${name}: `, '');
   }
 }
 
