@@ -4,6 +4,7 @@ import { openAdminDoor } from './doors/admin-door.ts';
 import { openFifo } from './doors/fifo.ts';
 import { lockFolder } from './doors/folder-lock.ts';
 import { openMetricsDoor } from './doors/metrics-door.ts';
+import { reclaimDescriptors } from './doors/reclaim.ts';
 import { bindListener, type Listener, type SocketAccess } from './doors/listener.ts';
 import { TocsinError } from './event/errors.ts';
 import { type AdminAddress, parseAdmins } from './event/admin-address.ts';
@@ -71,8 +72,10 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
       threads,
       host: (init) => hostActor(init, doorHooks),
       release,
+      boot: (name) => new ActorThread(name, urlOf(workerUrl)),
+      reclaim: reclaimDescriptors,
       ...(fifo ? { fifoFd: fifo.fd } : {}),
-      listenFds: Array.from({ length: options.fanouts }, () => listeners.map((listener) => listener.duplicate())),
+      listenFds: () => listeners.map((listener) => listener.duplicate()),
     });
     for (const { address, listener } of admins) {
       const door = await openAdminDoor(pipeline, listener.duplicate(), address);

@@ -29,6 +29,7 @@ logState.headSeq = 0;
 const epochs = new Epochs([{ epoch: 'aaaaaaaa', firstSeq: 1 }]);
 const fanout = new Fanout({
   shard: 0,
+  life: 1,
   epochs,
   headSeq: 0,
   logState,

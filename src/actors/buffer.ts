@@ -70,7 +70,7 @@ export class HistoryBuffer {
   receive(notice: LogNotice | HistoryFileNotice): void {
     switch (notice.type) {
       case 'segment-opened':
-        this.#memory.open(this.#reader.open(notice.memory), this.#clock.now());
+        this.#open(notice.memory);
         return this.#takeIn();
       case 'appended':
       case 'sealed':
@@ -119,6 +119,11 @@ export class HistoryBuffer {
     this.#serveWaiting();
   }
 
+  #open(memory: SharedArrayBuffer): void {
+    const segment = this.#reader.open(memory);
+    if (segment) this.#memory.open(segment, this.#clock.now());
+  }
+
   #takeIn(): void {
     do {
       for (let run = this.#reader.take(); run; run = this.#reader.take()) {
@@ -139,6 +144,8 @@ export class HistoryBuffer {
   #retain(): void {
     const segments = this.#memory.retain(this.#clock.now());
     if (segments > 0) this.#counters.add('segmentsDropped', segments);
+    // Main keeps what is in memory, for whoever has to begin anew.
+    this.#logState.memorySeq = this.#memory.oldestSeq;
     const kept = this.#files?.oldestSeq ?? this.#memory.oldestSeq;
     const { events } = this.#kept;
     const bound = events > 0 ? this.#memory.headSeq + 1 - events : 1;

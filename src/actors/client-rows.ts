@@ -13,6 +13,7 @@ export interface ClientLimits {
 
 /** The places of one shard's clients: rows of the client table, and their share of what all shards together admit. */
 export class ClientRows {
+  readonly #shard: number;
   readonly #first: number;
   readonly #table: ClientTable;
   readonly #limits: ClientLimits;
@@ -22,6 +23,7 @@ export class ClientRows {
   #taken = 0;
 
   constructor(shard: number, table: ClientTable, { clients, replays }: LogState, limits: ClientLimits) {
+    this.#shard = shard;
     this.#first = shard * table.rowsPerShard;
     this.#table = table;
     this.#clients = clients;
@@ -32,16 +34,16 @@ export class ClientRows {
   /** @param isReplay it begins with what is there already. @throws ERR_CLIENTS_EXHAUSTED, ERR_REPLAYS_EXHAUSTED */
   take(subscription: Subscription, isReplay: boolean): { readonly row: number; readonly generation: number } {
     const { clients, replays } = this.#limits;
-    if (!this.#clients.take(clients))
+    if (!this.#clients.take(this.#shard, clients))
       throw new TocsinError('ERR_CLIENTS_EXHAUSTED', ...full('clients', 'max-clients', clients));
-    if (isReplay && !this.#replays.take(replays)) {
-      this.#clients.give();
+    if (isReplay && !this.#replays.take(this.#shard, replays)) {
+      this.#clients.give(this.#shard);
       throw new TocsinError('ERR_REPLAYS_EXHAUSTED', ...full('clients that read history', 'max-replays', replays));
     }
     const row = this.#free.pop() ?? this.#next();
     if (row === undefined) {
-      this.#clients.give();
-      if (isReplay) this.#replays.give();
+      this.#clients.give(this.#shard);
+      if (isReplay) this.#replays.give(this.#shard);
       throw new TocsinError(
         'ERR_CLIENTS_EXHAUSTED',
         ...full('clients on this shard', 'clients-per-shard', this.#table.rowsPerShard),
@@ -54,11 +56,11 @@ export class ClientRows {
 
   /** The client has come to where the log was when it began. */
   endReplay(): void {
-    this.#replays.give();
+    this.#replays.give(this.#shard);
   }
 
   free(row: number): void {
-    this.#clients.give();
+    this.#clients.give(this.#shard);
     this.#table.free(row);
     this.#free.push(row);
   }

@@ -1,12 +1,9 @@
-import { BUILT_IN_ATTRIBUTES, type Origin, RecordFormatter } from '../codec/format-record.ts';
-import { readInt32 } from '../codec/monitor-record.ts';
-import { BUILT_IN_SCAN } from '../codec/secret-scan.ts';
-import { type Container, ContainerTable, describeContainer } from '../event/container-table.ts';
+import { BUILT_IN_ATTRIBUTES } from '../codec/format-record.ts';
+import { ContainerTable, describeContainer } from '../event/container-table.ts';
 import type { Epochs, EpochSpan } from '../event/epochs.ts';
 import { asTocsinError, assertNever, TocsinError } from '../event/errors.ts';
-import type { ContainerInfo, ContainerSpec, Timestamp } from '../event/event.ts';
+import type { ContainerInfo, ContainerSpec } from '../event/event.ts';
 import type { Term } from '../event/filter.ts';
-import { EXIT_CODE_UNKNOWN, STATE_START, STATE_STOPPED } from '../event/operators.ts';
 import { PublisherTable } from '../event/publisher-table.ts';
 import { SourceTable } from '../event/source-table.ts';
 import type { Recovered } from '../history/recovery.ts';
@@ -17,20 +14,13 @@ import type {
   CollectorRequest,
   ContainerResolved,
   HistoryNotice,
+  KeeperNotice,
   LogNotice,
   ResolveContainer,
 } from '../messages/collector.ts';
+import type { CommitJournal } from '../messages/commit-journal.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { IntakeRing } from '../messages/intake-ring.ts';
-import {
-  EVENT,
-  FLAG_NO_SECRET,
-  FLAG_REPEATS,
-  FLAG_REPLACED_UTF8,
-  MONITOR,
-  MONITOR_EVENT_CONTAINER,
-  MONITOR_TYPE_STATE,
-} from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { MonitoredCommand } from '../messages/monitored.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
@@ -38,12 +28,14 @@ import type { PublisherNotice } from '../messages/publisher.ts';
 import type { Clock, Defer, Later, Outbox } from './actor.ts';
 import { containerLimit } from './container-limit.ts';
 import { EngineContainers } from './engine-containers.ts';
-import { HealthWatch } from './health-watch.ts';
-import { IntakeTally } from './intake-tally.ts';
+import { EventAppender } from './event-appender.ts';
+import type { IntakeProgress } from './intake-progress.ts';
+import type { IntakeTally } from './intake-tally.ts';
 import { LogReaders } from './log-readers.ts';
 import { type DurableHistory, LogTail } from './log-tail.ts';
 import { LogTime } from './log-time.ts';
-import { type Appender, PublishIntake } from './publish-intake.ts';
+import { PublishIntake } from './publish-intake.ts';
+import { RecordIntake } from './record-intake.ts';
 import { RecordObjects } from './record-objects.ts';
 
 /** Records taken from one intake before the other gets its turn. */
@@ -62,15 +54,13 @@ const KNOWN_PUBLISHERS = 10_000;
  * The `collector`: takes records from the intakes in turn, gives each its object's attributes, its time and its number, and
  * appends it to the log. A batch is committed with one store and announced to the readers that sleep.
  */
-export class Collector implements Appender {
+export class Collector {
   readonly #env: CollectorEnv;
   readonly #table = new ContainerTable();
-  readonly #formatter = new RecordFormatter();
   readonly #time: LogTime;
-  readonly #objects: RecordObjects;
-  readonly #health = new HealthWatch();
-  /** What has come in since the actor began. */
-  readonly intake = new IntakeTally();
+  readonly #records: RecordIntake;
+  readonly #appender: EventAppender;
+  readonly #accept = (bytes: Uint8Array, at: number): void => this.#appender.appendRecord(bytes, at);
   readonly #publishers = new PublisherTable(KNOWN_PUBLISHERS);
   readonly #sources = new SourceTable();
   readonly #engineContainers: EngineContainers;
@@ -81,8 +71,6 @@ export class Collector implements Appender {
   readonly #tail: LogTail;
   readonly #readers: LogReaders;
   #expiredAt = 0;
-  /** Events of unknown containers in this batch. */
-  #unknown = 0;
   /** More work is due without a wake-up. */
   #working = false;
   #sealing = false;
@@ -94,19 +82,22 @@ export class Collector implements Appender {
     this.#env = env;
     this.#time = new LogTime(env.clock, env.counters);
     this.#engineContainers = new EngineContainers(this.#table, env.counters);
-    this.#objects = new RecordObjects(this.#table, env.ring.words, env.unknownContainers);
-    const { recovered, logState, epochs, counters, readers } = env;
-    this.#table.restore(recovered.containers, recovered.headSeq);
-    this.#publishers.restore(recovered.publishers);
-    this.#sources.restore(recovered.sources);
-    this.#time.restore(recovered.time);
+    const { known, logState, journal, epochs, counters, readers } = env;
+    const { position } = journal;
+    this.#table.restore(known.containers, position.headSeq);
+    this.#publishers.restore(known.publishers);
+    this.#sources.restore(known.sources);
+    this.#time.restore(position);
     this.#readers = new LogReaders(readers, logState, env.bufferEvery);
     this.#tail = new LogTail({
       logState,
       epochs,
       counters,
       readers,
-      headSeq: recovered.headSeq,
+      journal,
+      lastSegment: env.lastSegment,
+      keeper: env.main,
+      snapshot: () => this.#saved(),
       segmentBytes: env.segmentBytes,
       later: env.later,
       elapsedMs: () => env.clock.elapsedMs(),
@@ -120,8 +111,35 @@ export class Collector implements Appender {
       },
       slow: (ms) => env.main.post({ type: 'history-slow', ms }),
     });
+    this.#records = new RecordIntake(env.ring, env.monitored, journal.number);
+    this.#appender = new EventAppender({
+      tail: this.#tail,
+      time: this.#time,
+      table: this.#table,
+      objects: new RecordObjects(this.#table, env.ring.words, env.unknownContainers),
+      counters,
+      commit: () => this.#commit(),
+    });
+    if (journal.number > 0) this.#records.greet();
     this.#main = this.openIntake(env.published, env.publisher);
     this.#work();
+  }
+
+  /** What has come in since the actor began. */
+  get intake(): IntakeTally {
+    return this.#appender.intake;
+  }
+
+  /** A reader that has begun anew knows nothing. */
+  introduce(reader: Outbox<LogNotice>): void {
+    this.#tail.introduce(reader);
+  }
+
+  /** Somebody who hands over records has begun anew: what was to be said to the one before, and by that one, is made up for. */
+  greet(): void {
+    this.#records.greet();
+    for (const intake of this.#intakes) this.#greet(intake);
+    this.#wake();
   }
 
   receive(command: CollectorCommand): void {
@@ -200,11 +218,19 @@ export class Collector implements Appender {
       sources: this.#sources,
       containers: this.#engineContainers,
       counters: this.#env.counters,
+      commit: this.#env.journal.number,
     });
     this.#intakes.add(intake);
+    // What a collector before this one had not come to say.
+    if (this.#env.journal.number > 0) this.#greet(intake);
     // Its publisher wakes nobody who has not said that he sleeps.
     this.#wake();
     return intake;
+  }
+
+  #greet(intake: PublishIntake): void {
+    for (const span of this.#env.epochs.spans) intake.post({ type: 'epoch-began', span });
+    intake.greet();
   }
 
   /** The publisher is gone: what it has offered is still taken, nothing more. */
@@ -246,8 +272,8 @@ export class Collector implements Appender {
     if (this.#tail.isStalled) return;
     this.#time.beginBatch();
     for (let turn = 0; turn < TURNS_PER_BATCH; turn += 1) {
-      let records = this.#importing ? 0 : this.#takeRecords();
-      for (const intake of this.#heard()) records += intake.take(TURN, this);
+      let records = this.#importing ? 0 : this.#records.take(TURN, this.#accept);
+      for (const intake of this.#heard()) records += intake.take(TURN, this.#appender);
       if (records === 0) break;
     }
     this.#commit();
@@ -263,7 +289,7 @@ export class Collector implements Appender {
 
   /** Asks every intake for a wake-up. @returns false when there is something to take after all */
   #sleep(): boolean {
-    if (!this.#importing && !this.#env.ring.sleepUntilRecords()) return false;
+    if (!this.#importing && !this.#records.sleepUntilRecords()) return false;
     for (const intake of this.#heard()) if (!intake.sleepUntilRecords()) return false;
     return true;
   }
@@ -280,98 +306,21 @@ export class Collector implements Appender {
     }
   }
 
-  #takeRecords(): number {
-    const { ring } = this.#env;
-    const count = Math.min(TURN, ring.available);
-    for (let index = 0; index < count; index += 1) this.#format(ring.bytes, ring.slotAt(index));
-    if (count > 0 && ring.release(count)) this.#env.monitored.post({ type: 'slots-freed' });
-    return count;
-  }
-
-  #format(record: Uint8Array, at: number): void {
-    if (readInt32(record, at + MONITOR.TYPE) !== MONITOR_TYPE_STATE) return this.#env.counters.add('recordsIgnored');
-    const isContainer = readInt32(record, at + MONITOR.EVENT_TYPE) === MONITOR_EVENT_CONTAINER;
-    const state = readInt32(record, at + MONITOR.VALUE);
-    if (!isContainer) {
-      this.intake.addRecord(true, state);
-      return this.#appendRecord(record, at, this.#objects.image(record, at));
-    }
-    const object = this.#objects.container(record, at);
-    if (!object) return this.#env.counters.add('unknownDropped');
-    const { container } = object;
-    if (!container.known) this.#unknown += 1;
-    this.intake.addRecord(false, state);
-    // iSulad sends START when the new run has begun: the last run's exit code is no longer shown.
-    if (state === STATE_START) this.#table.started(container);
-    container.lastSeq = this.#tail.nextSeq;
-    this.#appendRecord(record, at, this.#objects.originOf(object));
-    if (state === STATE_STOPPED) this.#stopped(container, record, at);
-  }
-
-  #appendRecord(record: Uint8Array, at: number, origin: Origin): void {
-    const tail = this.#tail;
-    this.#makeRoom(origin.maxRecordBytes);
-    this.#time.next();
-    const { sec, nanos } = this.#time;
-    tail.pos = this.#formatter.format(tail.segment.view, tail.pos, record, at, origin, tail.nextSeq, sec, nanos);
-    tail.nextSeq += 1;
-  }
-
-  #stopped(container: Container, record: Uint8Array, at: number): void {
-    const exitCode = readInt32(record, at + MONITOR.EXIT_CODE);
-    const pid = Math.max(0, readInt32(record, at + MONITOR.PID));
-    const applied = this.#table.stopped(container, pid, exitCode >= 0 ? exitCode : EXIT_CODE_UNKNOWN);
-    if (!applied) this.#env.counters.add('staleStops');
-  }
-
-  /** Of a publisher's ring (see `Appender`). */
-  append(published: PublishRing, at: number, length: number): number {
-    const tail = this.#tail;
-    this.#makeRoom(length);
-    const { view } = tail.segment;
-    const { bytes, words } = view;
-    bytes.set(published.bytes.subarray(at, at + length), tail.pos);
-    const word = tail.pos >> 2;
-    if (bytes[tail.pos + EVENT.FLAGS]! & FLAG_REPLACED_UTF8) this.#formatter.utf8Replaced += 1;
-    const source = EVENT.SOURCE_SEC >> 2;
-    const wanted: Timestamp = { sec: words[word + source]! >>> 0, nanos: words[word + source + 1]! };
-    if (this.#time.next(wanted)) {
-      // The event has its own time: nothing to remember beside it.
-      words[word + source] = 0;
-      words[word + source + 1] = 0;
-    }
-    words[word + (EVENT.TIME_SEC >> 2)] = this.#time.sec;
-    words[word + (EVENT.TIME_NANOS >> 2)] = this.#time.nanos;
-    words[word + (EVENT.SEQ_LOW >> 2)] = tail.nextSeq | 0;
-    words[word + (EVENT.SEQ_HIGH >> 2)] = Math.floor(tail.nextSeq / 0x100000000);
-    view.at = tail.pos;
-    this.intake.addEvent(view);
-    if (this.#health.repeats(view)) bytes[tail.pos + EVENT.FLAGS]! |= FLAG_REPEATS;
-    if (!BUILT_IN_SCAN.finds(view)) bytes[tail.pos + EVENT.FLAGS]! |= FLAG_NO_SECRET;
-    tail.pos += length;
-    tail.nextSeq += 1;
-    return tail.nextSeq - 1;
-  }
-
-  #makeRoom(recordBytes: number): void {
-    const tail = this.#tail;
-    if (tail.pos + recordBytes <= tail.segment.byteLength) return;
-    this.#commit();
-    tail.openSegment();
-  }
-
   /** Everything taken so far becomes a batch; who waits for an answer gets it when that is in the log for good. */
   #commit(): void {
     const { logState } = this.#env;
     const state: SavedState[] = this.#table.takeUnsaved().map((container) => ({ container }));
-    for (const intake of this.#intakes) for (const publisher of intake.takeProgress()) state.push({ publisher });
-    for (const source of this.#sources.takeUnsaved()) state.push({ source });
-    this.#tail.commit(this.#time, state);
-    this.#countRepairs();
+    const progress: IntakeProgress[] = [];
     for (const intake of this.#intakes) {
-      const answers = intake.takeAnswers();
-      if (answers.length > 0) this.#tail.after(() => intake.post(answers));
+      for (const publisher of intake.takePublishers()) state.push({ publisher });
+      const taken = intake.takeProgress();
+      if (taken) progress.push(taken);
     }
+    const taken = this.#records.takeProgress();
+    if (taken) progress.push(taken);
+    for (const source of this.#sources.takeUnsaved()) state.push({ source });
+    this.#tail.commit(this.#time, state, progress);
+    this.#appender.countRepairs();
     if (logState.oldestSeq - this.#expiredAt >= EXPIRE_EVERY) {
       this.#expiredAt = logState.oldestSeq;
       this.#table.expire(logState.oldestSeq);
@@ -385,7 +334,7 @@ export class Collector implements Appender {
   }
 
   #onEpoch(span: EpochSpan): void {
-    for (const intake of this.#intakes) intake.post([{ type: 'epoch-began', span }]);
+    for (const intake of this.#intakes) intake.post({ type: 'epoch-began', span });
   }
 
   /** What the log knows besides events. */
@@ -395,32 +344,22 @@ export class Collector implements Appender {
     for (const source of this.#sources.saved()) yield { source };
   }
 
-  #countRepairs(): void {
-    const { counters } = this.#env;
-    const formatter = this.#formatter;
-    if (this.#unknown > 0) counters.add('unknownContainers', this.#unknown);
-    this.#unknown = 0;
-    if (formatter.extraDropped > 0) counters.add('extraDropped', formatter.extraDropped);
-    if (formatter.attributesShadowed > 0) counters.add('attributesShadowed', formatter.attributesShadowed);
-    if (formatter.utf8Replaced > 0) counters.add('utf8Replaced', formatter.utf8Replaced);
-    formatter.extraDropped = 0;
-    formatter.attributesShadowed = 0;
-    formatter.utf8Replaced = 0;
-  }
-
   #markTime(): void {
     // Times of what is being imported may lie before any moment that could be promised now.
     if (this.#sealed || this.#importing) return;
     const { sec, nanos } = this.#time.mark();
     this.#env.counters.add('timeMarks');
     const seq = this.#tail.nextSeq - 1;
-    this.#tail.after(() => this.#readers.tell({ type: 'time-mark', sec, nanos, seq }));
+    this.#tail.after(() => {
+      this.#tail.promise({ sec, nanos });
+      this.#readers.tell({ type: 'time-mark', sec, nanos, seq });
+    });
   }
 
   /** Publishers are refused first, then heard for a last time: what any of them was told is accepted is in the log. */
   #seal(): void {
     for (const intake of this.#intakes) intake.close();
-    for (const intake of this.#intakes) while (intake.take(TURN, this) > 0) this.#commit();
+    for (const intake of this.#intakes) while (intake.take(TURN, this.#appender) > 0) this.#commit();
     this.#sealed = true;
     const seq = this.#tail.nextSeq - 1;
     this.#tail.after(() => {
@@ -450,10 +389,13 @@ export interface CollectorEnv {
   readonly clock: Clock;
   readonly defer: Defer;
   readonly later: Later;
-  readonly main: Outbox<HistoryNotice>;
+  readonly main: Outbox<HistoryNotice | KeeperNotice>;
   readonly epochs: Epochs;
-  /** What an earlier process left. */
-  readonly recovered: Recovered;
+  readonly journal: CommitJournal;
+  /** The newest segment, when an earlier collector wrote it. */
+  readonly lastSegment: SharedArrayBuffer | undefined;
+  /** What the log knows where it goes on, besides events. */
+  readonly known: Pick<Recovered, 'containers' | 'publishers' | 'sources'>;
   /** Opens the history on disk, if there is to be one. */
   readonly openHistory: ((snapshot: () => Iterable<SavedState>) => DurableHistory) | undefined;
   readonly segmentBytes: number;

@@ -21,6 +21,8 @@ import { LagPolicy } from './lag-policy.ts';
 export interface FanoutEnv extends DeliveryEnv {
   readonly epochs: Epochs;
   readonly shard: number;
+  /** No other shard has it, nor has had. */
+  readonly life: number;
   readonly logState: LogState;
   readonly limits: ClientLimits;
   /** How far a client may fall behind; 0 = as far as history reaches. */
@@ -48,7 +50,7 @@ export class Fanout {
   constructor(env: FanoutEnv) {
     this.#env = env;
     this.#log = new LogReader(env.logState.memory, env.shard + 1, env.headSeq);
-    this.#asks = new Asks(env.buffer, env.collector);
+    this.#asks = new Asks(env.buffer, env.collector, env.life);
     this.#rows = new ClientRows(env.shard, env.clients, env.logState, env.limits);
     this.#lag = new LagPolicy(env);
     this.#delivery = new Delivery({
@@ -64,9 +66,11 @@ export class Fanout {
 
   receive(message: LogNotice | FanoutCommand | BufferReply | CollectorReply): void {
     switch (message.type) {
-      case 'segment-opened':
-        this.#lag.opened(this.#log.open(message.memory));
+      case 'segment-opened': {
+        const segment = this.#log.open(message.memory);
+        if (segment) this.#lag.opened(segment);
         return this.#delivery.arrived();
+      }
       case 'appended':
         return this.#delivery.arrived();
       case 'time-mark':
@@ -89,6 +93,11 @@ export class Fanout {
       default:
         return assertNever(message);
     }
+  }
+
+  /** The other actor has begun anew: it does not know what it was asked. */
+  askAgain(name: 'buffer' | 'collector'): void {
+    this.#asks.repeat(name);
   }
 
   /** Once a second: heartbeats, and what the client table says of clients that nothing was for. */

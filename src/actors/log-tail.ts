@@ -1,16 +1,19 @@
 import type { Epoch } from '../event/cursor.ts';
 import type { Epochs, EpochSpan } from '../event/epochs.ts';
-import { asTocsinError, type TocsinError } from '../event/errors.ts';
+import { asTocsinError, TocsinError } from '../event/errors.ts';
 import type { Timestamp } from '../event/event.ts';
 import type { NewBatch } from '../history/batch.ts';
 import type { HistoryTail, HistoryWriter } from '../history/history-writer.ts';
 import type { SavedState } from '../history/saved-state.ts';
 import { Segment } from '../history/segment.ts';
-import type { LogNotice } from '../messages/collector.ts';
+import { StateLog } from '../history/state-log.ts';
+import type { KeeperNotice, LogNotice } from '../messages/collector.ts';
+import type { CommitJournal } from '../messages/commit-journal.ts';
 import type { Counters } from '../messages/counters.ts';
 import { EVENT, MAX_EVENT_BYTES, SEGMENT } from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { Later, Outbox } from './actor.ts';
+import { type IntakeProgress, joinProgress } from './intake-progress.ts';
 
 /** Under `async`, a loss of power takes what was written within this time. */
 const SYNC_EVERY_MS = 100;
@@ -32,8 +35,14 @@ export interface DurableHistory {
 
 export interface LogTailEnv {
   readonly logState: LogState;
-  /** The newest event that an earlier process left. */
-  readonly headSeq: number;
+  /** Where the log goes on: what an earlier process left, or an earlier collector. */
+  readonly journal: CommitJournal;
+  /** The newest segment, when an earlier collector wrote it. */
+  readonly lastSegment: SharedArrayBuffer | undefined;
+  /** Everything that the log knows besides events, now. */
+  readonly snapshot: () => Iterable<SavedState>;
+  /** Keeps the memory of the log, for whoever goes on when this thread has died. */
+  readonly keeper: Outbox<KeeperNotice>;
   readonly epochs: Epochs;
   readonly readers: readonly Outbox<LogNotice>[];
   readonly counters: Counters;
@@ -55,6 +64,10 @@ interface Batch extends NewBatch {
   readonly segment: Segment;
   readonly from: number;
   readonly to: number;
+  /** What was taken for it. */
+  readonly progress: readonly IntakeProgress[];
+  readonly stateLog: number;
+  readonly stateLogEnd: number;
   /** To be done once it is shown. */
   readonly effects: (() => void)[];
 }
@@ -66,6 +79,10 @@ interface Batch extends NewBatch {
 export class LogTail {
   readonly #env: LogTailEnv;
   #segment: Segment;
+  /** Segments so far. */
+  #segments: number;
+  /** The newest one that everyone has been told of. */
+  #announced: SharedArrayBuffer | undefined;
   /** Where the next record goes. */
   pos: number = SEGMENT.HEADER_BYTES;
   nextSeq: number;
@@ -79,12 +96,58 @@ export class LogTail {
   #isSyncDue = false;
   /** Why the disk takes nothing at the moment, and where to go on when it does. */
   #failure: { readonly mark: HistoryTail | undefined } | undefined;
+  readonly #stateLog: StateLog;
 
   constructor(env: LogTailEnv) {
     this.#env = env;
-    this.nextSeq = env.headSeq + 1;
+    const { journal, keeper, snapshot } = env;
+    const { headSeq, segment, stateLog, file, fileLength } = journal.position;
+    this.nextSeq = headSeq + 1;
     this.#batchSeq = this.nextSeq;
+    const opened = (memory: SharedArrayBuffer): void => keeper.post({ type: 'state-log-opened', memory });
+    this.#stateLog = new StateLog(stateLog + 1, { snapshot, opened });
+    this.#segments = segment;
+    this.#announced = env.lastSegment;
+    if (journal.number > 0) for (const reader of env.readers) this.introduce(reader);
+    if (env.history) this.#resume(env.history, file > 0 ? { firstSeq: file, length: fileLength } : undefined);
     this.#segment = this.#openSegment(this.nextSeq);
+  }
+
+  /** Tells a reader that has just come, or that another collector may have left half told, what the others know. */
+  introduce(reader: Outbox<LogNotice>): void {
+    for (const span of this.#env.epochs.spans) reader.post({ type: 'epoch-began', span });
+    if (this.#announced) reader.post({ type: 'segment-opened', memory: this.#announced });
+  }
+
+  /** What was written and not committed is cut off; nobody has seen it. */
+  #resume(history: DurableHistory, mark: HistoryTail | undefined): void {
+    const { epochs, logState, journal } = this.#env;
+    const isSync = history.durability === 'sync';
+    const nextSeq = this.#batchSeq;
+    // Not all of it is of one epoch.
+    const needsAnother = mark !== undefined && epochs.spans.at(-1)!.firstSeq > mark.firstSeq;
+    const goOn = (): void => {
+      if (needsAnother || (logState.isHistoryFailed && !isSync)) return this.#goOnAsync(history, mark, nextSeq);
+      history.writer.reopen(mark, nextSeq);
+      if (!isSync) this.#syncSoon(history);
+    };
+    if (logState.isHistoryFailed)
+      return this.#fail(mark, new TocsinError('ERR_HISTORY_UNWRITABLE', 'it could not be before'), goOn);
+    try {
+      goOn();
+    } catch (error) {
+      // At the very start somebody is there to hear of it.
+      if (journal.number === 0) throw error;
+      if (isSync) this.#fail(mark, error, goOn);
+      else this.#failAsync(history, mark, nextSeq, error);
+    }
+  }
+
+  /** In a file of its own: what the memory has beside it is not on disk, or what stands there is of another epoch. */
+  #goOnAsync(history: DurableHistory, mark: HistoryTail | undefined, nextSeq: number): void {
+    history.writer.reopen(mark, nextSeq);
+    history.writer.begin(this.#batchSeq);
+    this.#syncSoon(history);
   }
 
   /** Where records are written. */
@@ -97,15 +160,27 @@ export class LogTail {
     return this.#waitingBytes > MAX_WAITING_BYTES || (this.#failure !== undefined && this.#waitingBytes > 0);
   }
 
-  /** What was put since the last call becomes one batch. @param state what else is to be known behind it */
-  commit(last: Timestamp, state: readonly SavedState[]): void {
+  /**
+   * What was put since the last call becomes one batch.
+   * @param state what else is to be known behind it, @param progress what was taken for it
+   */
+  commit(last: Timestamp, state: readonly SavedState[], progress: readonly IntakeProgress[]): void {
     const count = this.nextSeq - this.#batchSeq;
-    if (count === 0 && (state.length === 0 || !this.#env.history)) return;
-    const batch = this.#batchOf(count, last, state);
+    if (count === 0 && state.length === 0 && progress.length === 0) return;
+    const { history } = this.#env;
+    this.#stateLog.append(state, this.#waiting.length === 0);
+    const batch = this.#batchOf(count, last, state, progress);
     this.#batchFrom = this.pos;
     this.#batchSeq = this.nextSeq;
-    if (this.#env.history?.durability === 'sync') return this.#wait(batch);
-    this.#show(this.#env.history ? this.#write(this.#env.history, batch) : batch);
+    if (history?.durability === 'sync') return this.#wait(batch);
+    this.#show(history && (count > 0 || state.length > 0) ? this.#write(history, batch) : batch);
+  }
+
+  /** Every later event will be later than this, whoever goes on with the log. */
+  promise({ sec, nanos }: Timestamp): void {
+    const { journal } = this.#env;
+    journal.prepare({ ...journal.position, sec, nanos });
+    journal.commit();
   }
 
   /** Does it once everything that was committed before can be seen. */
@@ -126,7 +201,12 @@ export class LogTail {
     }
   }
 
-  #batchOf(count: number, last: Timestamp, state: readonly SavedState[]): Batch {
+  #batchOf(
+    count: number,
+    last: Timestamp,
+    state: readonly SavedState[],
+    progress: readonly IntakeProgress[],
+  ): Batch {
     const segment = this.#segment;
     const { words, bytes } = segment.view;
     const word = this.#batchFrom >> 2;
@@ -145,17 +225,38 @@ export class LogTail {
       first,
       last: { sec: last.sec, nanos: last.nanos },
       state,
+      progress,
+      stateLog: this.#stateLog.number,
+      stateLogEnd: this.#stateLog.end,
       effects: [],
     };
   }
 
+  /** Behind the store in the journal it has happened: everything after that is done by whoever goes on, if this thread does not. */
   #show(batch: Batch): void {
-    const { logState, counters } = this.#env;
+    const { logState, counters, journal, history } = this.#env;
+    const { segment, progress, last, stateLog, stateLogEnd } = batch;
+    const headSeq = batch.firstSeq + batch.count - 1;
+    const mark = this.#failure ? this.#failure.mark : history?.writer.mark;
+    const commit = journal.prepare({
+      headSeq,
+      sec: last.sec,
+      nanos: last.nanos,
+      segment: segment.number,
+      segmentEnd: batch.to,
+      stateLog,
+      stateLogEnd,
+      file: mark?.firstSeq ?? 0,
+      fileLength: mark?.length ?? 0,
+    });
+    for (const each of progress) each.prepare(commit);
+    journal.commit();
     if (batch.count > 0) {
-      logState.headSeq = batch.firstSeq + batch.count - 1;
-      batch.segment.commit(batch.to);
+      logState.headSeq = headSeq;
+      segment.commit(batch.to);
       counters.add('events', batch.count);
     }
+    for (const each of progress) each.release();
     for (const effect of batch.effects) effect();
   }
 
@@ -218,11 +319,7 @@ export class LogTail {
     epochs.begin(span);
     epochBegan(span);
     for (const reader of readers) reader.post({ type: 'epoch-began', span });
-    this.#fail(mark, error, () => {
-      history.writer.reopen(mark);
-      history.writer.begin(this.#batchSeq);
-      this.#syncSoon(history);
-    });
+    this.#fail(mark, error, () => this.#goOnAsync(history, mark, firstSeq));
   }
 
   #fail(mark: HistoryTail | undefined, cause: unknown, retry: () => void): void {
@@ -264,7 +361,7 @@ export class LogTail {
     const startedMs = this.#env.elapsedMs();
     const fail = (error: unknown): void => {
       this.#inFlight = 0;
-      this.#fail(mark, error, () => history.writer.reopen(mark));
+      this.#fail(mark, error, () => history.writer.reopen(mark, batches[0]!.firstSeq));
     };
     try {
       // One write, which is there whole or not at all: a later batch must not outlive an earlier one.
@@ -307,15 +404,19 @@ export class LogTail {
   }
 
   #openSegment(firstSeq: number): Segment {
-    const { readers, counters } = this.#env;
+    const { readers, keeper, counters } = this.#env;
     const bytes = Math.max(this.#env.segmentBytes, SEGMENT.HEADER_BYTES + MAX_EVENT_BYTES);
-    const segment = Segment.create(bytes, firstSeq);
+    this.#segments += 1;
+    const segment = Segment.create(bytes, firstSeq, this.#segments);
     counters.add('segmentsOpened');
     this.pos = SEGMENT.HEADER_BYTES;
     this.#batchFrom = this.pos;
     // Readers take a segment's successor as a sign that it is complete.
     this.after(() => {
-      for (const reader of readers) reader.post({ type: 'segment-opened', memory: segment.memory });
+      const notice = { type: 'segment-opened', memory: segment.memory } as const;
+      keeper.post(notice);
+      this.#announced = segment.memory;
+      for (const reader of readers) reader.post(notice);
     });
     return segment;
   }
@@ -337,6 +438,9 @@ function joined(left: Batch, right: Batch): Batch {
     first: left.count > 0 ? left.first : right.first,
     last: right.last,
     state: [...left.state, ...right.state],
+    progress: joinProgress(left.progress, right.progress),
+    stateLog: right.stateLog,
+    stateLogEnd: right.stateLogEnd,
     effects: [...left.effects, ...right.effects],
   };
 }

@@ -61,6 +61,7 @@ export class Monitored {
     this.#collector = env.collector;
     this.#main = env.main;
     this.#counters = env.counters;
+    this.#adopt();
   }
 
   receive(command: MonitoredCommand): void {
@@ -102,6 +103,19 @@ export class Monitored {
       if (step.isEmpty) return { records, state: 'empty' };
     }
     return { records, state: 'more' };
+  }
+
+  /** What one before this had read and not handed over. */
+  #adopt(): void {
+    const { bytes, writeOffset, contiguousFree, abandoned } = this.#ring;
+    let records = 0;
+    while (records < abandoned && isMonitorRecord(bytes, writeOffset + records * MONITOR.BYTES)) records += 1;
+    const end = writeOffset + abandoned * MONITOR.BYTES;
+    this.#resync = bytes.slice(writeOffset + records * MONITOR.BYTES, end);
+    // The beginning of a record may stand behind it; it is not known how much of one.
+    const left = Math.min(abandoned + 1, contiguousFree) - records;
+    this.#commit(records);
+    this.#ring.resetFree(left * MONITOR.BYTES);
   }
 
   /** @returns 0 also when intake was told to stop and has read what the pipe may have held then */

@@ -6,6 +6,11 @@ import type { Posix } from './posix.ts';
 const MAX_BYTES = 4 * 1024 * 1024;
 const PAGE_BYTES = 4096;
 
+/** As /proc shows it, behind `memfd:`. */
+export function pageFileName(life: number): string {
+  return `tocsin-pages-${life}`;
+}
+
 /** Where some memory is in the file. */
 interface Filed {
   /** Of the memory's first byte, whether that is filed or not; a multiple of the page size. */
@@ -36,9 +41,10 @@ export class PageFile {
   #lastMemory: ArrayBufferLike | undefined;
   #lastFiled: Filed | undefined;
 
-  constructor(posix: Posix) {
+  /** @param life of the actor, which the file's name tells */
+  constructor(posix: Posix, life: number) {
     this.#posix = posix;
-    this.#fd = posix.memoryFile('tocsin-pages');
+    this.#fd = posix.memoryFile(pageFileName(life));
     if (this.#fd < 0)
       throw new TocsinError('ERR_POSIX_UNAVAILABLE', 'there is no file in memory to be had (memfd_create)');
   }

@@ -4,7 +4,7 @@ import { parseListeners } from '../event/listener-address.ts';
 import { parseSecretWords } from '../event/secret-names.ts';
 import type { Counters } from '../messages/counters.ts';
 import { LiveSettings } from '../messages/live-settings.ts';
-import type { ActorInit } from '../runtime/actor-init.ts';
+import type { HostInit } from '../runtime/actor-init.ts';
 import type { ShardDoors } from '../runtime/door-hooks.ts';
 import { ListenerDoors } from './listener-doors.ts';
 import { ListenerShard } from './listener-shard.ts';
@@ -12,11 +12,11 @@ import { loadPosix } from './posix.ts';
 import { SocketWriter } from './socket-writer.ts';
 
 /** The doors of one shard, on every socket that the pipeline listens on. */
-export async function openShardDoors(fanout: Fanout, init: ActorInit, counters: Counters): Promise<ShardDoors> {
+export async function openShardDoors(fanout: Fanout, init: HostInit, counters: Counters): Promise<ShardDoors> {
   const { options, listenFds } = init;
   if (listenFds.length === 0) return { close: async () => {} };
   const posix = await loadPosix();
-  const writer = new SocketWriter(posix);
+  const writer = new SocketWriter(posix, init.life);
   const { redact, redactNames } = options;
   const settings = new LiveSettings(init.memory.settings);
   const isuladReplay = (): number => settings.get('isuladReplay');

@@ -27,9 +27,10 @@ export class SocketWriter {
   readonly #posix: Posix;
   readonly #pages: PageFile;
 
-  constructor(posix: Posix) {
+  /** @param life of the actor */
+  constructor(posix: Posix, life: number) {
     this.#posix = posix;
-    this.#pages = new PageFile(posix);
+    this.#pages = new PageFile(posix, life);
   }
 
   /** @param onRoom called when the socket takes more, after a write that said no; so is the socket's 'drain' */

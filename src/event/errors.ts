@@ -1,6 +1,6 @@
 /**
- * Who has to act on an error. `caller`, `sender` and `subscriber` errors are contained and counted; `actor` errors end the
- * pipeline; `environment` errors name what to change on the machine; `bug` errors should be reported to us.
+ * Who has to act on an error. `caller`, `sender` and `subscriber` errors are contained and counted; after `actor`
+ * errors what was asked may be asked again; `environment` errors name what to change on the machine; `bug` errors should be reported to us.
  */
 export type ErrorFamily = 'caller' | 'sender' | 'subscriber' | 'actor' | 'environment' | 'bug';
 
@@ -131,7 +131,12 @@ export const ERROR_TABLE = {
     'The client had not read everything when the drain timeout of a shutdown passed.',
   ),
   ERR_ACTOR_START: row('actor', 500, 'An actor could not start; the cause says why.'),
-  ERR_ACTOR_DIED: row('actor', 500, 'An actor thread ended without being asked to.'),
+  ERR_ACTOR_DIED: row('actor', 500, 'An actor thread ended without being asked to. It begins anew: ask again.'),
+  ERR_RESTARTS_EXHAUSTED: row(
+    'actor',
+    500,
+    'More actors died within a minute than `--max-restarts` allows; the service has ended, its history is intact.',
+  ),
   ERR_ASK_TIMEOUT: row('actor', 500, 'An actor did not answer a control request in time.'),
   ERR_INTERNAL: row('bug', 500, 'An invariant of the code does not hold. Please report it.'),
 } as const satisfies Record<string, ErrorRow>;

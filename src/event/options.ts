@@ -177,6 +177,14 @@ export const OPTION_TABLE = {
     meaning:
       'Events that a client which was at the head may fall behind, to within 1 MiB, before it is ended or, with `drop-oldest`, moved on; 0 = as far as history reaches.',
   },
+  maxRestarts: {
+    kind: 'count',
+    schema: count(0, 1_000_000),
+    default: '10',
+    meaning:
+      'Actors that may die within a minute and begin anew; one more, and the service ends. 0 = it ends with the first.',
+    live: true,
+  },
   drainTimeout: {
     kind: 'duration',
     schema: count(0, MAX_TIMER_MS),

@@ -9,6 +9,21 @@ export interface SavedPublisher {
   readonly seq: number;
 }
 
+/** Events that a batch begins with and that are in the log, the newest of them at `seq`. */
+export interface Repeated {
+  readonly count: number;
+  readonly seq: number;
+}
+
+/** Of a batch before which events of its publisher are missing. */
+export function sequenceError(publisher: string, expected: number, sequence: number): TocsinError {
+  return new TocsinError(
+    'ERR_PUBLISHER_SEQUENCE',
+    `publisher ${JSON.stringify(publisher)}: expected sequence ${expected}, got ${sequence}`,
+    { detail: { expected } },
+  );
+}
+
 interface Entry {
   /** The publisher's number that its next event must have. */
   readonly next: number;
@@ -29,19 +44,13 @@ export class PublisherTable {
   }
 
   /**
-   * How many of the events that begin with number `sequence` have been appended by an earlier try.
-   * @throws ERR_PUBLISHER_SEQUENCE when events are missing before them; a publisher that is not known may begin anywhere
+   * How many of the events that begin with number `sequence` have been appended by an earlier try, or, when events are missing
+   * before them, the number that was `expected`. A publisher that is not known may begin anywhere.
    */
-  repeated(publisher: string, sequence: number, events: number): { readonly count: number; readonly seq: number } {
+  repeated(publisher: string, sequence: number, events: number): Repeated | { readonly expected: number } {
     const entry = this.#entries.get(publisher);
     if (!entry) return { count: 0, seq: 0 };
-    if (sequence > entry.next) {
-      throw new TocsinError(
-        'ERR_PUBLISHER_SEQUENCE',
-        `publisher ${JSON.stringify(publisher)}: expected sequence ${entry.next}, got ${sequence}`,
-        { detail: { expected: entry.next } },
-      );
-    }
+    if (sequence > entry.next) return { expected: entry.next };
     return { count: Math.min(events, entry.next - sequence), seq: entry.seq };
   }
 

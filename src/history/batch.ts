@@ -107,9 +107,14 @@ export function isIntact(bytes: Uint8Array, at: number, { length }: BatchHead, c
 
 /** What the batch says besides its events. The batch must be intact. */
 export function stateOf(bytes: Uint8Array, at: number, head: BatchHead): SavedState[] {
+  return readState(bytes, at + HISTORY_BATCH.BYTES + head.eventBytes, at + head.length);
+}
+
+/** The state records between these offsets. */
+export function readState(bytes: Uint8Array, from: number, to: number): SavedState[] {
   const fields = new DataView(bytes.buffer, bytes.byteOffset);
   const state: SavedState[] = [];
-  for (let pos = at + HISTORY_BATCH.BYTES + head.eventBytes; pos < at + head.length; ) {
+  for (let pos = from; pos < to; ) {
     const length = fields.getUint32(pos + STATE.LENGTH, true);
     if (bytes[pos + STATE.KIND] === KIND_STATE)
       state.push(JSON.parse(textOf(bytes, pos + STATE.FIXED_BYTES, pos + length)) as SavedState);
@@ -118,7 +123,8 @@ export function stateOf(bytes: Uint8Array, at: number, head: BatchHead): SavedSt
   return state;
 }
 
-function packState(state: SavedState): Uint8Array {
+/** A state record. */
+export function packState(state: SavedState): Uint8Array {
   const text = utf8(JSON.stringify(state));
   const length = roundUp8(STATE.FIXED_BYTES + text.length);
   const record = new Uint8Array(length).fill(0x20, STATE.FIXED_BYTES);

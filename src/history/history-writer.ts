@@ -22,8 +22,6 @@ export interface HistoryWriterEnv {
   /** A file is closed at this size, or when it is so old. */
   readonly fileBytes: number;
   readonly fileAgeSec: number;
-  /** The file to go on with; without one the first batch begins one. */
-  readonly tail: HistoryTail | undefined;
   /** Everything that the log knows besides events, now. */
   readonly snapshot: () => Iterable<SavedState>;
   /** A file was begun, and is there as far as `writer.durability` asks. */
@@ -46,7 +44,8 @@ const STATE_PER_BATCH = 32;
 
 /**
  * The end of the history on disk: batches come in order and are appended to the newest file; a file that is large or old enough
- * is closed and the next one begun with a snapshot. When a call throws, the batch is not there: `reopen`, and try again.
+ * is closed and the next one begun with a snapshot. It goes on where `reopen` says; without that the first batch begins a file.
+ * When a call throws, the batch is not there: `reopen`, and try again.
  */
 export class HistoryWriter {
   readonly #env: HistoryWriterEnv;
@@ -67,7 +66,6 @@ export class HistoryWriter {
     this.#env = env;
     this.#packer = new BatchPacker(env.crc32);
     this.#last = last;
-    if (env.tail) this.#open(env.tail, env.nowSec(), false);
   }
 
   /**
@@ -107,10 +105,11 @@ export class HistoryWriter {
   }
 
   /**
-   * After a failure: what came behind the mark is given up, and the next batch follows there.
+   * At the start and after a failure: what came behind the mark is given up, and the next batch follows there.
+   * @param nextSeq the first event of what is given up
    * @throws as append, and while a sync has not ended: if it fails, so may what would be written now
    */
-  reopen(mark: HistoryTail | undefined): void {
+  reopen(mark: HistoryTail | undefined, nextSeq: number): void {
     if (this.#syncing > 0) throw new Error('the disk is busy with what it was asked before');
     const before = this.#file;
     this.#file = undefined;
@@ -123,16 +122,12 @@ export class HistoryWriter {
       // It cannot be used any more either way.
     }
     const { disk, nowSec } = this.#env;
-    if (!mark) {
-      if (before) removeFile(disk, before.firstSeq);
-      return;
-    }
     const files = disk.list().flatMap((name) => firstSeqOf(name) ?? []);
     // Begun meanwhile, and perhaps known: it is begun again, under the same name.
-    const begun = files.filter((firstSeq) => firstSeq > mark.firstSeq);
+    const begun = files.filter((firstSeq) => (mark ? firstSeq > mark.firstSeq : firstSeq >= nextSeq));
     for (const firstSeq of begun) removeFile(disk, firstSeq);
     // Where somebody has removed it, the next batch begins another.
-    if (begun.length === 0 && files.includes(mark.firstSeq)) this.#open(mark, nowSec(), false);
+    if (mark && begun.length === 0 && files.includes(mark.firstSeq)) this.#open(mark, nowSec(), false);
   }
 
   /** Begins the file whose first event is `firstSeq`, with a snapshot of what is known now. @throws as append */

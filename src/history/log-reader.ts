@@ -10,7 +10,8 @@ export class LogReader {
   readonly #asleep: Int32Array;
   readonly #index: number;
   #current: SegmentCursor | undefined;
-
+  /** Number of the segment that was announced last. */
+  #newest = 0;
   readonly #startSeq: number;
 
   /** @param index this reader's word in LOG_STATE.ASLEEP, @param startSeq the event before the first one that it will take */
@@ -20,9 +21,11 @@ export class LogReader {
     this.#index = index;
   }
 
-  /** Takes up an announced segment. Announcements arrive in order. */
-  open(memory: SharedArrayBuffer): Segment {
+  /** Takes up an announced segment. Announcements arrive in order. @returns undefined for one that has been announced before */
+  open(memory: SharedArrayBuffer): Segment | undefined {
     const segment = Segment.of(memory);
+    if (segment.number <= this.#newest) return undefined;
+    this.#newest = segment.number;
     this.#waiting.push(new SegmentCursor(segment));
     return segment;
   }

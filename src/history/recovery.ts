@@ -106,11 +106,18 @@ export function recoverHistory(
     epochs: epochs.slice(-MAX_EPOCHS),
     headSeq: nextSeq - 1,
     time,
+    ...knownFrom(state),
+    truncatedBytes,
+    wasClosed: isClosed,
+  };
+}
+
+/** What a snapshot and everything behind it say together. */
+export function knownFrom(state: readonly SavedState[]): Pick<Recovered, 'containers' | 'publishers' | 'sources'> {
+  return {
     containers: newest(state, (saved) => ('container' in saved ? [saved.container.id, saved.container] : undefined)),
     publishers: newest(state, (saved) => ('publisher' in saved ? [saved.publisher.name, saved.publisher] : undefined)),
     sources: joinSources(state.flatMap((saved) => ('source' in saved ? [saved.source] : []))),
-    truncatedBytes,
-    wasClosed: isClosed,
   };
 }
 

@@ -22,6 +22,8 @@ export interface Run {
 export class Segment {
   readonly memory: SharedArrayBuffer;
   readonly firstSeq: number;
+  /** Counts the segments of a log, from 1 on. */
+  readonly number: number;
   /** A view of one's own; every reader on a thread may use it, one at a time. */
   readonly view: EventView;
 
@@ -31,16 +33,18 @@ export class Segment {
     this.view = new EventView(memory);
     const { words } = this.view;
     this.firstSeq = (words[SEGMENT.FIRST_SEQ_LOW >> 2]! >>> 0) + words[SEGMENT.FIRST_SEQ_HIGH >> 2]! * 0x100000000;
+    this.number = words[SEGMENT.NUMBER >> 2]!;
   }
 
-  /** A new, empty segment whose first record will be `firstSeq`. */
-  static create(byteLength: number, firstSeq: number): Segment {
+  /** A new, empty segment whose first record will be `firstSeq`. @param number 0 = none of the log itself, a copy of part of it */
+  static create(byteLength: number, firstSeq: number, number = 0): Segment {
     const memory = new SharedArrayBuffer(byteLength);
     const words = new Int32Array(memory);
     words[SEGMENT.MAGIC >> 2] = SEGMENT.MAGIC_VALUE;
     words[SEGMENT.VERSION >> 2] = SEGMENT.VERSION_VALUE;
     words[SEGMENT.FIRST_SEQ_LOW >> 2] = firstSeq | 0;
     words[SEGMENT.FIRST_SEQ_HIGH >> 2] = Math.floor(firstSeq / 0x100000000);
+    words[SEGMENT.NUMBER >> 2] = number;
     words[SEGMENT.COMMITTED >> 2] = SEGMENT.HEADER_BYTES;
     return new Segment(memory);
   }

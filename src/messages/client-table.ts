@@ -44,6 +44,17 @@ export class ClientTable {
     Atomics.store(this.#words, row * WORDS + CLIENT.STATE, CLIENT.FREE);
   }
 
+  /** The shard is gone, and its clients with it. @returns how many there were */
+  clear(shard: number): number {
+    let clients = 0;
+    const first = shard * this.rowsPerShard;
+    for (let row = first; row < first + this.rowsPerShard && this.isUsed(row); row += 1) {
+      if (this.isActive(row)) clients += 1;
+      this.free(row);
+    }
+    return clients;
+  }
+
   /** Shard: how far the client is. */
   progress(row: number, nextSeq: number, delivered: number, missed: number): void {
     this.#cells[row * CELLS + CLIENT.NEXT_SEQ] = nextSeq;

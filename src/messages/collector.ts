@@ -61,6 +61,11 @@ export type LogNotice =
   /** The log ends with `seq`: nothing will be appended any more. */
   | { readonly type: 'sealed'; readonly seq: number };
 
+/** Memory of the log that main keeps, for actors that have to begin anew. Told before any reader hears of it. */
+export type KeeperNotice =
+  | { readonly type: 'segment-opened'; readonly memory: SharedArrayBuffer }
+  | { readonly type: 'state-log-opened'; readonly memory: SharedArrayBuffer };
+
 /** A history file, as its header describes it. */
 export interface HistoryFileHead {
   readonly firstSeq: number;

@@ -80,6 +80,7 @@ export const COUNTER_TABLE = {
   segmentsOpened: { label: 'segments opened', meaning: 'Segments of the log that were begun.' },
   segmentsDropped: { label: 'segments dropped', meaning: 'Segments that retention let go.' },
   eventsExpired: { label: 'events expired', meaning: 'Events that retention let go.' },
+  actorRestarts: { label: 'actor restarts', meaning: 'Actors whose thread had died and that have begun anew.' },
   historyErrors: { label: 'history errors', meaning: 'Attempts to write the history to disk that failed.' },
   historySlow: {
     label: 'history slow',

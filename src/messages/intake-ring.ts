@@ -1,4 +1,8 @@
 import { INTAKE, MONITOR } from './layout.ts';
+import { RingProgress } from './ring-progress.ts';
+
+/** Of a slot. */
+const LAST_WORD = (MONITOR.BYTES >> 2) - 1;
 
 /**
  * The ring between `monitored` and the `collector`: whole monitor records in shared memory that main owns.
@@ -12,6 +16,8 @@ export class IntakeRing {
   readonly bytes: Uint8Array;
   /** The same memory; slots begin on word boundaries. */
   readonly words: Int32Array;
+  /** The collector's: TAIL. */
+  readonly progress: RingProgress;
   readonly #slots: number;
 
   /** @param slots a power of two */
@@ -25,6 +31,7 @@ export class IntakeRing {
   constructor(memory: SharedArrayBuffer) {
     this.bytes = new Uint8Array(memory);
     this.words = new Int32Array(memory);
+    this.progress = new RingProgress(memory, INTAKE.PROGRESS, INTAKE.PROGRESS_CELLS);
     this.#slots = (memory.byteLength - INTAKE.HEADER_BYTES) / MONITOR.BYTES;
   }
 
@@ -50,6 +57,15 @@ export class IntakeRing {
     );
   }
 
+  /** For a producer that goes on where another one died: slots that it had filled whole, and not handed over. */
+  get abandoned(): number {
+    const { contiguousFree } = this;
+    const first = Atomics.load(this.words, INTAKE.HEAD) & (this.#slots - 1);
+    let records = 0;
+    while (records < contiguousFree && this.#isFilled(first + records)) records += 1;
+    return records;
+  }
+
   /** Undoes what a partial read left in free slots, so that they read as free again. */
   resetFree(bytes: number): void {
     const first = Atomics.load(this.words, INTAKE.HEAD) & (this.#slots - 1);
@@ -64,7 +80,7 @@ export class IntakeRing {
     return false;
   }
 
-  /** Committed records that wait for the consumer. */
+  /** Committed records that have not been released. */
   get available(): number {
     return (Atomics.load(this.words, INTAKE.HEAD) - Atomics.load(this.words, INTAKE.TAIL)) | 0;
   }
@@ -80,7 +96,7 @@ export class IntakeRing {
    * @returns true when it sleeps and must be woken
    */
   release(records: number): boolean {
-    const tail = Atomics.load(this.words, INTAKE.TAIL);
+    const { tail } = this;
     for (let index = 0; index < records; index += 1) this.#markFree((tail + index) & (this.#slots - 1));
     Atomics.store(this.words, INTAKE.TAIL, (tail + records) | 0);
     return (
@@ -90,10 +106,18 @@ export class IntakeRing {
     );
   }
 
-  /** Consumer: asks to be woken by the next commit. @returns false when records already wait */
-  sleepUntilRecords(): boolean {
+  /** Counts records; wraps at 2^32. */
+  get tail(): number {
+    return Atomics.load(this.words, INTAKE.TAIL);
+  }
+
+  /**
+   * Consumer: asks to be woken by the next commit.
+   * @param taken records that it has and will release; @returns false when others already wait
+   */
+  sleepUntilRecords(taken = 0): boolean {
     Atomics.store(this.words, INTAKE.CONSUMER_WAITS, 1);
-    if (this.available === 0) return true;
+    if (this.available === taken) return true;
     Atomics.store(this.words, INTAKE.CONSUMER_WAITS, 0);
     return false;
   }
@@ -103,6 +127,13 @@ export class IntakeRing {
   }
 
   #markFree(slot: number): void {
-    this.words[(INTAKE.HEADER_BYTES + slot * MONITOR.BYTES) >> 2] = INTAKE.SENTINEL;
+    const first = (INTAKE.HEADER_BYTES + slot * MONITOR.BYTES) >> 2;
+    this.words[first] = INTAKE.SENTINEL;
+    this.words[first + LAST_WORD] = INTAKE.SENTINEL;
+  }
+
+  #isFilled(slot: number): boolean {
+    const first = (INTAKE.HEADER_BYTES + slot * MONITOR.BYTES) >> 2;
+    return this.words[first] !== INTAKE.SENTINEL && this.words[first + LAST_WORD] !== INTAKE.SENTINEL;
   }
 }

@@ -34,7 +34,8 @@ export const MONITOR_EVENT_IMAGE = 1;
  * The intake ring: a header of Int32 words, then SLOTS slots of exactly one monitor record. 596 is a multiple of four, so
  * every slot starts on an Int32 boundary and a whole run of slots is read with one system call. HEAD and TAIL count records
  * and wrap at 2^32; HEAD - TAIL is the number of committed records. A free slot carries SENTINEL in its first word, which is
- * no valid MONITOR.TYPE: whoever finds the ring after its writer died can tell what had been read but not committed.
+ * no valid MONITOR.TYPE, and in its last one: whoever finds the ring after its writer died can tell what had been read whole but
+ * not committed.
  */
 export const INTAKE = {
   HEADER_BYTES: 64,
@@ -44,6 +45,9 @@ export const INTAKE = {
   CONSUMER_WAITS: 2,
   /** 1 while monitored waits for free slots and needs a wake-up. */
   PRODUCER_WAITS: 3,
+  /** Byte offset of two places of the collector's progress, Float64 cells: number of the commit, TAIL behind it. */
+  PROGRESS: 16,
+  PROGRESS_CELLS: 2,
   /** Power of two, so that a wrapping counter maps to a slot with a mask. */
   SLOTS: 2048,
   SENTINEL: 0x7fffffff,
@@ -54,16 +58,67 @@ export const INTAKE = {
  * eight bytes, never wrapped: WRAP in place of a length says "continue at offset 0". What was offered together stays together.
  */
 export const PUBLISH = {
-  HEADER_BYTES: 64,
+  HEADER_BYTES: 128,
   HEAD: 0,
   TAIL: 1,
   CONSUMER_WAITS: 2,
   PRODUCER_WAITS: 3,
   /** 1 once the collector takes nothing more. Writer: collector. */
   CLOSED: 4,
+  /** Batches that have been answered. Writer: collector. */
+  ANSWERED: 5,
+  /**
+   * Byte offset of two places of the collector's progress, Float64 cells: number of the commit, TAIL behind it (at the batch head
+   * while a batch is not complete), events taken of that batch, those of them that the log had before (-1 = it is refused), where
+   * the newest of them is in the log, batches answered.
+   */
+  PROGRESS: 32,
+  PROGRESS_CELLS: 6,
   /** Power of two. */
   BYTES: 1 << 20,
   WRAP: -1,
+} as const;
+
+/**
+ * Answers to batches stand behind a publish ring's entries, ANSWERED & (COUNT - 1) is the place of the next one; a publisher has
+ * never more than COUNT batches that are not answered. The collector writes them before the commit that makes them true.
+ */
+export const ANSWER = {
+  REQUEST_ID: 0,
+  /** 1 = none of its events was appended, and SEQ is the number that the publisher's next event must have. */
+  REFUSED: 1,
+  SEQ_LOW: 2,
+  SEQ_HIGH: 3,
+  APPENDED: 4,
+  REPEATED: 5,
+  WORDS: 8,
+  /** Power of two. */
+  COUNT: 1024,
+} as const;
+
+/**
+ * The commits of the log, in Float64 cells: their number, and two places of where the log stands behind the newest and the one
+ * before or the next. Storing NUMBER is what makes a commit true: whatever the collector does for it before can be forgotten, and
+ * whatever is to be done after it can be done again.
+ */
+export const COMMITS = {
+  NUMBER: 0,
+  /** Byte offset of the first place; the second follows. */
+  PLACES: 8,
+  HEAD_SEQ: 0,
+  TIME_SEC: 1,
+  TIME_NANOS: 2,
+  /** Number of the segment that is written, and how far it is. */
+  SEGMENT: 3,
+  SEGMENT_END: 4,
+  /** Number of the state log that is written, and how far it is. */
+  STATE_LOG: 5,
+  STATE_LOG_END: 6,
+  /** First event of the history file that is written (0 = none), and how long it is. */
+  FILE: 7,
+  FILE_LENGTH: 8,
+  CELLS: 16,
+  BYTES: 8 + 2 * 16 * 8,
 } as const;
 
 /**
@@ -151,6 +206,8 @@ export const SEGMENT = {
   COMMITTED: 8,
   FIRST_SEQ_LOW: 16,
   FIRST_SEQ_HIGH: 20,
+  /** Segments of a log are numbered from 1 on. */
+  NUMBER: 24,
   HEADER_BYTES: 64,
   MAGIC_VALUE: 0x31534354,
   VERSION_VALUE: 1,
@@ -205,6 +262,9 @@ export const HISTORY_BATCH = {
   MAGIC_VALUE: 0x31424354,
 } as const;
 
+/** A state log: its number as a Float64, then state records. */
+export const STATE_LOG = { HEADER_BYTES: 8 } as const;
+
 /** A state record: what it says is JSON behind the fixed part, padded with spaces. */
 export const STATE = { LENGTH: 0, VERSION: 4, KIND: 5, FIXED_BYTES: 8 } as const;
 
@@ -219,14 +279,16 @@ export const LOG_STATE = {
   OLDEST_SEQ: 1,
   /** 1 while the history cannot be written. Writer: collector. */
   HISTORY_FAILED: 2,
+  /** Sequence number of the oldest event in memory. Writer: buffer. */
+  MEMORY_SEQ: 3,
   CELLS: 8,
   /** Int32 words behind the cells, one per log reader (0 = buffer, 1.. = shards): 1 while it needs a wake-up. */
   ASLEEP: 8 * 8,
   MAX_READERS: 64,
-  /** Int32 words: clients that are there, and those of them that read history. Writers: all shards, by atomic adds. */
+  /** Int32 words, one per shard: its clients, and those of them that read history. */
   CLIENTS: 8 * 8 + 64 * 4,
-  REPLAYS: 8 * 8 + 64 * 4 + 4,
-  BYTES: 8 * 8 + 64 * 4 + 8,
+  REPLAYS: 8 * 8 + 2 * 64 * 4,
+  BYTES: 8 * 8 + 3 * 64 * 4,
 } as const;
 
 /** A doorbell: one Int32 word in a cache line of its own. */

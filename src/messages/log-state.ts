@@ -22,8 +22,8 @@ export class LogState {
     this.memory = memory;
     this.#cells = new Float64Array(memory, 0, LOG_STATE.CELLS);
     this.asleep = new Int32Array(memory, LOG_STATE.ASLEEP, LOG_STATE.MAX_READERS);
-    this.clients = new Quota(memory, LOG_STATE.CLIENTS);
-    this.replays = new Quota(memory, LOG_STATE.REPLAYS);
+    this.clients = new Quota(memory, LOG_STATE.CLIENTS, LOG_STATE.MAX_READERS);
+    this.replays = new Quota(memory, LOG_STATE.REPLAYS, LOG_STATE.MAX_READERS);
   }
 
   get headSeq(): number {
@@ -40,6 +40,15 @@ export class LogState {
   /** Buffer only. */
   set oldestSeq(seq: number) {
     this.#cells[LOG_STATE.OLDEST_SEQ] = seq;
+  }
+
+  /** The oldest event in memory. */
+  get memorySeq(): number {
+    return this.#cells[LOG_STATE.MEMORY_SEQ]!;
+  }
+  /** Buffer only. */
+  set memorySeq(seq: number) {
+    this.#cells[LOG_STATE.MEMORY_SEQ] = seq;
   }
 
   get isHistoryFailed(): boolean {

@@ -1,25 +1,42 @@
-import { PUBLISH } from './layout.ts';
+import { ANSWER, PUBLISH } from './layout.ts';
+import { RingProgress } from './ring-progress.ts';
 
 const NOTHING = new Uint8Array(0);
+const ANSWER_BYTES = ANSWER.COUNT * ANSWER.WORDS * 4;
+
+/** What became of a batch. */
+export interface BatchAnswer {
+  readonly requestId: number;
+  /** None of its events was appended: their numbers do not follow. */
+  readonly isRefused: boolean;
+  /** Where its newest event is in the log, or the number that the publisher's next event must have. */
+  readonly seq: number;
+  readonly appended: number;
+  readonly repeated: number;
+}
 
 /**
  * The ring between a publisher and the `collector`: packed event records of any length, one after another, and heads of batches
- * between them. One producer, one consumer; the sleep-and-look-again agreement is the intake ring's.
+ * between them; the answers to batches go the other way. One producer, one consumer; the sleep-and-look-again agreement is the
+ * intake ring's. Positions in it are counters of bytes that wrap at 2^32.
  */
 export class PublishRing {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
+  /** The collector's: see PUBLISH.PROGRESS. */
+  readonly progress: RingProgress;
   readonly #length: number;
 
   /** @param length of the ring in bytes, a power of two */
   static allocate(length: number = PUBLISH.BYTES): SharedArrayBuffer {
-    return new SharedArrayBuffer(PUBLISH.HEADER_BYTES + length);
+    return new SharedArrayBuffer(PUBLISH.HEADER_BYTES + length + ANSWER_BYTES);
   }
 
   constructor(memory: SharedArrayBuffer) {
     this.bytes = new Uint8Array(memory);
     this.words = new Int32Array(memory);
-    this.#length = memory.byteLength - PUBLISH.HEADER_BYTES;
+    this.progress = new RingProgress(memory, PUBLISH.PROGRESS, PUBLISH.PROGRESS_CELLS);
+    this.#length = memory.byteLength - PUBLISH.HEADER_BYTES - ANSWER_BYTES;
   }
 
   /**
@@ -81,26 +98,71 @@ export class PublishRing {
     return Atomics.load(this.words, PUBLISH.HEAD) === Atomics.load(this.words, PUBLISH.TAIL);
   }
 
-  /** Byte offset of the oldest record, or undefined when there is none. */
-  peek(): number | undefined {
-    if (this.isEmpty) return undefined;
-    const at = Atomics.load(this.words, PUBLISH.TAIL) & (this.#length - 1);
-    const offset = PUBLISH.HEADER_BYTES + at;
-    if (this.words[offset >> 2] !== PUBLISH.WRAP) return offset;
-    this.release(this.#length - at);
-    return PUBLISH.HEADER_BYTES;
+  /** Where what has not been released begins. */
+  get tail(): number {
+    return Atomics.load(this.words, PUBLISH.TAIL);
   }
 
-  release(bytes: number): void {
-    Atomics.store(this.words, PUBLISH.TAIL, (Atomics.load(this.words, PUBLISH.TAIL) + bytes) | 0);
+  /** Consumer: where the first entry from this position on is, or undefined when there is none. */
+  entryFrom(position: number): number | undefined {
+    if (position === Atomics.load(this.words, PUBLISH.HEAD)) return undefined;
+    if (this.words[this.offsetOf(position) >> 2] !== PUBLISH.WRAP) return position;
+    return (position + this.#length - (position & (this.#length - 1))) | 0;
   }
 
-  /** Consumer: asks to be woken by the next record. @returns false when one already waits */
-  sleepUntilRecords(): boolean {
+  /** Of the entry at this position, in bytes of the memory. */
+  offsetOf(position: number): number {
+    return PUBLISH.HEADER_BYTES + (position & (this.#length - 1));
+  }
+
+  /** Consumer: entries before this position are not needed any more. */
+  release(position: number): void {
+    Atomics.store(this.words, PUBLISH.TAIL, position);
+  }
+
+  /** Consumer: asks to be woken by the next record. @returns false when one already waits behind this position */
+  sleepUntilRecords(position: number): boolean {
     Atomics.store(this.words, PUBLISH.CONSUMER_WAITS, 1);
-    if (this.isEmpty) return true;
+    if (position === Atomics.load(this.words, PUBLISH.HEAD)) return true;
     Atomics.store(this.words, PUBLISH.CONSUMER_WAITS, 0);
     return false;
+  }
+
+  /** Consumer: puts an answer where the producer will find the `index`-th one. */
+  writeAnswer(index: number, { requestId, isRefused, seq, appended, repeated }: BatchAnswer): void {
+    const at = this.#answer(index);
+    this.words[at + ANSWER.REQUEST_ID] = requestId;
+    this.words[at + ANSWER.REFUSED] = isRefused ? 1 : 0;
+    this.words[at + ANSWER.SEQ_LOW] = seq | 0;
+    this.words[at + ANSWER.SEQ_HIGH] = Math.floor(seq / 0x100000000);
+    this.words[at + ANSWER.APPENDED] = appended;
+    this.words[at + ANSWER.REPEATED] = repeated;
+  }
+
+  answer(index: number): BatchAnswer {
+    const at = this.#answer(index);
+    const word = (field: number): number => this.words[at + field]! >>> 0;
+    return {
+      requestId: word(ANSWER.REQUEST_ID),
+      isRefused: word(ANSWER.REFUSED) === 1,
+      seq: word(ANSWER.SEQ_LOW) + word(ANSWER.SEQ_HIGH) * 0x100000000,
+      appended: word(ANSWER.APPENDED),
+      repeated: word(ANSWER.REPEATED),
+    };
+  }
+
+  /** How many answers can be read; counts on beyond 2^32 from 0. */
+  get answered(): number {
+    return Atomics.load(this.words, PUBLISH.ANSWERED) >>> 0;
+  }
+  /** Consumer only. */
+  set answered(count: number) {
+    Atomics.store(this.words, PUBLISH.ANSWERED, count);
+  }
+
+  #answer(index: number): number {
+    const place = index & (ANSWER.COUNT - 1);
+    return ((PUBLISH.HEADER_BYTES + this.#length) >> 2) + place * ANSWER.WORDS;
   }
 
   #hasRoom(head: number, bytes: number): boolean {

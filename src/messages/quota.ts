@@ -1,24 +1,32 @@
-/** A number of places that threads share. */
+/** A number of places that threads share. Each has a word of its own, so that what a dead one held can be given back. */
 export class Quota {
-  readonly #word: Int32Array;
+  readonly #words: Int32Array;
 
-  /** @param offset of the word that counts the places which are taken */
-  constructor(memory: SharedArrayBuffer, offset: number) {
-    this.#word = new Int32Array(memory, offset, 1);
+  /** @param offset of the words, one per thread, that count the places which it has taken */
+  constructor(memory: SharedArrayBuffer, offset: number, threads: number) {
+    this.#words = new Int32Array(memory, offset, threads);
   }
 
-  /** @param max 0 = without a limit. @returns false when there is no place left */
-  take(max: number): boolean {
-    if (Atomics.add(this.#word, 0, 1) < max || max === 0) return true;
-    this.give();
+  /** @param max 0 = without a limit. @returns false when there is no place left, or others are asking for the last ones just now */
+  take(thread: number, max: number): boolean {
+    Atomics.add(this.#words, thread, 1);
+    if (max === 0 || this.taken <= max) return true;
+    this.give(thread);
     return false;
   }
 
-  give(): void {
-    Atomics.sub(this.#word, 0, 1);
+  give(thread: number): void {
+    Atomics.sub(this.#words, thread, 1);
+  }
+
+  /** The thread is gone, and whatever it held. */
+  clear(thread: number): void {
+    Atomics.store(this.#words, thread, 0);
   }
 
   get taken(): number {
-    return Atomics.load(this.#word, 0);
+    let taken = 0;
+    for (let thread = 0; thread < this.#words.length; thread += 1) taken += Atomics.load(this.#words, thread);
+    return taken;
   }
 }

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Options } from '../event/options.ts';
 import type { Recovered } from '../history/recovery.ts';
+import type { Links } from './links.ts';
 
 /** `fanout-0`, `fanout-1`, ...; `main` is the supervising thread. */
 export type ActorName =
@@ -19,23 +20,32 @@ export interface SharedMemory {
   /** Present when there are engines to listen to. */
   readonly sourceRing?: SharedArrayBuffer;
   readonly logState: SharedArrayBuffer;
+  readonly commits: SharedArrayBuffer;
   readonly clients: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   /** Of the collector and of each shard. */
   readonly doorbells: SharedArrayBuffer;
   /** Options that may change meanwhile. */
   readonly settings: SharedArrayBuffer;
+  /** Of each actor's thread, by `ActorInit.writer`. */
+  readonly heartbeats: SharedArrayBuffer;
 }
 
 /** Everything that an actor's thread is given; it can be cloned. */
 export interface ActorInit {
   readonly name: ActorName;
+  /** No other actor of the process has it, nor has had. */
+  readonly life: number;
+  /** Another thread was this actor before, and died. */
+  readonly isAnew: boolean;
+  /** Of an actor that begins anew: the segments of the log that are in memory, or the newest one where that will do. */
+  readonly segments: readonly SharedArrayBuffer[];
   /** Row of the counter table. */
   readonly writer: number;
   /** Index of a `fanout`, 0 otherwise. */
   readonly shard: number;
   readonly shards: number;
-  /** What an earlier process left. Publishers are the collector's only, sources and their containers also that of `sources`. */
+  /** What an earlier process left, or what is known where an actor begins anew. Publishers are the collector's only, sources and their containers also that of `sources`. */
   readonly recovered: Recovered;
   readonly options: Options;
   readonly memory: SharedMemory;
@@ -47,4 +57,9 @@ export interface ActorInit {
   readonly fifoFd?: number;
   /** `fanout`: this shard's own descriptors of the sockets that `options.listen` names, in that order. */
   readonly listenFds: readonly number[];
+}
+
+/** The same on the actor's own thread. */
+export interface HostInit extends Omit<ActorInit, 'links'> {
+  readonly links: Links;
 }

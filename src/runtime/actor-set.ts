@@ -1,27 +1,64 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Outbox } from '../actors/actor.ts';
-import { TocsinError } from '../event/errors.ts';
+import { asTocsinError, TocsinError } from '../event/errors.ts';
 import type { Options } from '../event/options.ts';
 import type { Recovered } from '../history/recovery.ts';
+import { Heartbeats } from '../messages/heartbeats.ts';
 import type { ActorInit, ActorName } from './actor-init.ts';
-import type { ControlClient } from './control.ts';
+import type { Asks } from './control.ts';
 import { doorbellOf, shardNames, waking } from './hosting.ts';
+import { lastWords } from './links.ts';
+import { Pulse, threadState } from './pulse.ts';
 import { type ActorThread, type RunningActor, startInline } from './threads.ts';
 
 /** What every actor of a pipeline is given alike. */
 type CommonInit = Pick<ActorInit, 'recovered' | 'options' | 'memory' | 'shards'>;
 
+/** What an actor that begins anew goes on with. */
+export type Resumed = Pick<ActorInit, 'recovered' | 'segments'>;
+
 export interface ActorParts {
   /** The thread of every actor; absent when all run on this one. */
   readonly threads?: ReadonlyMap<ActorName, ActorThread> | undefined;
+  /** Another thread for an actor whose own has died. */
+  readonly boot: (name: ActorName) => ActorThread;
   readonly host: (init: ActorInit) => void;
   /** Present when there is a FIFO to read. */
   readonly fifoFd?: number;
-  /** For each shard its descriptors of the listening sockets; none when the pipeline has no doors. */
-  readonly listenFds: readonly (readonly number[])[];
+  /** For a shard its own descriptors of the listening sockets; none when the pipeline has no doors. */
+  readonly listenFds: (shard: number) => readonly number[];
 }
 
 type Notice = { readonly type: string };
+
+interface ActorSetEvents {
+  /** An actor tells main something. */
+  readonly notice: (from: ActorName, notice: Notice) => void;
+  /** One ended without having been asked to. Its thread may still be on its way out. */
+  readonly death: (name: ActorName, error: TocsinError) => void;
+}
+
+/** One actor, whichever thread it is on. */
+interface Slot {
+  readonly name: ActorName;
+  /** Row of the counter table, word of its heartbeats. */
+  readonly writer: number;
+  readonly peers: readonly ActorName[];
+  life: number;
+  actor: RunningActor;
+  listenFds: readonly number[];
+  /** Main's way to it. */
+  port: MessagePort;
+  threadId: number;
+  pulse: Pulse;
+  /** Pending while it is dead. */
+  ready: Promise<void>;
+  settleReady: { resolve(): void; reject(error: TocsinError): void };
+  isUp: boolean;
+}
+
+/** So many lives there have been in this process. */
+let lives = 0;
 
 /** The actors of a pipeline with these options. */
 export function actorNames({ fifo, source, fanouts }: Options): readonly ActorName[] {
@@ -35,67 +72,152 @@ export function actorNames({ fifo, source, fanouts }: Options): readonly ActorNa
   ];
 }
 
-/** All actors of one pipeline, wired, each on a thread of its own or all on this one, and main's way to each. */
+/**
+ * All actors of one pipeline, wired, each on a thread of its own or all on this one, and main's way to each. One whose thread has
+ * died begins anew on another one: its ports are replaced, the others are told, and what it holds is in memory that main owns.
+ */
 export class ActorSet {
   readonly shardNames: readonly ActorName[];
-  readonly #actors = new Map<ActorName, RunningActor>();
-  readonly #ports = new Map<ActorName, MessagePort>();
-  readonly #outboxes = new Map<ActorName, Outbox<unknown>>();
+  readonly #parts: ActorParts;
+  readonly #common: CommonInit;
+  readonly #on: ActorSetEvents;
+  readonly #heartbeats: Heartbeats;
+  readonly #slots = new Map<ActorName, Slot>();
   readonly #waiting = new Map<string, () => void>();
+  /** One at a time: whoever begins anew is linked to those who have. */
+  #restarting: Promise<void> = Promise.resolve();
+  #isStopping = false;
 
-  /** @param onNotice hears what actors tell main, @param onDeath that one ended without being asked to */
-  constructor(
-    parts: ActorParts,
-    common: CommonInit,
-    on: { readonly notice: (from: ActorName, notice: Notice) => void; readonly death: (error: TocsinError) => void },
-  ) {
-    const names = actorNames(common.options);
+  constructor(parts: ActorParts, common: CommonInit, on: ActorSetEvents) {
+    this.#parts = parts;
+    this.#common = common;
+    this.#on = on;
+    this.#heartbeats = new Heartbeats(common.memory.heartbeats);
     this.shardNames = shardNames(common.shards);
-    const links = this.#wire(names, on.notice);
-    for (const [name, port] of this.#ports)
-      this.#outboxes.set(name, waking(port, doorbellOf(common.memory.doorbells, name)));
+    const names = actorNames(common.options);
+    const links = new Map(names.map((name) => [name, {} as Partial<Record<ActorName, MessagePort>>]));
+    const ports = new Map<ActorName, MessagePort>();
+    for (const [left, right] of this.#pairs(names)) {
+      const { port1, port2 } = new MessageChannel();
+      links.get(left)![right] = port1;
+      links.get(right)![left] = port2;
+    }
+    for (const name of names) {
+      const { port1, port2 } = new MessageChannel();
+      ports.set(name, port1);
+      links.get(name)!.main = port2;
+    }
     names.forEach((name, index) => {
-      const shard = Math.max(0, this.shardNames.indexOf(name));
-      const init: Omit<ActorInit, 'control'> = {
-        ...common,
-        recovered: recoveredFor(name, common.recovered),
-        name,
-        writer: index + 1,
-        shard,
-        links: links.get(name) ?? {},
-        listenFds: this.shardNames.includes(name) ? (parts.listenFds[shard] ?? []) : [],
-        ...(parts.fifoFd === undefined ? {} : { fifoFd: parts.fifoFd }),
-      };
-      const actor = parts.threads?.get(name)?.begin(init) ?? startInline(init, parts.host);
-      this.#actors.set(name, actor);
-      void actor.died.then(on.death);
+      const peers = [...Object.keys(links.get(name)!)].filter((peer) => peer !== 'main') as ActorName[];
+      this.#begin(name, index + 1, peers, links.get(name)!, ports.get(name)!);
     });
   }
 
   /** @throws what kept an actor from starting */
   async start(): Promise<void> {
-    await Promise.all([...this.#actors.values()].map((actor) => actor.control.ask('start')));
+    await Promise.all([...this.#slots.values()].map((slot) => this.#start(slot)));
+  }
+
+  /**
+   * Begins a dead actor anew, on another thread.
+   * @param resume what it goes on with; asked for when nothing changes any more that it depends on
+   * @throws what kept it from starting
+   */
+  restart(name: ActorName, resume: () => Resumed | Promise<Resumed>): Promise<void> {
+    const restarted = this.#restarting.then(() => this.#restart(name, resume));
+    this.#restarting = restarted.catch(() => {});
+    return restarted;
+  }
+
+  async #restart(name: ActorName, resume: () => Resumed | Promise<Resumed>): Promise<void> {
+    const dead = this.#slots.get(name)!;
+    await dead.actor.exited;
+    if (this.#isStopping) return;
+    for (const notice of lastWords(dead.port)) this.#hear(name, notice as Notice);
+    dead.port.close();
+    const thread = this.#parts.boot(name);
+    const links: Partial<Record<ActorName, MessagePort>> = {};
+    const { port1, port2 } = new MessageChannel();
+    links.main = port2;
+    await Promise.all(
+      dead.peers.map(async (peer) => {
+        const channel = new MessageChannel();
+        links[peer] = channel.port1;
+        const { isUp, actor } = this.#slots.get(peer)!;
+        // One that is dead as well is given another port when it begins anew.
+        if (isUp) await actor.control.ask('relink', [name, channel.port2], [channel.port2]).catch(() => {});
+      }),
+    );
+    for (const { port, name: peer } of this.#slots.values())
+      for (const notice of lastWords(port)) this.#hear(peer, notice as Notice);
+    const resumed = await resume();
+    if (this.#isStopping) {
+      await thread.end();
+      return;
+    }
+    const slot = this.#begin(name, dead.writer, dead.peers, links, port1, { thread, resumed });
+    slot.ready = dead.ready;
+    slot.settleReady = dead.settleReady;
+    try {
+      await this.#start(slot);
+    } catch (error) {
+      slot.actor.kill(asTocsinError(error));
+      throw error;
+    }
   }
 
   /** Ends every actor and its thread. */
   async stop(): Promise<void> {
-    await Promise.all([...this.#actors.values()].map((actor) => actor.stop()));
-    for (const port of this.#ports.values()) port.close();
+    this.#isStopping = true;
+    await Promise.all([...this.#slots.values()].map(({ actor }) => actor.stop()));
+    for (const { port, settleReady } of this.#slots.values()) {
+      port.close();
+      settleReady.reject(new TocsinError('ERR_PIPELINE_CLOSED', 'the pipeline was stopped'));
+    }
     for (const settle of this.#waiting.values()) settle();
   }
 
-  has(name: ActorName): boolean {
-    return this.#actors.has(name);
+  /** To be called every 100 ms: ends threads that do not come back. */
+  look(): void {
+    for (const { name, isUp, actor, writer, pulse, threadId } of this.#slots.values()) {
+      if (!isUp) continue;
+      const why = pulse.look(this.#heartbeats.of(writer), () => threadState(threadId));
+      if (why) actor.kill(new TocsinError('ERR_ACTOR_DIED', `${name}: ${why}`));
+    }
   }
 
-  control(name: ActorName): ControlClient {
-    const actor = this.#actors.get(name);
-    if (!actor) throw new TocsinError('ERR_INTERNAL', `there is no actor ${name}`);
-    return actor.control;
+  has(name: ActorName): boolean {
+    return this.#slots.has(name);
+  }
+
+  /** Those that take clients at the moment; all of them when none does. */
+  get shardsUp(): readonly ActorName[] {
+    const up = this.shardNames.filter((name) => this.#slots.get(name)!.isUp);
+    return up.length > 0 ? up : this.shardNames;
+  }
+
+  /** Of a shard's life: no other actor has it, nor has had. */
+  life(name: ActorName): number {
+    return this.#slots.get(name)!.life;
+  }
+
+  listenFds(name: ActorName): readonly number[] {
+    return this.#slots.get(name)!.listenFds;
+  }
+
+  /** What is asked of an actor that is dead waits for its next life; what it was asked before fails with ERR_ACTOR_DIED. */
+  control<Methods>(name: ActorName): Asks<Methods> {
+    const slot = (): Slot => this.#slots.get(name)!;
+    return {
+      async ask(method, args, transfer) {
+        await slot().ready;
+        return slot().actor.control.as<Methods>().ask(method, args, transfer);
+      },
+    };
   }
 
   tell(name: ActorName, message: unknown): void {
-    this.#outboxes.get(name)?.post(message);
+    this.#outbox(name)?.post(message);
   }
 
   /** Waits until an actor tells this. @returns false when it did not within the limit */
@@ -112,39 +234,93 @@ export class ActorSet {
     });
   }
 
-  /** One channel per pair of actors that talk. */
-  #wire(
-    names: readonly ActorName[],
-    onNotice: (from: ActorName, notice: Notice) => void,
-  ): Map<ActorName, Partial<Record<ActorName, MessagePort>>> {
-    const links = new Map<ActorName, Partial<Record<ActorName, MessagePort>>>();
-    const connect = (left: ActorName, right: ActorName): void => {
-      const { port1, port2 } = new MessageChannel();
-      links.set(left, { ...links.get(left), [right]: port1 });
-      links.set(right, { ...links.get(right), [left]: port2 });
-    };
-    connect('collector', 'buffer');
-    connect('collector', 'clients-checker');
-    if (names.includes('monitored')) connect('collector', 'monitored');
-    if (names.includes('sources')) connect('collector', 'sources');
-    for (const shard of this.shardNames) {
-      connect('collector', shard);
-      connect('buffer', shard);
-      connect('clients-checker', shard);
-    }
-    for (const name of names) {
-      connect('main', name);
-      const port = links.get('main')?.[name];
-      if (!port) continue;
-      port.on('message', (notice: Notice) => {
-        this.#waiting.get(`${name} ${notice.type}`)?.();
-        onNotice(name, notice);
-      });
-      this.#ports.set(name, port);
-    }
-    links.delete('main');
-    return links;
+  #outbox(name: ActorName): Outbox<unknown> | undefined {
+    const slot = this.#slots.get(name);
+    return slot && waking(() => slot.port, doorbellOf(this.#common.memory.doorbells, name));
   }
+
+  #begin(
+    name: ActorName,
+    writer: number,
+    peers: readonly ActorName[],
+    links: ActorInit['links'],
+    port: MessagePort,
+    anew?: { readonly thread: ActorThread; readonly resumed: Resumed },
+  ): Slot {
+    const { options, memory, shards, recovered } = this.#common;
+    const shard = Math.max(0, this.shardNames.indexOf(name));
+    lives += 1;
+    const init: Omit<ActorInit, 'control'> = {
+      options,
+      memory,
+      shards,
+      recovered: recoveredFor(name, anew?.resumed.recovered ?? recovered),
+      segments: anew?.resumed.segments ?? [],
+      name,
+      life: lives,
+      isAnew: anew !== undefined,
+      writer,
+      shard,
+      links,
+      listenFds: this.shardNames.includes(name) ? this.#parts.listenFds(shard) : [],
+      ...(this.#parts.fifoFd === undefined ? {} : { fifoFd: this.#parts.fifoFd }),
+    };
+    const thread = anew?.thread ?? this.#parts.threads?.get(name);
+    const slot: Slot = {
+      name,
+      writer,
+      peers,
+      life: lives,
+      actor: thread ? thread.begin(init) : startInline(init, this.#parts.host),
+      listenFds: init.listenFds,
+      port,
+      threadId: 0,
+      pulse: new Pulse(),
+      isUp: false,
+      ...pending(),
+    };
+    this.#slots.set(name, slot);
+    port.on('message', (notice: Notice) => this.#hear(name, notice));
+    void slot.actor.died.then((error) => {
+      if (slot.isUp) Object.assign(slot, pending());
+      slot.isUp = false;
+      this.#on.death(name, error);
+    });
+    return slot;
+  }
+
+  async #start(slot: Slot): Promise<void> {
+    slot.threadId = (await slot.actor.control.ask('start')) as number;
+    slot.isUp = true;
+    slot.settleReady.resolve();
+  }
+
+  #hear(from: ActorName, notice: Notice): void {
+    this.#waiting.get(`${from} ${notice.type}`)?.();
+    this.#on.notice(from, notice);
+  }
+
+  /** Actors that talk to each other. */
+  *#pairs(names: readonly ActorName[]): Generator<readonly [ActorName, ActorName]> {
+    yield ['collector', 'buffer'];
+    yield ['collector', 'clients-checker'];
+    if (names.includes('monitored')) yield ['collector', 'monitored'];
+    if (names.includes('sources')) yield ['collector', 'sources'];
+    for (const shard of this.shardNames) {
+      yield ['collector', shard];
+      yield ['buffer', shard];
+      yield ['clients-checker', shard];
+    }
+  }
+}
+
+function pending(): Pick<Slot, 'ready' | 'settleReady'> {
+  let settleReady: Slot['settleReady'] | undefined;
+  const ready = new Promise<void>((resolve, reject) => {
+    settleReady = { resolve, reject };
+  });
+  ready.catch(() => {});
+  return { ready, settleReady: settleReady! };
 }
 
 /** Not every thread needs a copy of all that the log knows. */

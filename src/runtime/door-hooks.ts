@@ -3,7 +3,7 @@ import type { Engine } from '../actors/engine-source.ts';
 import type { Monitored, RecordSource } from '../actors/monitored.ts';
 import type { SourceAddress } from '../event/source-address.ts';
 import type { Counters } from '../messages/counters.ts';
-import type { ActorInit } from './actor-init.ts';
+import type { HostInit } from './actor-init.ts';
 
 /** What drives `monitored`: decides when the FIFO is worth a look. */
 export interface IntakeDriver {
@@ -23,5 +23,5 @@ export interface DoorHooks {
   openSource(fifoFd: number): Promise<RecordSource>;
   driveIntake(monitored: Monitored, fifoFd: number): Promise<IntakeDriver>;
   openEngine(address: SourceAddress): Promise<Engine>;
-  openDoors(fanout: Fanout, init: ActorInit, counters: Counters): Promise<ShardDoors>;
+  openDoors(fanout: Fanout, init: HostInit, counters: Counters): Promise<ShardDoors>;
 }

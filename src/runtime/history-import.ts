@@ -15,6 +15,7 @@ interface HistoryImportEnv {
 export class HistoryImport {
   readonly #env: HistoryImportEnv;
   #isRunning = false;
+  #aborted: TocsinError | undefined;
 
   constructor(env: HistoryImportEnv) {
     this.#env = env;
@@ -29,10 +30,16 @@ export class HistoryImport {
     if (this.#isRunning) throw new TocsinError('ERR_IMPORT_RUNNING', 'history is being imported');
   }
 
+  /** The collector has died: the one that goes on takes times for what they are. What is in the log by now is not all. */
+  abort(error: TocsinError): void {
+    if (this.#isRunning) this.#aborted = error;
+  }
+
   /** @throws ERR_LOG_NOT_EMPTY, ERR_IMPORT_RUNNING, ERR_PIPELINE_CLOSED, and what `batches` and `publish` throw */
   async run<T>(batches: AsyncIterable<T> | Iterable<T>, publish: (batch: T) => Promise<Published>): Promise<Published> {
     this.requireNone();
     this.#isRunning = true;
+    this.#aborted = undefined;
     const { start, begin, end, requireRunning } = this.#env;
     let appended = 0;
     let cursor = start();
@@ -41,13 +48,15 @@ export class HistoryImport {
       try {
         for await (const batch of batches) {
           requireRunning();
+          if (this.#aborted) throw this.#aborted;
           const published = await publish(batch);
           ({ cursor } = published);
           appended += published.appended;
         }
       } finally {
-        await end();
+        if (!this.#aborted) await end();
       }
+      if (this.#aborted) throw this.#aborted;
     } finally {
       this.#isRunning = false;
     }

@@ -3,25 +3,26 @@ import { HistoryBuffer } from '../actors/buffer.ts';
 import { Epochs } from '../event/epochs.ts';
 import { parseSecretWords } from '../event/secret-names.ts';
 import { HistoryFiles } from '../history/history-files.ts';
+import { headsOf } from '../history/recovery.ts';
 import { HistoryScans } from '../history/history-scans.ts';
 import type { BufferRequest } from '../messages/buffer.ts';
 import type { HistoryFileNotice, LogNotice } from '../messages/collector.ts';
 import type { BufferControl } from '../messages/control.ts';
 import { LiveSettings } from '../messages/live-settings.ts';
 import { LogState } from '../messages/log-state.ts';
-import type { ActorInit } from './actor-init.ts';
+import type { HostInit } from './actor-init.ts';
 import { systemClock } from './clock.ts';
 import { crc32, HistoryFolder } from './history-folder.ts';
 import { isDurable } from './open-history.ts';
 import { scanAdmission } from './scan-admission.ts';
 import { ThreadedScans } from './scan-pool.ts';
-import { countersOf, type Hosted, listen, outbox } from './hosting.ts';
+import { countersOf, type Hosted, outbox } from './hosting.ts';
 
 const RETENTION_TICK_MS = 1000;
 /** Live events go before history. */
 const SCAN_NICENESS = 10;
 
-export function hostBuffer(init: ActorInit): Hosted {
+export function hostBuffer(init: HostInit): Hosted {
   const { options, recovered } = init;
   const { history, memoryBytes } = options;
   const isOnDisk = isDurable(options);
@@ -40,6 +41,7 @@ export function hostBuffer(init: ActorInit): Hosted {
     },
   };
   const folder = isOnDisk ? new HistoryFolder(history) : undefined;
+  const files = init.isAnew && folder ? headsOf(folder, crc32) : recovered.files;
   const threads = Math.max(1, Math.floor(availableParallelism() / 2));
   const scans =
     folder &&
@@ -60,7 +62,7 @@ export function hostBuffer(init: ActorInit): Hosted {
         disk: folder,
         crc32,
         limits,
-        files: recovered.files,
+        files,
         onCorrupt: (length) => counters.add('historyCorrupt', length),
       }),
     scans,
@@ -70,7 +72,8 @@ export function hostBuffer(init: ActorInit): Hosted {
     defer: setImmediate,
     counters,
   });
-  listen<LogNotice | HistoryFileNotice | BufferRequest>(init, (message, from) => {
+  for (const memory of init.segments) buffer.receive({ type: 'segment-opened', memory });
+  init.links.listen<LogNotice | HistoryFileNotice | BufferRequest>((message, from) => {
     if (message.type === 'read-page' || message.type === 'locate-time') buffer.answer(message, outbox(init, from));
     else buffer.receive(message);
   });

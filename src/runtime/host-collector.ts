@@ -4,17 +4,18 @@ import type { DurableHistory } from '../actors/log-tail.ts';
 import { Epochs } from '../event/epochs.ts';
 import type { Options } from '../event/options.ts';
 import { HistoryWriter, type HistoryWriterEnv } from '../history/history-writer.ts';
-import type { Recovered } from '../history/recovery.ts';
+import type { Timestamp } from '../event/event.ts';
 import type { CollectorCommand, CollectorRequest, HistoryFileNotice } from '../messages/collector.ts';
 import type { CollectorControl } from '../messages/control.ts';
+import { CommitJournal } from '../messages/commit-journal.ts';
 import { IntakeRing } from '../messages/intake-ring.ts';
 import { LogState } from '../messages/log-state.ts';
 import { PublishRing } from '../messages/publish-ring.ts';
-import type { ActorInit } from './actor-init.ts';
+import type { HostInit } from './actor-init.ts';
 import { systemClock } from './clock.ts';
 import { crc32, HistoryFolder } from './history-folder.ts';
 import { bootId, isDurable, newEpoch } from './open-history.ts';
-import { countersOf, type Hosted, listen, outbox, shardNames, standByOf } from './hosting.ts';
+import { countersOf, type Hosted, outbox, shardNames, standByOf } from './hosting.ts';
 
 /** A history is so many files or more: what its limits let go goes a file at a time. */
 const FILES = 16;
@@ -23,9 +24,10 @@ const MAX_FILE_BYTES = 64 * 1024 * 1024;
 const MIN_FILE_SEC = 1;
 const MAX_FILE_SEC = 6 * 3600;
 
-export function hostCollector(init: ActorInit): Hosted {
+export function hostCollector(init: HostInit): Hosted {
   const { options, memory, recovered } = init;
   const epochs = new Epochs(recovered.epochs);
+  const journal = new CommitJournal(memory.commits);
   const buffer = outbox<HistoryFileNotice>(init, 'buffer');
   const standBy = standByOf(init);
   const collector = new Collector({
@@ -42,11 +44,13 @@ export function hostCollector(init: ActorInit): Hosted {
     later: standBy.later,
     main: outbox(init, 'main'),
     epochs,
-    recovered,
+    journal,
+    lastSegment: init.segments.at(-1),
+    known: recovered,
     openHistory: isDurable(options)
       ? (snapshot) =>
           openWriter(options, {
-            recovered,
+            last: journal.position,
             epochs,
             snapshot,
             opened: (file) => buffer.post({ type: 'history-file-opened', file }),
@@ -58,7 +62,7 @@ export function hostCollector(init: ActorInit): Hosted {
   });
   if (memory.sourceRing) collector.openIntake(new PublishRing(memory.sourceRing), outbox(init, 'sources'));
   standBy.attend({ wake: () => collector.receive({ type: 'records-available' }), mayPark: true });
-  listen<CollectorCommand | CollectorRequest>(init, (message, from) => {
+  init.links.listen<CollectorCommand | CollectorRequest>((message, from) => {
     standBy.woken();
     if (message.type === 'resolve-container' || message.type === 'list-containers')
       outbox(init, from).post(collector.answer(message));
@@ -66,6 +70,10 @@ export function hostCollector(init: ActorInit): Hosted {
   });
   const publishers = new Set<MessagePort>();
   return {
+    relinked(name) {
+      if (name === 'buffer' || name.startsWith('fanout-')) collector.introduce(outbox(init, name));
+      else collector.greet();
+    },
     control: {
       intake: () => collector.intake.counts(),
       putContainer: (id, spec) => collector.putContainer(id, spec),
@@ -96,9 +104,9 @@ export function hostCollector(init: ActorInit): Hosted {
 /** The history's end, behind what an earlier process left. */
 function openWriter(
   { history, historyBytes, historyAge, durability }: Options,
-  env: Pick<HistoryWriterEnv, 'epochs' | 'snapshot' | 'opened' | 'secured'> & { readonly recovered: Recovered },
+  env: Pick<HistoryWriterEnv, 'epochs' | 'snapshot' | 'opened' | 'secured'> & { readonly last: Timestamp },
 ): DurableHistory {
-  const { recovered, ...rest } = env;
+  const { last, ...rest } = env;
   const isSync = durability === 'sync';
   const writer = new HistoryWriter(
     {
@@ -110,9 +118,8 @@ function openWriter(
       fileBytes: Math.max(MIN_FILE_BYTES, Math.min(MAX_FILE_BYTES, Math.floor(historyBytes / FILES))),
       fileAgeSec:
         historyAge > 0 ? Math.max(MIN_FILE_SEC, Math.min(MAX_FILE_SEC, historyAge / 1000 / FILES)) : MAX_FILE_SEC,
-      tail: recovered.tail,
     },
-    recovered.time,
+    last,
   );
   return { writer, durability: isSync ? 'sync' : 'async', newEpoch };
 }

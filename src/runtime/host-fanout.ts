@@ -9,17 +9,17 @@ import { ClientTable } from '../messages/client-table.ts';
 import type { ClientRow, FanoutControl, Subscription } from '../messages/control.ts';
 import { LiveSettings } from '../messages/live-settings.ts';
 import { LogState } from '../messages/log-state.ts';
-import type { ActorInit } from './actor-init.ts';
+import type { HostInit } from './actor-init.ts';
 import type { DoorHooks } from './door-hooks.ts';
 import { systemClock } from './clock.ts';
 import { serveControl } from './control.ts';
-import { countersOf, type Hosted, listen, outbox, standByOf } from './hosting.ts';
+import { countersOf, type Hosted, outbox, standByOf } from './hosting.ts';
 import { startPortSink } from './port-sink.ts';
 
 /** Heartbeats are in seconds. */
 const HEARTBEAT_TICK_MS = 1000;
 
-export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hosted> {
+export async function hostFanout(init: HostInit, hooks: DoorHooks): Promise<Hosted> {
   const { recovered, shard, memory } = init;
   const epochs = new Epochs(recovered.epochs);
   const counters = countersOf(init);
@@ -27,6 +27,7 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
   const settings = new LiveSettings(memory.settings);
   const fanout = new Fanout({
     shard,
+    life: init.life,
     epochs,
     headSeq: recovered.headSeq,
     logState: new LogState(memory.logState),
@@ -59,7 +60,8 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
       return !fanout.awaitsClients;
     },
   });
-  listen<Parameters<Fanout['receive']>[0]>(init, (message) => {
+  for (const memory of init.segments) fanout.receive({ type: 'segment-opened', memory });
+  init.links.listen<Parameters<Fanout['receive']>[0]>((message) => {
     standBy.woken();
     fanout.receive(message);
   });
@@ -85,6 +87,9 @@ export async function hostFanout(init: ActorInit, hooks: DoorHooks): Promise<Hos
   };
   const connections = new Set<MessagePort>();
   return {
+    relinked(name) {
+      if (name === 'buffer' || name === 'collector') fanout.askAgain(name);
+    },
     control: {
       clients: () => fanout.clients(),
       latencies: () => fanout.latencies,

@@ -1,11 +1,11 @@
 import { Monitored } from '../actors/monitored.ts';
 import { IntakeRing } from '../messages/intake-ring.ts';
 import type { MonitoredCommand } from '../messages/monitored.ts';
-import type { ActorInit } from './actor-init.ts';
+import type { HostInit } from './actor-init.ts';
 import type { DoorHooks } from './door-hooks.ts';
-import { countersOf, type Hosted, listen, outbox } from './hosting.ts';
+import { countersOf, type Hosted, outbox } from './hosting.ts';
 
-export async function hostMonitored(init: ActorInit, hooks: DoorHooks): Promise<Hosted> {
+export async function hostMonitored(init: HostInit, hooks: DoorHooks): Promise<Hosted> {
   const fifoFd = init.fifoFd!;
   const monitored = new Monitored({
     source: await hooks.openSource(fifoFd),
@@ -15,9 +15,9 @@ export async function hostMonitored(init: ActorInit, hooks: DoorHooks): Promise<
     counters: countersOf(init),
   });
   const driver = await hooks.driveIntake(monitored, fifoFd);
-  listen<MonitoredCommand>(init, (message) => {
+  init.links.listen<MonitoredCommand>((message) => {
     monitored.receive(message);
     driver.wake();
   });
-  return { control: {}, stop: () => driver.close() };
+  return { control: {}, relinked: () => driver.wake(), stop: () => driver.close() };
 }

@@ -6,20 +6,23 @@ import { parseSources } from '../event/source-address.ts';
 import type { CollectorCommand } from '../messages/collector.ts';
 import { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
-import type { ActorInit } from './actor-init.ts';
+import type { HostInit } from './actor-init.ts';
 import { systemClock } from './clock.ts';
 import type { DoorHooks } from './door-hooks.ts';
-import { countersOf, type Hosted, listen, outbox } from './hosting.ts';
+import { countersOf, type Hosted, outbox } from './hosting.ts';
 import { Publisher } from './publisher.ts';
 
 /** All sources on one thread. They share a ring to the collector, in which each has one batch at a time. */
-export async function hostSources(init: ActorInit, hooks: DoorHooks): Promise<Hosted> {
+export async function hostSources(init: HostInit, hooks: DoorHooks): Promise<Hosted> {
   const { options, memory, recovered } = init;
   const toCollector = outbox<CollectorCommand>(init, 'collector');
-  const publisher = new Publisher(new PublishRing(memory.sourceRing!), new Epochs(recovered.epochs), (command) =>
-    toCollector.post(command),
+  const publisher = new Publisher(
+    new PublishRing(memory.sourceRing!),
+    new Epochs(recovered.epochs),
+    (command) => toCollector.post(command),
+    init.life,
   );
-  listen<PublisherNotice>(init, (notice) => publisher.receive(notice));
+  init.links.listen<PublisherNotice>((notice) => publisher.receive(notice));
   const timers = new Set<NodeJS.Timeout>();
   const later = (ms: number, task: () => void): void => {
     const timer = setTimeout(() => {
@@ -53,6 +56,7 @@ export async function hostSources(init: ActorInit, hooks: DoorHooks): Promise<Ho
   );
   return {
     control: {},
+    relinked: () => publisher.wakeCollector(),
     stop() {
       for (const source of sources) source.close();
       for (const timer of timers) clearTimeout(timer);

@@ -3,13 +3,15 @@ import type { Outbox } from '../actors/actor.ts';
 import type { CollectorCommand, LogNotice } from '../messages/collector.ts';
 import { Counters } from '../messages/counters.ts';
 import { Doorbell } from '../messages/doorbell.ts';
-import type { ActorInit, ActorName } from './actor-init.ts';
+import type { ActorName, HostInit } from './actor-init.ts';
 import { StandBy } from './stand-by.ts';
 
 /** An actor that runs on this thread. */
 export interface Hosted {
   /** What may be asked of it, by name. */
   readonly control: Readonly<Record<string, (...args: never[]) => unknown>>;
+  /** Another actor has begun anew: it knows nothing of what the one before was told, and has asked nothing. */
+  relinked?(name: ActorName): void;
   /** Gives back timers, files and sockets. */
   stop(): Promise<void> | void;
 }
@@ -18,16 +20,15 @@ export function shardNames(shards: number): ActorName[] {
   return Array.from({ length: shards }, (_, shard): ActorName => `fanout-${shard}`);
 }
 
-export function countersOf(init: ActorInit): Counters {
+export function countersOf(init: HostInit): Counters {
   return new Counters(init.memory.counters, init.writer);
 }
 
 /** The way to one other actor; the wiring (pipeline.ts) and the actor agree on what passes there. */
-export function outbox<Message>(init: ActorInit, name: ActorName): Outbox<Message> {
-  const port = init.links[name];
+export function outbox<Message>(init: HostInit, name: ActorName): Outbox<Message> {
   // Not every pipeline has every actor: without a FIFO there is no `monitored` to tell about free slots.
-  if (!port) return { post: () => {} };
-  return waking(port, doorbellOf(init.memory.doorbells, name));
+  if (!init.links.get(name)) return { post: () => {} };
+  return waking(() => init.links.get(name)!, doorbellOf(init.memory.doorbells, name));
 }
 
 /** The doorbell of an actor that may stand by. */
@@ -43,26 +44,19 @@ const WAKE_UPS: ReadonlySet<unknown> = new Set<CollectorCommand['type'] | LogNot
 ]);
 
 /** A port to an actor that may be parked at its doorbell: then mere wake-ups need no message, and messages a ring. */
-export function waking<Message>(port: MessagePort, bell: Doorbell | undefined): Outbox<Message> {
-  if (!bell) return { post: (message) => port.postMessage(message) };
+export function waking<Message>(port: () => MessagePort, bell: Doorbell | undefined): Outbox<Message> {
+  if (!bell) return { post: (message) => port().postMessage(message) };
   return {
     post(message) {
       const isWakeUp = WAKE_UPS.has((message as { readonly type?: unknown }).type);
       if (isWakeUp && bell.ring()) return;
-      port.postMessage(message);
+      port().postMessage(message);
       if (!isWakeUp) bell.ring();
     },
   };
 }
 
 /** How the thread of an actor with a doorbell waits. */
-export function standByOf(init: ActorInit): StandBy {
+export function standByOf(init: HostInit): StandBy {
   return new StandBy(init.options.threads === 'workers' ? doorbellOf(init.memory.doorbells, init.name) : undefined);
-}
-
-/** Hears everyone that the actor is linked to. */
-export function listen<Message>(init: ActorInit, handle: (message: Message, from: ActorName) => void): void {
-  for (const [from, port] of Object.entries(init.links) as [ActorName, MessagePort][]) {
-    port.on('message', (message: Message) => handle(message, from));
-  }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { EventPacker } from '../codec/event-packer.ts';
@@ -8,7 +9,8 @@ import type { ContainerInfo, ContainerSpec, NewEvent } from '../event/event.ts';
 import { LIVE_OPTIONS, makeOptions, OPTION_NAMES, type OptionName, type Options } from '../event/options.ts';
 import { ClientTable } from '../messages/client-table.ts';
 import type { Recovered } from '../history/recovery.ts';
-import type { CollectorCommand, HistoryNotice } from '../messages/collector.ts';
+import type { CollectorCommand, HistoryNotice, KeeperNotice } from '../messages/collector.ts';
+import { CommitJournal } from '../messages/commit-journal.ts';
 import type {
   BufferControl,
   ClientInfo,
@@ -20,6 +22,7 @@ import type {
 import { counterBytes, Counters, type CounterValues, readCounters } from '../messages/counters.ts';
 import { Doorbell } from '../messages/doorbell.ts';
 import type { FanoutCommand } from '../messages/fanout.ts';
+import { Heartbeats } from '../messages/heartbeats.ts';
 import { IntakeRing } from '../messages/intake-ring.ts';
 import { LiveSettings } from '../messages/live-settings.ts';
 import { LogState } from '../messages/log-state.ts';
@@ -30,14 +33,17 @@ import type { SourceNotice } from '../messages/engine-source.ts';
 import type { ActorName, SharedMemory } from './actor-init.ts';
 import { type ActorParts, ActorSet } from './actor-set.ts';
 import { systemClock } from './clock.ts';
-import type { ConnectionWelcome } from './connection.ts';
+import { Connections } from './connections.ts';
 import type { Asks } from './control.ts';
 import { HistoryImport } from './history-import.ts';
+import { LogKeeper } from './log-keeper.ts';
 import type { Observation } from './observation.ts';
+import { BEAT_MS } from './pulse.ts';
 import { closed, type Published, Publisher, type PublishOrigin, type PublishOutcome } from './publisher.ts';
 import { type PushClient, type PushClientFunctions, runPushClient } from './push-client.ts';
 import type { StateHandlers, StateHandlerOptions } from './state-handlers.ts';
 import { Subscriber } from './subscriber.ts';
+import { Supervisor } from './supervisor.ts';
 import { type SubscribeOptions, subscriptionOf } from './subscription.ts';
 
 export type PipelineState = 'starting' | 'running' | 'draining' | 'stopped' | 'failed';
@@ -67,16 +73,20 @@ export interface PipelineParts extends ActorParts {
   readonly recovered: Recovered;
   /** Hears what the operator should know: the disk failed, it works again, it is slow. */
   readonly report?: ((message: string) => void) | undefined;
+  /** Closes what a shard left behind that has died: descriptors that it had been given, or had opened. */
+  readonly reclaim: (life: number, listenFds: readonly number[]) => void;
   /** Gives back what was opened for the pipeline; called once, when no actor runs any more. */
   readonly release: () => Promise<void>;
 }
 
 const INTAKE_STOP_LIMIT_MS = 2_000;
 const CUT_LIMIT_MS = 2_000;
+const SOURCES_LIMIT_MS = 5_000;
+const ATTACH_TRIES = 3;
 
 /**
- * The supervisor: allocates the shared memory, starts the actors, wires them, and ends them. It holds no event and sees none
- * unless the embedding program subscribes on this thread.
+ * Main: allocates the shared memory, starts the actors, and ends them; its supervisor has those that die begin anew. It looks at
+ * no event unless the embedding program subscribes on this thread.
  *
  *   monitored ==ring==> collector ==segments==> buffer
  *                          |  \\==segments==> fanout 0..N  <-> buffer (pages)
@@ -93,6 +103,9 @@ export class Pipeline {
   readonly #counters: Counters;
   readonly #settings: LiveSettings;
   readonly #actors: ActorSet;
+  readonly #keeper: LogKeeper;
+  readonly #supervisor: Supervisor;
+  readonly #connections: Connections;
   readonly #import: HistoryImport;
   readonly #handlers = new Set<StateHandlers>();
   readonly #clock = systemClock();
@@ -118,15 +131,23 @@ export class Pipeline {
       publishRing: PublishRing.allocate(),
       ...(options.source.length > 0 ? { sourceRing: PublishRing.allocate() } : {}),
       logState: LogState.allocate(recovered.headSeq, recovered.files[0]?.firstSeq),
+      commits: CommitJournal.allocate({
+        headSeq: recovered.headSeq,
+        ...recovered.time,
+        file: recovered.tail?.firstSeq ?? 0,
+        fileLength: recovered.tail?.length ?? 0,
+      }),
       clients: ClientTable.allocate(shards),
       counters: new SharedArrayBuffer(counterBytes(shards + 6)),
       doorbells: Doorbell.allocate(shards + 1),
       settings: LiveSettings.allocate(options),
+      heartbeats: Heartbeats.allocate(shards + 6),
     };
     this.#logState = new LogState(this.#memory.logState);
     this.#clientTable = new ClientTable(this.#memory.clients);
     this.#counters = new Counters(this.#memory.counters, 0);
     this.#settings = new LiveSettings(this.#memory.settings);
+    this.#keeper = new LogKeeper(new CommitJournal(this.#memory.commits), this.#logState, recovered);
     this.#publisher = new Publisher(new PublishRing(this.#memory.publishRing), this.#epochs, (command) =>
       this.#actors.tell('collector', command),
     );
@@ -149,14 +170,53 @@ export class Pipeline {
       {
         notice: (from, notice) => {
           // What the others tell is waited for where it is wanted.
-          if (from === 'collector') this.#onCollector(notice as PublisherNotice | HistoryNotice);
+          if (from === 'collector') this.#onCollector(notice as PublisherNotice | HistoryNotice | KeeperNotice);
           if (from === 'sources') parts.report?.((notice as SourceNotice).message);
         },
-        death: (error) => {
-          if (this.#state !== 'starting') void this.destroy(error);
-        },
+        death: (name, error) => this.#onDeath(name, error),
       },
     );
+    this.#connections = new Connections({
+      epochs: this.#epochs,
+      doorbells: this.#memory.doorbells,
+      collector: () => this.#collector(),
+      shard: (name) => this.#shard(name),
+      pickShard: () => this.#pickShard(),
+    });
+    this.#supervisor = new Supervisor({
+      actors: this.#actors,
+      keeper: this.#keeper,
+      logState: this.#logState,
+      clients: this.#clientTable,
+      counters: this.#counters,
+      maxRestarts: () => this.#settings.get('maxRestarts'),
+      recovered: () => ({ ...recovered, epochs: this.#epochs.spans }),
+      sourcesSettled: () => this.#sourcesSettled(),
+      shardGone: parts.reclaim,
+      begunAnew: (name) => this.#begunAnew(name),
+      report: parts.report,
+      giveUp: (error) => void this.destroy(error),
+    });
+  }
+
+  #onDeath(name: ActorName, error: TocsinError): void {
+    if (this.#state === 'starting') return;
+    if (name === 'collector') this.#import.abort(error);
+    if (this.#state === 'running') this.#supervisor.died(name, error);
+    // Where it stands is on disk, and whoever comes next goes on there.
+    else void this.destroy(error);
+  }
+
+  async #begunAnew(name: ActorName): Promise<void> {
+    if (name === 'collector') this.#publisher.wakeCollector();
+    await this.#connections.begunAnew(name);
+  }
+
+  /** Until the collector has taken, and committed, what the sources have handed over. */
+  async #sourcesSettled(): Promise<void> {
+    const ring = new PublishRing(this.#memory.sourceRing!);
+    const endMs = performance.now() + SOURCES_LIMIT_MS;
+    while (!ring.isEmpty && performance.now() < endMs) await wait(BEAT_MS);
   }
 
   /** Starts all actors. @throws ERR_ACTOR_START with the cause; then nothing is left running */
@@ -226,8 +286,11 @@ export class Pipeline {
     return this.#import.run(batches, (batch) => this.#publisher.publishPacked(batch));
   }
 
-  #onCollector(notice: PublisherNotice | HistoryNotice): void {
+  #onCollector(notice: PublisherNotice | HistoryNotice | KeeperNotice): void {
     switch (notice.type) {
+      case 'segment-opened':
+      case 'state-log-opened':
+        return this.#keeper.keep(notice);
       case 'history-failed':
         return this.#parts.report?.(`the history cannot be written: ${notice.error.message}`);
       case 'history-recovered':
@@ -258,26 +321,8 @@ export class Pipeline {
    * in what passes.
    * @throws ERR_PIPELINE_CLOSED, ERR_CLIENTS_EXHAUSTED
    */
-  async connect(): Promise<MessagePort> {
-    const ring = PublishRing.allocate();
-    const toCollector = new MessageChannel();
-    const toShard = new MessageChannel();
-    const welcome: ConnectionWelcome = {
-      epochs: this.#epochs.spans,
-      ring,
-      doorbells: this.#memory.doorbells,
-      collector: toCollector.port1,
-    };
-    // It waits in the port and goes wherever that is sent.
-    toShard.port2.postMessage(welcome, [toCollector.port1]);
-    try {
-      await this.#collector().ask('openIntake', [ring, toCollector.port2], [toCollector.port2]);
-      await this.#shard(this.#pickShard()).ask('serveConnection', [toShard.port2], [toShard.port2]);
-      return toShard.port1;
-    } catch (error) {
-      toShard.port1.close();
-      throw error;
-    }
+  connect(): Promise<MessagePort> {
+    return this.#connections.connect();
   }
 
   /**
@@ -357,7 +402,7 @@ export class Pipeline {
     const { shardNames } = this.#actors;
     const [intake, held, clients, ...latencies] = await Promise.all([
       this.#collector().ask('intake', []),
-      this.#actors.control('buffer').as<BufferControl>().ask('held', []),
+      this.#actors.control<BufferControl>('buffer').ask('held', []),
       this.clients(),
       ...shardNames.map((name) => this.#shard(name).ask('latencies', [])),
     ]);
@@ -387,6 +432,9 @@ export class Pipeline {
   }
 
   async #drain(): Promise<void> {
+    if (this.#state !== 'running') return this.#finish('stopped');
+    // Whoever is on the way to begin anew has something to hand over.
+    await this.#supervisor.settled();
     if (this.#state !== 'running') return this.#finish('stopped');
     this.#state = 'draining';
     const actors = this.#actors;
@@ -423,6 +471,8 @@ export class Pipeline {
   async #stop(state: 'stopped' | 'failed', error?: TocsinError): Promise<void> {
     this.#failure = error;
     this.#state = state;
+    this.#supervisor.stop();
+    this.#connections.close();
     this.#publisher.close(error ?? closed());
     await this.#actors.stop();
     for (const handlers of this.#handlers) await handlers.close();
@@ -433,32 +483,35 @@ export class Pipeline {
 
   async #attach(subscription: Subscription): Promise<{ readonly subscriber: Subscriber } & ClientRow> {
     if (this.#state !== 'running') throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${this.#state}`);
-    const { port1, port2 } = new MessageChannel();
-    const subscriber = new Subscriber(port1, this.#epochs);
-    try {
-      const at = await this.#shard(this.#pickShard()).ask('addClient', [subscription, port2], [port2]);
-      return { subscriber, ...at };
-    } catch (error) {
-      subscriber.cancel();
-      throw error;
+    for (let tries = 1; ; tries += 1) {
+      const { port1, port2 } = new MessageChannel();
+      const subscriber = new Subscriber(port1, this.#epochs);
+      try {
+        const at = await this.#shard(this.#pickShard()).ask('addClient', [subscription, port2], [port2]);
+        return { subscriber, ...at };
+      } catch (error) {
+        subscriber.cancel();
+        // Nothing has come from the shard that has died meanwhile.
+        if (tries === ATTACH_TRIES || !(error instanceof TocsinError) || error.code !== 'ERR_ACTOR_DIED') throw error;
+      }
     }
   }
 
   /** In turn. */
   #pickShard(): ActorName {
-    const { shardNames } = this.#actors;
+    const { shardsUp } = this.#actors;
     this.#nextShard += 1;
-    return shardNames[this.#nextShard % shardNames.length]!;
+    return shardsUp[this.#nextShard % shardsUp.length]!;
   }
 
   #collector(): Asks<CollectorControl<MessagePort>> {
     this.#requireActors();
-    return this.#actors.control('collector').as();
+    return this.#actors.control('collector');
   }
 
   #shard(name: ActorName): Asks<FanoutControl<MessagePort>> {
     this.#requireActors();
-    return this.#actors.control(name).as();
+    return this.#actors.control(name);
   }
 
   #requireActors(): void {

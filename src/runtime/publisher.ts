@@ -3,8 +3,10 @@ import { packBatchHead, type SourceOrigin } from '../codec/publish-batch.ts';
 import type { Epochs } from '../event/epochs.ts';
 import { located, TocsinError } from '../event/errors.ts';
 import type { NewEvent } from '../event/event.ts';
+import { sequenceError } from '../event/publisher-table.ts';
 import type { CollectorCommand } from '../messages/collector.ts';
-import type { PublishRing } from '../messages/publish-ring.ts';
+import { ANSWER } from '../messages/layout.ts';
+import type { BatchAnswer, PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
 
 /** Who publishes, so that a batch that is sent again is recognised. */
@@ -30,6 +32,8 @@ const PART_BYTES = 128 * 1024;
 /** Bytes that wait for room in the ring. */
 export const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 const MAX_NAME_CHARS = 128;
+/** More than can wait for an answer at a time, by far. */
+const IDS_PER_LIFE = 0x1000000;
 
 interface Part {
   readonly head: Uint8Array;
@@ -38,6 +42,7 @@ interface Part {
 }
 
 interface Request {
+  readonly origin: PublishOrigin | SourceOrigin | undefined;
   left: number;
   appended: number;
   repeated: number;
@@ -46,25 +51,37 @@ interface Request {
   reject(error: TocsinError): void;
 }
 
+/** A part that waits for its answer. */
+interface Pending {
+  readonly request: Request;
+  /** Events of the request before it. */
+  readonly from: number;
+}
+
 /** One thread's way into the log: a ring of its own, and the acknowledgements that come back. */
 export class Publisher {
   readonly #ring: PublishRing;
   readonly #epochs: Epochs;
   readonly #wakeCollector: (command: CollectorCommand) => void;
-  readonly #pending = new Map<number, Request>();
+  readonly #pending = new Map<number, Pending>();
   /** Parts that found the ring full, in order. */
   readonly #waiting: Part[] = [];
   #waitingBytes = 0;
-  #lastId = 0;
+  /** Answers that have been read. */
+  #answered: number;
+  #lastId: number;
   #onSettled: (() => void)[] = [];
   #closed: TocsinError | undefined;
   /** Kept for the next call; away while one uses it, because reading an event may run code of the embedding program. */
   #idlePacker: EventPacker | undefined;
 
-  constructor(ring: PublishRing, epochs: Epochs, wakeCollector: (command: CollectorCommand) => void) {
+  /** @param life counts those who have had the ring: answers to one before this are for nobody */
+  constructor(ring: PublishRing, epochs: Epochs, wakeCollector: (command: CollectorCommand) => void, life = 0) {
     this.#ring = ring;
     this.#epochs = epochs;
     this.#wakeCollector = wakeCollector;
+    this.#answered = ring.answered;
+    this.#lastId = (life * IDS_PER_LIFE) >>> 0;
   }
 
   /** Never waits. @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE */
@@ -106,7 +123,7 @@ export class Publisher {
       });
     }
     return new Promise((resolve, reject) => {
-      const request: Request = { left: 0, appended: 0, repeated: 0, seq: 0, resolve, reject };
+      const request: Request = { origin, left: 0, appended: 0, repeated: 0, seq: 0, resolve, reject };
       const parts = this.#partsOf(request, events, origin);
       this.#waiting.push(...parts);
       for (const part of parts) this.#waitingBytes += bytesOf(part);
@@ -121,11 +138,14 @@ export class Publisher {
         return this.#flush();
       case 'epoch-began':
         return this.#epochs.begin(notice.span);
-      case 'batch-appended':
-        return this.#onAppended(notice);
-      case 'batch-refused':
-        return this.#onRefused(notice.requestId, TocsinError.fromData(notice.error));
+      case 'answers-ready':
+        return this.#readAnswers(notice.count);
     }
+  }
+
+  /** The collector has begun anew, and may not hear what the one before was told. */
+  wakeCollector(): void {
+    this.#wakeCollector({ type: 'records-available' });
   }
 
   /** Resolves when nothing waits for an answer. */
@@ -138,7 +158,7 @@ export class Publisher {
     this.#closed ??= error;
     this.#waiting.length = 0;
     this.#waitingBytes = 0;
-    for (const request of this.#pending.values()) request.reject(error);
+    for (const { request } of this.#pending.values()) request.reject(error);
     this.#pending.clear();
     this.#settle();
   }
@@ -157,7 +177,7 @@ export class Publisher {
         events: to - from,
         origin: origin && 'publisher' in origin ? { ...origin, sequence: origin.sequence + from } : origin,
       });
-      this.#pending.set(this.#lastId, request);
+      this.#pending.set(this.#lastId, { request, from });
       parts.push({ head, records: events.records(from, to) });
       request.left += 1;
       from = to;
@@ -178,6 +198,8 @@ export class Publisher {
 
   #flush(): void {
     for (let part = this.#waiting[0]; part; part = this.#waiting[0]) {
+      // Each has a place for its answer.
+      if (this.#pending.size - this.#waiting.length >= ANSWER.COUNT) return;
       const outcome = this.#offer(part.head, part.records);
       if (outcome === 'closed') return this.close(closed());
       if (outcome === 'full') {
@@ -196,26 +218,31 @@ export class Publisher {
     return 'queued';
   }
 
-  #onAppended(notice: Extract<PublisherNotice, { type: 'batch-appended' }>): void {
-    const request = this.#pending.get(notice.requestId);
-    if (!request) return;
-    this.#pending.delete(notice.requestId);
-    request.left -= 1;
-    request.appended += notice.appended;
-    request.repeated += notice.repeated;
-    request.seq = Math.max(request.seq, notice.seq);
-    if (request.left === 0) {
-      const { appended, repeated, seq } = request;
-      request.resolve({ cursor: this.#epochs.cursor(seq), appended, repeated });
-    }
+  /** @param count so many are told of; about those behind them an epoch may be told before */
+  #readAnswers(count: number): void {
+    for (; this.#answered !== count; this.#answered = (this.#answered + 1) >>> 0)
+      this.#onAnswer(this.#ring.answer(this.#answered));
     this.#settle();
+    this.#flush();
   }
 
-  #onRefused(requestId: number, error: TocsinError): void {
-    // Parts behind a refused one are refused as well: their numbers do not follow.
-    this.#pending.get(requestId)?.reject(error);
+  #onAnswer({ requestId, isRefused, appended, repeated, seq }: BatchAnswer): void {
+    const pending = this.#pending.get(requestId);
+    if (!pending) return;
     this.#pending.delete(requestId);
-    this.#settle();
+    const { request, from } = pending;
+    const { origin } = request;
+    if (isRefused && origin && 'publisher' in origin) {
+      // Parts behind a refused one are refused as well: their numbers do not follow.
+      request.reject(sequenceError(origin.publisher, seq, origin.sequence + from));
+      return;
+    }
+    request.left -= 1;
+    request.appended += appended;
+    request.repeated += repeated;
+    request.seq = Math.max(request.seq, seq);
+    if (request.left > 0) return;
+    request.resolve({ cursor: this.#epochs.cursor(request.seq), appended: request.appended, repeated: request.repeated });
   }
 
   #settle(): void {

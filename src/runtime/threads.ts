@@ -8,6 +8,10 @@ export interface RunningActor {
   readonly control: ControlClient;
   /** Settles with the reason when the actor ends without having been stopped. */
   readonly died: Promise<TocsinError>;
+  /** Settles when its thread runs no more: nothing that it shares with others changes by it any longer. */
+  readonly exited: Promise<void>;
+  /** Ends it now, for this reason. */
+  kill(error: TocsinError): void;
   /** Lets the actor give back what it holds, then ends its thread. From the call on its end is no death. */
   stop(): Promise<void>;
 }
@@ -23,6 +27,7 @@ export class ActorThread {
   readonly #worker: Worker;
   readonly #exited: Promise<void>;
   readonly #died: Promise<TocsinError>;
+  #die!: (error: TocsinError) => void;
   #isStopping = false;
 
   constructor(name: ActorName, workerUrl: URL) {
@@ -36,6 +41,7 @@ export class ActorThread {
     this.#worker = worker;
     this.#exited = new Promise((resolve) => worker.once('exit', () => resolve()));
     this.#died = new Promise((resolve) => {
+      this.#die = resolve;
       const fail = (cause: unknown): void => {
         if (!this.#isStopping)
           resolve(new TocsinError('ERR_ACTOR_DIED', `${name}: ${asTocsinError(cause).message}`, { cause }));
@@ -57,6 +63,11 @@ export class ActorThread {
     return {
       control,
       died: this.#died,
+      exited: this.#exited,
+      kill: (error) => {
+        this.#die(error);
+        void this.#worker.terminate();
+      },
       stop: async () => {
         this.#isStopping = true;
         // A thread that fails on its way out gives no answer.
@@ -85,6 +96,9 @@ export function startInline(init: Omit<ActorInit, 'control'>, host: (init: Actor
   return {
     control,
     died,
+    exited: died.then(() => {}),
+    // Its thread is that of everybody.
+    kill() {},
     async stop() {
       await control.ask('stop').catch(() => {});
       control.end(stopped());

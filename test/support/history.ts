@@ -53,13 +53,13 @@ export class TestHistory {
         nowSec: () => this.nowSec,
         fileBytes: this.fileBytes,
         fileAgeSec: this.fileAgeSec,
-        tail: this.recovered.tail,
         snapshot: () => this.snapshot,
         opened: (file) => this.opened.push(file),
         secured: (firstSeq) => this.secured.push(firstSeq),
       },
       this.recovered.time,
     );
+    this.writer.reopen(this.recovered.tail, this.nextSeq);
     return this.recovered;
   }
 

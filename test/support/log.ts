@@ -32,9 +32,11 @@ export class SegmentWriter {
   readonly segment: Segment;
   nextSeq: number;
   #pos: number = SEGMENT.HEADER_BYTES;
+  static #segments = 0;
 
   constructor(byteLength = 64 * 1024, firstSeq = 1) {
-    this.segment = Segment.create(byteLength, firstSeq);
+    SegmentWriter.#segments += 1;
+    this.segment = Segment.create(byteLength, firstSeq, SegmentWriter.#segments);
     this.nextSeq = firstSeq;
   }
 

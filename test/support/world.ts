@@ -27,8 +27,10 @@ import type {
   HistoryFileHead,
   HistoryFileNotice,
   HistoryNotice,
+  KeeperNotice,
   LogNotice,
 } from '../../src/messages/collector.ts';
+import { CommitJournal } from '../../src/messages/commit-journal.ts';
 import type { Subscription } from '../../src/messages/control.ts';
 import type { FanoutCommand, FanoutNotice } from '../../src/messages/fanout.ts';
 import { IntakeRing } from '../../src/messages/intake-ring.ts';
@@ -131,7 +133,7 @@ export class World {
   /** What shards told main. */
   readonly main = new MemoryOutbox<FanoutNotice>();
   /** What the collector told main about the disk. */
-  readonly reports = new MemoryOutbox<HistoryNotice>();
+  readonly reports = new MemoryOutbox<HistoryNotice | KeeperNotice>();
   /** Every event of the log, the expired ones too; event n at index n - 1. */
   readonly log: LoggedEvent[] = [];
   /** Promises that were broken to a sink. */
@@ -200,6 +202,7 @@ export class World {
       const epochs = this.shardEpochs[shard]!;
       return new Fanout({
         shard,
+        life: shard + 1,
         epochs,
         headSeq,
         logState,
@@ -231,6 +234,9 @@ export class World {
       shards: this.shards.map((shard) => this.#link<FanoutCommand>((command) => shard.receive(command))),
     });
     const epochs = new Epochs(recovered.epochs);
+    const { tail, time } = recovered;
+    const file = { file: tail?.firstSeq ?? 0, fileLength: tail?.length ?? 0 };
+    const journal = new CommitJournal(CommitJournal.allocate({ headSeq, ...time, ...file }));
     this.collector = new Collector({
       ring: this.ring,
       published: this.published,
@@ -245,13 +251,15 @@ export class World {
       later: (_, task) => void this.#timers.push(task),
       main: this.reports,
       epochs,
-      recovered,
+      journal,
+      lastSegment: undefined,
+      known: recovered,
       openHistory:
         history &&
         ((snapshot) =>
           openHistory(history, {
             epochs,
-            recovered,
+            last: journal.position,
             snapshot,
             nowSec: () => clock.now().sec,
             opened: (file) => toBuffer.post({ type: 'history-file-opened', file }),
@@ -393,18 +401,17 @@ function openHistory(
   { disk, durability, boot, fileBytes, fileAgeSec, newEpoch }: WorldHistory,
   env: {
     readonly epochs: Epochs;
-    readonly recovered: Recovered;
+    readonly last: Timestamp;
     readonly snapshot: () => Iterable<SavedState>;
     readonly nowSec: () => number;
     readonly opened: (file: HistoryFileHead) => void;
     readonly secured: (firstSeq: number) => void;
   },
 ): DurableHistory {
-  const { recovered, ...rest } = env;
-  const { tail, time } = recovered;
+  const { last, ...rest } = env;
   const settings = { disk, crc32, writer: { boot, durability }, fileBytes, fileAgeSec };
   return {
-    writer: new HistoryWriter({ ...settings, ...rest, tail }, time),
+    writer: new HistoryWriter({ ...settings, ...rest }, last),
     durability,
     newEpoch,
   };

@@ -41,7 +41,6 @@ export async function writeHistory(
       nowSec: () => 0,
       fileBytes: Infinity,
       fileAgeSec: Infinity,
-      tail: undefined,
       snapshot: () => [],
       opened: () => {},
       secured: () => {},

@@ -8,6 +8,7 @@ import { parseFilterTerm, type Term } from '../../../src/event/filter.ts';
 import { newLog } from '../../../src/history/recovery.ts';
 import { LogReader } from '../../../src/history/log-reader.ts';
 import type { LogNotice } from '../../../src/messages/collector.ts';
+import { CommitJournal } from '../../../src/messages/commit-journal.ts';
 import { IntakeRing } from '../../../src/messages/intake-ring.ts';
 import { EVENT, FLAG_NO_SECRET, FLAG_REPLACED_UTF8 } from '../../../src/messages/layout.ts';
 import { LogState } from '../../../src/messages/log-state.ts';
@@ -53,7 +54,9 @@ class Bench {
       later: (_, task) => this.deferred.defer(task),
       main: { post: () => {} },
       epochs: EPOCHS,
-      recovered: newLog(EPOCH),
+      journal: new CommitJournal(CommitJournal.allocate({})),
+      lastSegment: undefined,
+      known: newLog(EPOCH),
       openHistory: undefined,
       segmentBytes: options.segmentBytes ?? 256 * 1024,
       unknownContainers: options.unknownContainers ?? 'pass',

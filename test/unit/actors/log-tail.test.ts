@@ -6,6 +6,7 @@ import { Epochs, type EpochSpan } from '../../../src/event/epochs.ts';
 import { HistoryWriter } from '../../../src/history/history-writer.ts';
 import { LogReader } from '../../../src/history/log-reader.ts';
 import { recoverHistory } from '../../../src/history/recovery.ts';
+import { CommitJournal } from '../../../src/messages/commit-journal.ts';
 import type { LogNotice } from '../../../src/messages/collector.ts';
 import { LogState } from '../../../src/messages/log-state.ts';
 import { CounterTable, MemoryOutbox } from '../../support/actors.ts';
@@ -41,7 +42,6 @@ class Bench {
         nowSec: () => 0,
         fileBytes: 1e9,
         fileAgeSec: 1e9,
-        tail: undefined,
         snapshot: () => [],
         opened: () => {},
         secured: () => {},
@@ -50,7 +50,10 @@ class Bench {
     );
     this.tail = new LogTail({
       logState: this.logState,
-      headSeq: 0,
+      journal: new CommitJournal(CommitJournal.allocate({})),
+      lastSegment: undefined,
+      snapshot: () => [],
+      keeper: { post: () => {} },
       epochs: this.epochs,
       readers: [this.#outbox],
       counters: this.counters.writer,
@@ -72,7 +75,7 @@ class Bench {
     for (let done = 0; done < count; done += 1) {
       const record = stamp(packEvent({ type: 'container', action: 'start', id: 'c' }), tail.nextSeq, at(tail.nextSeq));
       if (tail.pos + record.length > tail.segment.byteLength) {
-        tail.commit(at(tail.nextSeq - 1), []);
+        tail.commit(at(tail.nextSeq - 1), [], []);
         tail.openSegment();
       }
       tail.segment.view.bytes.set(record, tail.pos);
@@ -80,7 +83,7 @@ class Bench {
       tail.nextSeq += 1;
     }
     const last = tail.nextSeq - 1;
-    tail.commit(at(last), []);
+    tail.commit(at(last), [], []);
     tail.after(() => this.answered.push(last));
   }
 

@@ -24,7 +24,7 @@ describe('SocketWriter', () => {
   let writer: SocketWriter;
 
   before(async () => {
-    writer = new SocketWriter(await loadPosix());
+    writer = new SocketWriter(await loadPosix(), 1);
     await new Promise<void>((resolve) => listener.listen(PATH, resolve));
   });
   after(() => {

@@ -465,7 +465,7 @@ describe('a history on disk', () => {
       history.append(texts(3));
       const { mark } = history.writer;
       history.append(texts(3));
-      history.writer.reopen(mark);
+      history.writer.reopen(mark, 4);
       history.nextSeq = 4;
       history.append(['four']);
       await history.writer.sync();
@@ -482,9 +482,9 @@ describe('a history on disk', () => {
       const { mark } = history.writer;
       history.nowSec += 61;
       history.append(texts(2));
-      assert.throws(() => history.writer.reopen(mark), /busy/);
+      assert.throws(() => history.writer.reopen(mark, 4), /busy/);
       await history.writer.sync();
-      history.writer.reopen(mark);
+      history.writer.reopen(mark, 4);
       history.nextSeq = 4;
       history.append(['four']);
       assert.deepEqual(

@@ -79,8 +79,8 @@ describe('LogReader', () => {
 
   it('goes through segments that stayed empty', () => {
     const { reader } = makeReader();
-    const writer = new SegmentWriter();
     for (let empty = 0; empty < 3; empty += 1) reader.open(new SegmentWriter(4096).segment.memory);
+    const writer = new SegmentWriter();
     reader.open(writer.segment.memory);
     append(writer, 2);
     assert.deepEqual(takeAll(reader), [1, 2]);

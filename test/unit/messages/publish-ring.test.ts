@@ -23,15 +23,25 @@ function ringAt(counter: number): PublishRing {
   return new PublishRing(memory);
 }
 
+/** Where the oldest entry is, in bytes of the memory. */
+function oldest(ring: PublishRing): number | undefined {
+  const position = ring.entryFrom(ring.tail);
+  return position === undefined ? undefined : ring.offsetOf(position);
+}
+
+function releaseOne(ring: PublishRing, length: number): void {
+  ring.release((ring.entryFrom(ring.tail)! + length) | 0);
+}
+
 /** Takes the oldest entry, checking that it is whole. */
 function take(ring: PublishRing): number | undefined {
-  const at = ring.peek();
+  const at = oldest(ring);
   if (at === undefined) return undefined;
   assert.equal(at % 8, 0);
   const length = ring.words[at >> 2] ?? 0;
   const mark = ring.words[(at >> 2) + 1] ?? 0;
   assert.deepEqual(ring.bytes.slice(at, at + length), entry(length, mark));
-  ring.release(length);
+  releaseOne(ring, length);
   return mark;
 }
 
@@ -51,9 +61,9 @@ describe('PublishRing', () => {
         let used = 0;
         for (const size of steps) {
           if (size === 0) {
-            const oldest = queue.shift();
-            used -= oldest?.length ?? 0;
-            assert.equal(take(ring), oldest?.mark);
+            const expected = queue.shift();
+            used -= expected?.length ?? 0;
+            assert.equal(take(ring), expected?.mark);
           } else {
             mark += 1;
             const outcome = ring.offer(entry(size, mark));
@@ -87,7 +97,7 @@ describe('PublishRing', () => {
     const ring = ringAt(BYTES - 64);
     ring.offer(entry(128, 1));
     ring.offer(entry(64, 2));
-    assert.equal(ring.peek(), PUBLISH.HEADER_BYTES);
+    assert.equal(oldest(ring), PUBLISH.HEADER_BYTES);
     assert.equal(take(ring), 1);
     assert.equal(take(ring), 2);
     assert.equal(ring.isEmpty, true);
@@ -96,20 +106,20 @@ describe('PublishRing', () => {
   it('fills the space before the end exactly when an entry fits', () => {
     const ring = ringAt(BYTES - 64);
     ring.offer(entry(64, 1));
-    assert.equal(ring.peek(), PUBLISH.HEADER_BYTES + BYTES - 64);
+    assert.equal(oldest(ring), PUBLISH.HEADER_BYTES + BYTES - 64);
     ring.offer(entry(64, 2));
     assert.equal(take(ring), 1);
-    assert.equal(ring.peek(), PUBLISH.HEADER_BYTES);
+    assert.equal(oldest(ring), PUBLISH.HEADER_BYTES);
   });
 
   it('asks for a wake-up once for a consumer that sleeps and never for one that does not', () => {
     const ring = ringAt(0);
     assert.equal(ring.offer(entry(64, 1)), 'queued');
-    assert.equal(ring.sleepUntilRecords(), false);
+    assert.equal(ring.sleepUntilRecords(ring.tail), false);
     assert.equal(ring.offer(entry(64, 2)), 'queued');
     take(ring);
     take(ring);
-    assert.equal(ring.sleepUntilRecords(), true);
+    assert.equal(ring.sleepUntilRecords(ring.tail), true);
     assert.equal(ring.offer(entry(64, 3)), 'wake');
     assert.equal(ring.offer(entry(64, 4)), 'queued');
   });
@@ -126,8 +136,8 @@ describe('PublishRing', () => {
           left: () => ring.offer(record),
           right: () => {
             do {
-              for (let at = ring.peek(); at !== undefined; at = ring.peek()) ring.release(64);
-            } while (!ring.sleepUntilRecords());
+              while (!ring.isEmpty) releaseOne(ring, 64);
+            } while (!ring.sleepUntilRecords(ring.tail));
           },
           check: (outcome, _, schedule) => {
             assert.ok(ring.isEmpty || outcome === 'wake', `an entry waits, the consumer sleeps: ${schedule}`);
@@ -150,14 +160,14 @@ describe('PublishRing', () => {
         let mark = 0;
         let end = 0;
         const takeOne = (): boolean => {
-          const at = ring.peek();
+          const at = oldest(ring);
           const length = at === undefined ? 0 : (ring.words[at >> 2] ?? 0);
-          const oldest = queue.shift();
-          assert.equal(take(ring), oldest?.mark);
+          const expected = queue.shift();
+          assert.equal(take(ring), expected?.mark);
           // The records of a batch follow each other without a break at the end of the ring.
-          if (oldest && !oldest.isFirst) assert.equal(at, end);
+          if (expected && !expected.isFirst) assert.equal(at, end);
           end = (at ?? 0) + length;
-          return oldest !== undefined;
+          return expected !== undefined;
         };
         for (const action of steps) {
           if (typeof action === 'number') {
@@ -209,8 +219,8 @@ describe('PublishRing', () => {
           right: () => {
             ring.close();
             let taken = 0;
-            for (let at = ring.peek(); at !== undefined; at = ring.peek()) {
-              ring.release(64);
+            while (!ring.isEmpty) {
+              releaseOne(ring, 64);
               taken += 1;
             }
             return taken;
@@ -274,7 +284,7 @@ describe('PublishRing', () => {
             }
           },
           right: () => {
-            ring.release(BYTES);
+            ring.release((tail + BYTES) | 0);
             return ring.claimProducer();
           },
           check: (outcome, isWoken, schedule) => {
