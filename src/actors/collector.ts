@@ -58,6 +58,8 @@ export class Collector {
   readonly #env: CollectorEnv;
   readonly #table = new ContainerTable();
   readonly #time: LogTime;
+  /** The last commit of the collector before this one: behind it nothing that is written down in a ring has come true. */
+  readonly #goesOnBehind: number;
   readonly #records: RecordIntake;
   readonly #appender: EventAppender;
   readonly #accept = (bytes: Uint8Array, at: number): void => this.#appender.appendRecord(bytes, at);
@@ -111,7 +113,8 @@ export class Collector {
       },
       slow: (ms) => env.main.post({ type: 'history-slow', ms }),
     });
-    this.#records = new RecordIntake(env.ring, env.monitored, journal.number);
+    this.#goesOnBehind = journal.number;
+    this.#records = new RecordIntake(env.ring, env.monitored, this.#goesOnBehind);
     this.#appender = new EventAppender({
       tail: this.#tail,
       time: this.#time,
@@ -120,7 +123,7 @@ export class Collector {
       counters,
       commit: () => this.#commit(),
     });
-    if (journal.number > 0) this.#records.greet();
+    if (env.lastSegment) this.#records.greet();
     this.#main = this.openIntake(env.published, env.publisher);
     this.#work();
   }
@@ -204,6 +207,12 @@ export class Collector {
     return isRemoved;
   }
 
+  /** Resolves when what has been said so far about containers cannot be forgotten any more. */
+  committed(): Promise<void> {
+    if (!this.#sealed) this.#commit();
+    return new Promise((resolve) => this.#tail.after(resolve));
+  }
+
   containers(): readonly ContainerInfo[] {
     return this.#table.list();
   }
@@ -218,11 +227,11 @@ export class Collector {
       sources: this.#sources,
       containers: this.#engineContainers,
       counters: this.#env.counters,
-      commit: this.#env.journal.number,
+      commit: this.#goesOnBehind,
     });
     this.#intakes.add(intake);
     // What a collector before this one had not come to say.
-    if (this.#env.journal.number > 0) this.#greet(intake);
+    if (this.#env.lastSegment) this.#greet(intake);
     // Its publisher wakes nobody who has not said that he sleeps.
     this.#wake();
     return intake;

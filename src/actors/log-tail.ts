@@ -2,6 +2,7 @@ import type { Epoch } from '../event/cursor.ts';
 import type { Epochs, EpochSpan } from '../event/epochs.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
 import type { Timestamp } from '../event/event.ts';
+import { compareTime } from '../event/time.ts';
 import type { NewBatch } from '../history/batch.ts';
 import type { HistoryTail, HistoryWriter } from '../history/history-writer.ts';
 import type { SavedState } from '../history/saved-state.ts';
@@ -101,14 +102,15 @@ export class LogTail {
   constructor(env: LogTailEnv) {
     this.#env = env;
     const { journal, keeper, snapshot } = env;
-    const { headSeq, segment, stateLog, file, fileLength } = journal.position;
+    const { headSeq, stateLog, file, fileLength } = journal.position;
     this.nextSeq = headSeq + 1;
     this.#batchSeq = this.nextSeq;
     const opened = (memory: SharedArrayBuffer): void => keeper.post({ type: 'state-log-opened', memory });
     this.#stateLog = new StateLog(stateLog + 1, { snapshot, opened });
-    this.#segments = segment;
+    // The newest one may have been announced, and no more.
+    this.#segments = env.lastSegment ? Segment.of(env.lastSegment).number : 0;
     this.#announced = env.lastSegment;
-    if (journal.number > 0) for (const reader of env.readers) this.introduce(reader);
+    if (env.lastSegment) for (const reader of env.readers) this.introduce(reader);
     if (env.history) this.#resume(env.history, file > 0 ? { firstSeq: file, length: fileLength } : undefined);
     this.#segment = this.#openSegment(this.nextSeq);
   }
@@ -121,7 +123,7 @@ export class LogTail {
 
   /** What was written and not committed is cut off; nobody has seen it. */
   #resume(history: DurableHistory, mark: HistoryTail | undefined): void {
-    const { epochs, logState, journal } = this.#env;
+    const { epochs, logState, lastSegment } = this.#env;
     const isSync = history.durability === 'sync';
     const nextSeq = this.#batchSeq;
     // Not all of it is of one epoch.
@@ -137,7 +139,7 @@ export class LogTail {
       goOn();
     } catch (error) {
       // At the very start somebody is there to hear of it.
-      if (journal.number === 0) throw error;
+      if (!lastSegment) throw error;
       if (isSync) this.#fail(mark, error, goOn);
       else this.#failAsync(history, mark, nextSeq, error);
     }
@@ -177,9 +179,12 @@ export class LogTail {
   }
 
   /** Every later event will be later than this, whoever goes on with the log. */
-  promise({ sec, nanos }: Timestamp): void {
+  promise(time: Timestamp): void {
     const { journal } = this.#env;
-    journal.prepare({ ...journal.position, sec, nanos });
+    const { position } = journal;
+    // Later events may have been committed meanwhile.
+    if (compareTime(time, position) <= 0) return;
+    journal.prepare({ ...position, sec: time.sec, nanos: time.nanos });
     journal.commit();
   }
 

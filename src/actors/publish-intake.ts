@@ -37,7 +37,7 @@ export interface PublishIntakeEnv {
   readonly sources: SourceTable;
   readonly containers: EngineContainers;
   readonly counters: Counters;
-  /** Number of the newest commit of the log. */
+  /** The last commit that an intake on this ring before this one can have seen come true. */
   readonly commit: number;
 }
 

@@ -11,7 +11,7 @@ export class RecordIntake {
   #taken = 0;
   #hasProgress = false;
 
-  /** @param commit number of the newest commit of the log */
+  /** @param commit the last one that an intake on this ring before this one can have seen come true */
   constructor(ring: IntakeRing, monitored: Outbox<MonitoredCommand>, commit: number) {
     this.#ring = ring;
     this.#monitored = monitored;

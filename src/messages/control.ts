@@ -10,10 +10,10 @@ import type { ContainerInfo, ContainerSpec, Timestamp } from '../event/event.ts'
 export interface CollectorControl<Port> {
   /** What has come in since the actor began. */
   intake(): readonly IntakeCount[];
-  /** Applied when it answers. @throws ERR_CONTAINER_INVALID */
-  putContainer(id: string, spec: ContainerSpec): ContainerInfo;
-  /** @returns whether there was one */
-  removeContainer(id: string): boolean;
+  /** Applied when it answers, and not forgotten. @throws ERR_CONTAINER_INVALID */
+  putContainer(id: string, spec: ContainerSpec): Promise<ContainerInfo>;
+  /** As putContainer. @returns whether there was one */
+  removeContainer(id: string): Promise<boolean>;
   containers(): readonly ContainerInfo[];
   /** Takes events from one more publisher, from this ring. @throws ERR_PIPELINE_CLOSED, ERR_CLIENTS_EXHAUSTED */
   openIntake(ring: SharedArrayBuffer, port: Port): void;

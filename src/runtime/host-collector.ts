@@ -76,8 +76,16 @@ export function hostCollector(init: HostInit): Hosted {
     },
     control: {
       intake: () => collector.intake.counts(),
-      putContainer: (id, spec) => collector.putContainer(id, spec),
-      removeContainer: (id) => collector.removeContainer(id),
+      async putContainer(id, spec) {
+        const info = collector.putContainer(id, spec);
+        await collector.committed();
+        return info;
+      },
+      async removeContainer(id) {
+        const isRemoved = collector.removeContainer(id);
+        await collector.committed();
+        return isRemoved;
+      },
       containers: () => collector.containers(),
       openIntake(ring, port) {
         const intake = collector.openIntake(new PublishRing(ring), { post: (notice) => port.postMessage(notice) });

@@ -24,8 +24,13 @@ export class LogKeeper {
   }
 
   keep({ type, memory }: KeeperNotice): void {
-    if (type === 'segment-opened') this.#segments.push(Segment.of(memory));
-    else this.#stateLogs.push(memory);
+    if (type === 'segment-opened') {
+      this.#segments.push(Segment.of(memory));
+    } else {
+      // One that has its number was begun by a collector that died before it committed anything there.
+      const others = this.#stateLogs.filter((other) => stateLogNumber(other) !== stateLogNumber(memory));
+      this.#stateLogs = [...others, memory];
+    }
     this.tidy();
   }
 

@@ -89,8 +89,9 @@ export class StateHandlers {
 
   /** @throws what subscribing throws */
   async start(subscribe: (options: SubscribeOptions) => Promise<Subscriber>): Promise<void> {
-    this.#subscriber = await subscribe({ filter: FILTER, after: this.#lastCursor });
-    this.#reading = this.#read(this.#subscriber);
+    const attach = (): Promise<Subscriber> => subscribe({ filter: FILTER, after: this.#lastCursor });
+    this.#subscriber = await attach();
+    this.#reading = this.#readAll(this.#subscriber, attach);
   }
 
   /** Everything up to here is done with; `after` for the next run. */
@@ -121,25 +122,43 @@ export class StateHandlers {
     await this.#reading;
   }
 
+  /** Through as many subscriptions as it takes: one ends with its shard when that dies. */
+  async #readAll(first: Subscriber, attach: () => Promise<Subscriber>): Promise<void> {
+    let subscriber = first;
+    for (;;) {
+      try {
+        return await this.#read(subscriber);
+      } catch (error) {
+        if (this.#isClosed) return;
+        const { code } = asTocsinError(error);
+        if (code !== 'ERR_ACTOR_DIED') return this.#report(asTocsinError(error));
+      }
+      try {
+        subscriber = await attach();
+      } catch (error) {
+        if (!this.#isClosed) this.#report(asTocsinError(error));
+        return;
+      }
+      this.#subscriber = subscriber;
+      if (this.#isClosed) subscriber.cancel();
+    }
+  }
+
   async #read(subscriber: Subscriber): Promise<void> {
     let cursor = this.#lastCursor;
-    try {
-      for await (const delivery of subscriber) {
-        if ('missed' in delivery) {
-          const missed = delivery.missed ?? 0;
-          this.#counts.missed += missed;
-          this.#report(new TocsinError('ERR_CLIENT_GAP', `${delivery.missed ?? 'some'} events are no longer retained`));
-          continue;
-        }
-        // Before it, everything but what is outstanding is done with.
-        this.#outstanding.set(delivery.seq, cursor);
-        cursor = delivery.cursor;
-        this.#lastCursor = cursor;
-        await this.#accept(delivery);
-        if (this.#isClosed) return;
+    for await (const delivery of subscriber) {
+      if ('missed' in delivery) {
+        const missed = delivery.missed ?? 0;
+        this.#counts.missed += missed;
+        this.#report(new TocsinError('ERR_CLIENT_GAP', `${delivery.missed ?? 'some'} events are no longer retained`));
+        continue;
       }
-    } catch (error) {
-      if (!this.#isClosed) this.#report(asTocsinError(error));
+      // Before it, everything but what is outstanding is done with.
+      this.#outstanding.set(delivery.seq, cursor);
+      cursor = delivery.cursor;
+      this.#lastCursor = cursor;
+      await this.#accept(delivery);
+      if (this.#isClosed) return;
     }
   }
 

@@ -86,6 +86,7 @@ export class Supervisor {
       await actors.restart(name, () => this.#resume(name, life, listenFds));
       if (signal.aborted) return;
       await begunAnew(name);
+      this.#restarts.begun(name, performance.now());
       counters.add('actorRestarts');
       report?.(`${error.message}; begun anew after ${Math.round(performance.now() - diedMs)} ms`);
     } catch {

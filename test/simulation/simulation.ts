@@ -106,6 +106,7 @@ class Simulation {
   readonly #violations: unknown[] = [];
   readonly #clients: SimulatedClient[];
   readonly #choices = new Map<SimulatedClient, Choice>();
+  readonly #shardOf = new Map<SimulatedClient, number>();
   readonly #senders: readonly SimulatedSender[];
   readonly #actions: readonly (readonly [number, () => unknown])[];
   #daemon!: Daemon;
@@ -175,6 +176,7 @@ class Simulation {
       [0.4 * weigh(), () => this.#describe()],
       [0.35 * weigh(), () => this.#breakDown()],
       [0.5 * weigh(), () => this.#breakDisk()],
+      [0.6 * weigh(), () => this.#endActor()],
     ];
   }
 
@@ -447,7 +449,7 @@ class Simulation {
     this.#spec += 1;
     const id = this.#random.pick(CONTAINERS);
     this.#containers.put(id, this.#spec);
-    world.collector.putContainer(id, { name: `name-${id}`, pid: this.#spec, labels: { v: String(this.#spec) } });
+    world.describe(id, { name: `name-${id}`, pid: this.#spec, labels: { v: String(this.#spec) } });
     await settled();
   }
 
@@ -471,6 +473,7 @@ class Simulation {
     };
     this.#tellResume(client, start);
     const shard = random.below(this.#shards);
+    this.#shardOf.set(client, shard);
     client.connect(this.#world, shard, subscription, { tellsGaps: random.chance(0.9), isFull: random.chance(0.2) });
     await settled();
   }
@@ -575,6 +578,34 @@ class Simulation {
     }
   }
 
+  /** The thread of an actor dies; the process does not. */
+  async #endActor(): Promise<void> {
+    const random = this.#random;
+    const world = this.#world;
+    switch (random.below(4)) {
+      case 0: {
+        this.#tally.add('buffer died');
+        this.trace.add('the buffer dies');
+        world.restartBuffer();
+        return settled();
+      }
+      case 1: {
+        const shard = random.below(this.#shards);
+        this.#tally.add('shard died');
+        this.trace.add(`shard ${shard} dies`);
+        for (const client of this.#clients)
+          if (this.#shardOf.get(client) === shard) client.disconnect('crash', random.below(4));
+        world.restartShard(shard);
+        return settled();
+      }
+      default:
+        if (world.isCollectorDead) return;
+        this.#tally.add('collector died');
+        this.trace.add('the collector is about to die');
+        world.armCollector(1 + random.below(random.pick([10, 60, 200])));
+    }
+  }
+
   #breakDisk(): void {
     const random = this.#random;
     const disk = this.#disk;
@@ -670,14 +701,14 @@ class Simulation {
   }
 
   #checkBounds(): void {
-    const { logState, counters, buffer } = this.#world;
+    const { logState, buffer } = this.#world;
     buffer.tick();
     const { headSeq, oldestSeq } = logState;
     const { events, bytes } = this.#limits;
     if (events > 0) assert.ok(headSeq + 1 - oldestSeq <= events, `${headSeq + 1 - oldestSeq} events are kept`);
-    const { segmentsOpened, segmentsDropped } = counters.values;
-    const inMemory = (segmentsOpened - segmentsDropped) * 65_600;
-    assert.ok(inMemory <= Math.max(this.#memoryBytes, 65_600), `${inMemory} bytes of segments are kept`);
+    // The newest, and the one that the last commit may have been about, are kept whatever the limits say.
+    const inMemory = this.#world.segmentsKept * 65_600;
+    assert.ok(inMemory <= Math.max(this.#memoryBytes, 2 * 65_600), `${inMemory} bytes of segments are kept`);
     if (bytes === 0 || this.#durability === 'memory') return;
     const sizes = this.#disk
       .list()

@@ -8,7 +8,7 @@ import type { Outbox } from '../../src/actors/actor.ts';
 import { EventView } from '../../src/codec/event-record.ts';
 import { Redactor } from '../../src/codec/redactor.ts';
 import { makeEncoder } from '../../src/codec/formats.ts';
-import type { NewEvent, Timestamp } from '../../src/event/event.ts';
+import type { ContainerSpec, NewEvent, Timestamp } from '../../src/event/event.ts';
 import type { DurableHistory } from '../../src/actors/log-tail.ts';
 import { type Epoch, formatCursor } from '../../src/event/cursor.ts';
 import { Epochs } from '../../src/event/epochs.ts';
@@ -16,7 +16,7 @@ import type { Disk } from '../../src/history/disk.ts';
 import { HistoryFiles, type HistoryLimits } from '../../src/history/history-files.ts';
 import { HistoryWriter } from '../../src/history/history-writer.ts';
 import { LogReader } from '../../src/history/log-reader.ts';
-import { newLog, type Recovered } from '../../src/history/recovery.ts';
+import { headsOf, newLog, type Recovered } from '../../src/history/recovery.ts';
 import type { RetentionLimits } from '../../src/history/retained-log.ts';
 import type { SavedState } from '../../src/history/saved-state.ts';
 import type { BufferRequest } from '../../src/messages/buffer.ts';
@@ -38,8 +38,10 @@ import { LogState } from '../../src/messages/log-state.ts';
 import type { PublisherNotice } from '../../src/messages/publisher.ts';
 import { PublishRing } from '../../src/messages/publish-ring.ts';
 import { crc32 } from 'node:zlib';
+import { LogKeeper } from '../../src/runtime/log-keeper.ts';
 import { CounterTable, ManualClock, MemoryOutbox } from './actors.ts';
 import { EPOCH } from './log.ts';
+import { Life } from './mortal.ts';
 import { packEvent } from './packed.ts';
 import { RecordingSink } from './recording-sink.ts';
 
@@ -122,11 +124,11 @@ export class World {
   readonly ring: IntakeRing;
   readonly published: PublishRing;
   readonly clientTable: ClientTable;
-  readonly collector: Collector;
-  readonly buffer: HistoryBuffer;
-  readonly shards: readonly Fanout[];
+  collector!: Collector;
+  buffer!: HistoryBuffer;
+  readonly shards: Fanout[] = [];
   /** As each shard knows them. */
-  readonly shardEpochs: readonly Epochs[];
+  readonly shardEpochs: Epochs[] = [];
   readonly checker: ClientsChecker;
   /** What the collector told the publisher of `published`. */
   readonly publisher = new MemoryOutbox<PublisherNotice>();
@@ -140,16 +142,30 @@ export class World {
   readonly violations: unknown[] = [];
   readonly #links: Link[] = [];
   /** Each may be due at any moment: whatever an actor relies on, it is not the order of timers. */
-  readonly #timers: (() => void)[] = [];
+  readonly #timers: { readonly of: string; readonly run: () => void }[] = [];
   readonly #epochs: Epochs;
   readonly #onEvent: (event: LoggedEvent) => void;
   readonly #alsoReady: () => readonly (() => void)[];
   readonly #toCollector: Outbox<CollectorCommand>;
   readonly #witness: LogReader;
+  readonly #options: WorldOptions;
+  readonly #recovered: Recovered;
+  readonly #journal: CommitJournal;
+  readonly #keeper: LogKeeper;
+  /** As main knows them. */
+  readonly #mainEpochs: Epochs;
+  /** What is on its way to an actor, and lost when that dies. */
+  readonly #to = new Map<string, Link[]>();
+  readonly #toShards: Outbox<ToShard>[];
+  readonly #fromBuffer: Outbox<ToShard>[];
+  readonly #toBuffer: Outbox<LogNotice | HistoryFileNotice>;
+  readonly #intakes: { readonly ring: PublishRing; readonly publisher: Outbox<PublisherNotice> }[] = [];
+  #life = new Life();
+  #mainPublisher: Outbox<PublisherNotice> | undefined;
+  #lives = 0;
 
   constructor(options: WorldOptions = {}) {
-    const { counters } = this;
-    const { recovered = newLog(EPOCH), history, rings } = options;
+    const { recovered = newLog(EPOCH), rings } = options;
     this.ring = new IntakeRing(IntakeRing.allocate(rings?.slots));
     this.published = new PublishRing(PublishRing.allocate(rings?.bytes));
     const clock = options.clock ?? new ManualClock();
@@ -158,17 +174,109 @@ export class World {
     this.logState = logState;
     this.#onEvent = options.onEvent ?? ((event) => this.log.push(event));
     this.#alsoReady = options.alsoReady ?? (() => []);
+    this.#options = options;
+    this.#recovered = recovered;
     this.#epochs = new Epochs(recovered.epochs);
-    const { headSeq } = recovered;
+    this.#mainEpochs = new Epochs(recovered.epochs);
+    const { headSeq, tail, time } = recovered;
     const count = options.shards ?? 1;
     this.clientTable = new ClientTable(ClientTable.allocate(count, options.clientRows), options.clientRows);
     this.#witness = new LogReader(logState.memory, count + 1, headSeq);
-    const toShards = Array.from({ length: count }, (_, shard) =>
-      this.#link<ToShard>((message) => this.#tellShard(shard, message)),
+    const file = { file: tail?.firstSeq ?? 0, fileLength: tail?.length ?? 0 };
+    this.#journal = new CommitJournal(CommitJournal.allocate({ headSeq, ...time, ...file }));
+    this.#keeper = new LogKeeper(this.#journal, logState, recovered);
+    const shards = Array.from({ length: count }, (_, shard) => shard);
+    this.#toShards = shards.map((shard) =>
+      this.#link<ToShard>((message) => this.#tellShard(shard, message), `shard ${shard}`),
     );
-    const fromBuffer = toShards.map((_, shard) => this.#link<ToShard>((message) => this.#tellShard(shard, message)));
-    const toBuffer = this.#link<LogNotice | HistoryFileNotice>((notice) => this.buffer.receive(notice));
-    this.#toCollector = this.#link<CollectorCommand>((command) => this.collector.receive(command));
+    this.#fromBuffer = shards.map((shard) =>
+      this.#link<ToShard>((message) => this.#tellShard(shard, message), `shard ${shard}`),
+    );
+    this.#toBuffer = this.#link<LogNotice | HistoryFileNotice>((notice) => this.buffer.receive(notice), 'buffer');
+    this.#toCollector = this.#linkToCollector();
+    this.#makeBuffer();
+    for (const shard of shards) this.#makeShard(shard);
+    this.checker = new ClientsChecker({
+      clients: this.clientTable,
+      logState,
+      clock,
+      collector: this.#linkToCollector(),
+      shards: shards.map((shard) =>
+        this.#link<FanoutCommand>((command) => this.#tellShard(shard, command), `shard ${shard}`),
+      ),
+    });
+    this.#makeCollector();
+  }
+
+  #makeBuffer(anew?: readonly SharedArrayBuffer[]): void {
+    const { history, limits } = this.#options;
+    const { logState, clock, counters } = this;
+    this.buffer = new HistoryBuffer({
+      logState,
+      clock,
+      counters: counters.writer,
+      headSeq: anew ? this.#keeper.oldestFirstSeq - 1 : this.#recovered.headSeq,
+      limits: { ...UNBOUNDED, ...limits, ...(history ? { events: 0 } : {}) },
+      files:
+        history &&
+        new HistoryFiles({
+          disk: history.disk,
+          crc32,
+          limits: history.limits,
+          files: anew ? headsOf(history.disk, crc32) : this.#recovered.files,
+          onCorrupt: (length) => counters.writer.add('historyCorrupt', length),
+        }),
+      scans: undefined,
+      defer: this.#tasks('buffer'),
+      epochs: new Epochs(this.#mainEpochs.spans),
+      kept: { events: (history ? history.limits.events : limits?.events) ?? 0 },
+    });
+    for (const memory of anew ?? []) this.buffer.receive({ type: 'segment-opened', memory });
+  }
+
+  #makeShard(shard: number, anew?: readonly SharedArrayBuffer[]): void {
+    const { clients, maxLagBytes = 0 } = this.#options;
+    const { logState, clock, counters } = this;
+    const epochs = new Epochs(this.#mainEpochs.spans);
+    this.#lives += 1;
+    this.shardEpochs[shard] = epochs;
+    this.shards[shard] = new Fanout({
+      shard,
+      life: this.#lives,
+      epochs,
+      headSeq: anew ? this.#keeper.newestFirstSeq - 1 : this.#recovered.headSeq,
+      logState,
+      clients: this.clientTable,
+      counters: counters.writer,
+      clock,
+      defer: this.#tasks(`shard ${shard}`),
+      later: this.#later(`shard ${shard}`),
+      maxDelayMs: 1,
+      limits: { clients: 0, replays: 0, ...clients },
+      maxLagBytes,
+      makeEncoder: (format) => makeEncoder(format, epochs),
+      allocate: () => (byteLength) => new Uint8Array(byteLength),
+      redactor: new Redactor(),
+      collector: this.#link<CollectorRequest | CollectorCommand>(
+        (message) =>
+          this.#life.turn(() => {
+            if (message.type === 'resolve-container' || message.type === 'list-containers')
+              this.#toShards[shard]!.post(this.collector.answer(message));
+            else this.collector.receive(message);
+          }),
+        'collector',
+      ),
+      buffer: this.#link<BufferRequest>((request) => this.buffer.answer(request, this.#fromBuffer[shard]!), 'buffer'),
+      main: this.main,
+    });
+    for (const memory of anew ?? []) this.shards[shard].receive({ type: 'segment-opened', memory });
+  }
+
+  #makeCollector(lastSegment?: SharedArrayBuffer): void {
+    const { history, segmentBytes = 64 * 1024, toPublisher } = this.#options;
+    const life = new Life();
+    this.#life = life;
+    const epochs = new Epochs(this.#mainEpochs.spans);
     const witness: Outbox<LogNotice> = {
       post: (notice) => {
         if (notice.type === 'segment-opened') this.#witness.open(notice.memory);
@@ -176,98 +284,108 @@ export class World {
         if (notice.type === 'epoch-began') this.#epochs.begin(notice.span);
       },
     };
-
-    this.buffer = new HistoryBuffer({
-      logState,
-      clock,
-      counters: counters.writer,
-      headSeq,
-      limits: { ...UNBOUNDED, ...options.limits, ...(history ? { events: 0 } : {}) },
-      files:
-        history &&
-        new HistoryFiles({
-          disk: history.disk,
-          crc32,
-          limits: history.limits,
-          files: recovered.files,
-          onCorrupt: (length) => counters.writer.add('historyCorrupt', length),
+    const publisher = toPublisher ? (this.#mainPublisher ??= this.link(toPublisher)) : this.publisher;
+    const main: Outbox<HistoryNotice | KeeperNotice> = {
+      post: (notice) => {
+        if (notice.type === 'segment-opened' || notice.type === 'state-log-opened') this.#keeper.keep(notice);
+        else this.reports.post(notice);
+      },
+    };
+    life.turn(() => {
+      this.collector = new Collector({
+        ring: life.of(new IntakeRing(this.ring.words.buffer as SharedArrayBuffer)),
+        published: life.of(new PublishRing(this.published.words.buffer as SharedArrayBuffer)),
+        publisher: life.of({
+          post: (notice: PublisherNotice) => {
+            if (notice.type === 'epoch-began') this.#mainEpochs.begin(notice.span);
+            publisher.post(notice);
+          },
         }),
-      scans: undefined,
-      defer: this.#tasks(),
-      epochs: new Epochs(recovered.epochs),
-      kept: { events: (history ? history.limits.events : options.limits?.events) ?? 0 },
-    });
-    this.shardEpochs = toShards.map(() => new Epochs(recovered.epochs));
-    this.shards = toShards.map((toShard, shard) => {
-      const epochs = this.shardEpochs[shard]!;
-      return new Fanout({
-        shard,
-        life: shard + 1,
+        logState: life.of(this.logState),
+        readers: [this.#toBuffer, ...this.#toShards, witness].map((reader) => life.of(reader as Outbox<LogNotice>)),
+        bufferEvery: 1,
+        monitored: { post: () => {} },
+        counters: life.of(this.counters.writer),
+        clock: this.clock,
+        defer: this.#tasks('collector', life),
+        later: this.#later('collector', life),
+        main: life.of(main),
         epochs,
-        headSeq,
-        logState,
-        clients: this.clientTable,
-        counters: counters.writer,
-        clock,
-        defer: this.#tasks(),
-        later: (_, task) => void this.#timers.push(task),
-        maxDelayMs: 1,
-        limits: { clients: 0, replays: 0, ...options.clients },
-        maxLagBytes: options.maxLagBytes ?? 0,
-        makeEncoder: (format) => makeEncoder(format, epochs),
-        allocate: () => (byteLength) => new Uint8Array(byteLength),
-        redactor: new Redactor(),
-        collector: this.#link<CollectorRequest | CollectorCommand>((message) => {
-          if (message.type === 'resolve-container' || message.type === 'list-containers')
-            toShard.post(this.collector.answer(message));
-          else this.collector.receive(message);
-        }),
-        buffer: this.#link<BufferRequest>((request) => this.buffer.answer(request, fromBuffer[shard]!)),
-        main: this.main,
+        journal: life.of(this.#journal),
+        lastSegment,
+        known: this.#keeper.known(),
+        openHistory:
+          history &&
+          ((snapshot) => {
+            const durable = openHistory(
+              { ...history, disk: life.of(history.disk) },
+              {
+                epochs,
+                last: this.#journal.position,
+                snapshot,
+                nowSec: () => this.clock.now().sec,
+                opened: (file) => life.of(this.#toBuffer).post({ type: 'history-file-opened', file }),
+                secured: (firstSeq) => life.of(this.#toBuffer).post({ type: 'history-file-secured', firstSeq }),
+              },
+            );
+            return { ...durable, writer: life.of(durable.writer) };
+          }),
+        segmentBytes,
+        unknownContainers: 'pass',
       });
     });
-    this.checker = new ClientsChecker({
-      clients: this.clientTable,
-      logState,
-      clock,
-      collector: this.#link<CollectorCommand>((command) => this.collector.receive(command)),
-      shards: this.shards.map((shard) => this.#link<FanoutCommand>((command) => shard.receive(command))),
-    });
-    const epochs = new Epochs(recovered.epochs);
-    const { tail, time } = recovered;
-    const file = { file: tail?.firstSeq ?? 0, fileLength: tail?.length ?? 0 };
-    const journal = new CommitJournal(CommitJournal.allocate({ headSeq, ...time, ...file }));
-    this.collector = new Collector({
-      ring: this.ring,
-      published: this.published,
-      publisher: options.toPublisher ? this.link(options.toPublisher) : this.publisher,
-      logState,
-      readers: [toBuffer, ...toShards, witness],
-      bufferEvery: 1,
-      monitored: { post: () => {} },
-      counters: counters.writer,
-      clock,
-      defer: this.#tasks(),
-      later: (_, task) => void this.#timers.push(task),
-      main: this.reports,
-      epochs,
-      journal,
-      lastSegment: undefined,
-      known: recovered,
-      openHistory:
-        history &&
-        ((snapshot) =>
-          openHistory(history, {
-            epochs,
-            last: journal.position,
-            snapshot,
-            nowSec: () => clock.now().sec,
-            opened: (file) => toBuffer.post({ type: 'history-file-opened', file }),
-            secured: (firstSeq) => toBuffer.post({ type: 'history-file-secured', firstSeq }),
-          })),
-      segmentBytes: options.segmentBytes ?? 64 * 1024,
-      unknownContainers: 'pass',
-    });
+  }
+
+  // Deaths
+
+  /** How many segments main keeps. */
+  get segmentsKept(): number {
+    this.#keeper.tidy();
+    return this.#keeper.segments.length;
+  }
+
+  get isCollectorDead(): boolean {
+    return this.#life.isDead;
+  }
+
+  /** It dies in the midst of something, some time: with the `uses`-th use of what it was given. */
+  armCollector(uses: number): void {
+    this.#life.arm(uses);
+  }
+
+  /** What was on its way to it is lost, what it has said is not; the others ask it again. */
+  restartCollector(): void {
+    this.#life.isDead = true;
+    this.#bury('collector');
+    this.#keeper.finishCommit();
+    this.look();
+    for (const shard of this.shards) shard.askAgain('collector');
+    this.#makeCollector(this.#keeper.segments.at(-1));
+    for (const { ring, publisher } of this.#intakes) this.#life.turn(() => this.#openIntake(ring, publisher));
+    this.wakeCollector();
+  }
+
+  restartBuffer(): void {
+    this.#bury('buffer');
+    this.#life.turn(() => this.collector.introduce(this.#toBuffer));
+    this.#makeBuffer(this.#keeper.segments);
+    for (const shard of this.shards) shard.askAgain('buffer');
+  }
+
+  /** Its clients are cut off. */
+  restartShard(shard: number): void {
+    this.#bury(`shard ${shard}`);
+    this.clientTable.clear(shard);
+    this.logState.clients.clear(shard);
+    this.logState.replays.clear(shard);
+    this.#life.turn(() => this.collector.introduce(this.#toShards[shard]!));
+    this.#makeShard(shard, this.#keeper.segments.slice(-1));
+  }
+
+  #bury(actor: string): void {
+    for (const { queue } of this.#to.get(actor) ?? []) queue.length = 0;
+    for (let index = this.#timers.length - 1; index >= 0; index -= 1)
+      if (this.#timers[index]!.of === actor) this.#timers.splice(index, 1);
   }
 
   /** Messages that have not arrived, and tasks that were put off. */
@@ -285,7 +403,20 @@ export class World {
 
   /** As `seal`, told at once. */
   receiveSeal(): void {
+    this.#settle();
     this.collector.receive({ type: 'seal' });
+  }
+
+  /** As main does before the end: whoever is dead begins anew, and nobody dies any more. */
+  #settle(): void {
+    if (this.isCollectorDead) this.restartCollector();
+    this.#life.disarm();
+  }
+
+  /** An engine describes a container; where the collector is dead, it does so again. */
+  describe(id: string, spec: ContainerSpec): void {
+    this.#settle();
+    this.collector.putContainer(id, spec);
   }
 
   /** Everything is numbered, then the log is closed. */
@@ -296,13 +427,13 @@ export class World {
   /** Lets one message arrive or one task run. @param pick chooses among so many */
   async step(pick: (count: number) => number = () => 0): Promise<boolean> {
     const waiting = this.#links.filter(({ queue }) => queue.length > 0);
-    const also = this.#alsoReady();
+    const also = [...this.#alsoReady(), ...(this.isCollectorDead ? [() => this.restartCollector()] : [])];
     const count = waiting.length + also.length + this.#timers.length;
     if (count === 0) return false;
     const picked = pick(count);
     if (picked < waiting.length) waiting[picked]!.queue.shift()!();
     else if (picked < waiting.length + also.length) also[picked - waiting.length]!();
-    else this.#timers.splice(picked - waiting.length - also.length, 1)[0]!();
+    else this.#timers.splice(picked - waiting.length - also.length, 1)[0]!.run();
     await settled();
     this.look();
     if (this.violations.length > 0) throw this.violations[0];
@@ -360,8 +491,18 @@ export class World {
 
   /** One more way into the log, besides main's. */
   openIntake(ring: PublishRing, publisher: Outbox<PublisherNotice>): Outbox<CollectorCommand> {
-    this.collector.openIntake(ring, publisher);
-    return this.#link<CollectorCommand>((command) => this.collector.receive(command));
+    this.#intakes.push({ ring, publisher });
+    this.#life.turn(() => this.#openIntake(ring, publisher));
+    return this.#linkToCollector();
+  }
+
+  #openIntake(ring: PublishRing, publisher: Outbox<PublisherNotice>): void {
+    const own = new PublishRing(ring.words.buffer as SharedArrayBuffer);
+    this.collector.openIntake(this.#life.of(own), this.#life.of(publisher));
+  }
+
+  #linkToCollector(): Outbox<CollectorCommand> {
+    return this.#link((command) => this.#life.turn(() => this.collector.receive(command)), 'collector');
   }
 
   /** Tells the collector what waits in a ring. */
@@ -374,16 +515,28 @@ export class World {
   }
 
   /** Tasks that an actor has put off: one after the other, as messages that it sends itself. */
-  #tasks(): (task: () => void) => void {
+  #tasks(of: string, life?: Life): (task: () => void) => void {
     const queue: (() => void)[] = [];
-    this.#links.push({ queue });
-    return (task) => void queue.push(task);
+    this.#register({ queue }, of);
+    return (task) => void queue.push(life ? () => life.turn(task) : task);
   }
 
-  #link<Message>(deliver: (message: Message) => void): Outbox<Message> {
+  #later(of: string, life?: Life): (ms: number, task: () => void) => void {
+    return (_, task) => {
+      if (!life?.isDead) this.#timers.push({ of, run: life ? () => life.turn(task) : task });
+    };
+  }
+
+  /** @param to whose death takes with it what is on its way */
+  #link<Message>(deliver: (message: Message) => void, to = 'nobody'): Outbox<Message> {
     const queue: (() => void)[] = [];
-    this.#links.push({ queue });
+    this.#register({ queue }, to);
     return { post: (message) => void queue.push(() => deliver(message)) };
+  }
+
+  #register(link: Link, to: string): void {
+    this.#links.push(link);
+    this.#to.set(to, [...(this.#to.get(to) ?? []), link]);
   }
 
   /** Takes down what has been appended; also from within a write, which may be of what was appended just now. */
@@ -448,7 +601,7 @@ export const EVERYTHING: Subscription = {
 };
 
 /** No chain of promises is longer. */
-const PROMISE_TURNS = 16;
+const PROMISE_TURNS = 24;
 
 /** Everything that promises have been waiting for has happened. */
 export async function settled(): Promise<void> {
