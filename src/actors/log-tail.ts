@@ -130,7 +130,8 @@ export class LogTail {
     const needsAnother = mark !== undefined && epochs.spans.at(-1)!.firstSeq > mark.firstSeq;
     const goOn = (): void => {
       if (needsAnother || (logState.isHistoryFailed && !isSync)) return this.#goOnAsync(history, mark, nextSeq);
-      history.writer.reopen(mark, nextSeq);
+      if (lastSegment) history.writer.resume(mark, nextSeq);
+      else history.writer.reopen(mark, nextSeq);
       if (!isSync) this.#syncSoon(history);
     };
     if (logState.isHistoryFailed)
@@ -206,12 +207,7 @@ export class LogTail {
     }
   }
 
-  #batchOf(
-    count: number,
-    last: Timestamp,
-    state: readonly SavedState[],
-    progress: readonly IntakeProgress[],
-  ): Batch {
+  #batchOf(count: number, last: Timestamp, state: readonly SavedState[], progress: readonly IntakeProgress[]): Batch {
     const segment = this.#segment;
     const { words, bytes } = segment.view;
     const word = this.#batchFrom >> 2;

@@ -107,7 +107,9 @@ export class PublishIntake {
     const batch = this.#batch;
     const answers = this.#answers;
     const tail = batch ? batch.position : this.#position;
-    const values = batch ? [tail, batch.events - batch.left, batch.repeated, batch.seq, answers] : [tail, 0, 0, 0, answers];
+    const values = batch
+      ? [tail, batch.events - batch.left, batch.repeated, batch.seq, answers]
+      : [tail, 0, 0, 0, answers];
     return {
       of: this,
       prepare: (commit) => ring.progress.prepare(commit, values),

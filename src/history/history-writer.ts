@@ -3,7 +3,16 @@ import type { Timestamp } from '../event/event.ts';
 import { BatchPacker, type NewBatch, readBatchHead } from './batch.ts';
 import type { Crc32, Disk, SegmentSink } from './disk.ts';
 import { FileIndex } from './file-index.ts';
-import { type FileHead, fileName, firstSeqOf, indexName, packFileHead, removeFile } from './history-file.ts';
+import {
+  type FileHead,
+  fileName,
+  firstSeqOf,
+  indexName,
+  packFileHead,
+  readFileHead,
+  removeFile,
+} from './history-file.ts';
+import { HISTORY_FILE } from '../messages/layout.ts';
 import type { SavedState, SavedWriter } from './saved-state.ts';
 
 /** Where a history goes on. */
@@ -128,6 +137,21 @@ export class HistoryWriter {
     for (const firstSeq of begun) removeFile(disk, firstSeq);
     // Where somebody has removed it, the next batch begins another.
     if (mark && begun.length === 0 && files.includes(mark.firstSeq)) this.#open(mark, nowSec(), false);
+  }
+
+  /**
+   * As reopen, where another writer has died: what it had not come to say of the file is said again.
+   * @throws as reopen
+   */
+  resume(mark: HistoryTail | undefined, nextSeq: number): void {
+    this.reopen(mark, nextSeq);
+    if (!mark || this.#file?.firstSeq !== mark.firstSeq) return;
+    const { disk, crc32, opened } = this.#env;
+    const bytes = new Uint8Array(HISTORY_FILE.BYTES);
+    const head = readFileHead(bytes.subarray(0, disk.read(fileName(mark.firstSeq), 0, bytes)), crc32);
+    if (!head) return;
+    this.#begun = head;
+    opened(head);
   }
 
   /** Begins the file whose first event is `firstSeq`, with a snapshot of what is known now. @throws as append */

@@ -8,7 +8,7 @@ import type { ActorInit, ActorName } from './actor-init.ts';
 import type { Asks } from './control.ts';
 import { doorbellOf, shardNames, waking } from './hosting.ts';
 import { lastWords } from './links.ts';
-import { Pulse, threadState } from './pulse.ts';
+import { Pulse, threadCpuMs } from './pulse.ts';
 import { type ActorThread, type RunningActor, startInline } from './threads.ts';
 
 /** What every actor of a pipeline is given alike. */
@@ -57,6 +57,10 @@ interface Slot {
   isUp: boolean;
 }
 
+/** What a thread may have of a processor without coming back. Clients can keep a shard busy for a while: that is none of their faults. */
+const BUSY_MS = 500;
+const SHARD_BUSY_MS = 3_000;
+
 /** So many lives there have been in this process. */
 let lives = 0;
 
@@ -95,7 +99,7 @@ export class ActorSet {
     this.#heartbeats = new Heartbeats(common.memory.heartbeats);
     this.shardNames = shardNames(common.shards);
     const names = actorNames(common.options);
-    const links = new Map(names.map((name) => [name, {} as Partial<Record<ActorName, MessagePort>>]));
+    const links = new Map<ActorName, Partial<Record<ActorName, MessagePort>>>(names.map((name) => [name, {}]));
     const ports = new Map<ActorName, MessagePort>();
     for (const [left, right] of this.#pairs(names)) {
       const { port1, port2 } = new MessageChannel();
@@ -108,7 +112,7 @@ export class ActorSet {
       links.get(name)!.main = port2;
     }
     names.forEach((name, index) => {
-      const peers = [...Object.keys(links.get(name)!)].filter((peer) => peer !== 'main') as ActorName[];
+      const peers = Object.keys(links.get(name)!).filter((peer) => peer !== 'main') as ActorName[];
       this.#begin(name, index + 1, peers, links.get(name)!, ports.get(name)!);
     });
   }
@@ -181,7 +185,7 @@ export class ActorSet {
   look(): void {
     for (const { name, isUp, actor, writer, pulse, threadId } of this.#slots.values()) {
       if (!isUp) continue;
-      const why = pulse.look(this.#heartbeats.of(writer), () => threadState(threadId));
+      const why = pulse.look(this.#heartbeats.of(writer), () => threadCpuMs(threadId));
       if (why) actor.kill(new TocsinError('ERR_ACTOR_DIED', `${name}: ${why}`));
     }
   }
@@ -275,7 +279,7 @@ export class ActorSet {
       listenFds: init.listenFds,
       port,
       threadId: 0,
-      pulse: new Pulse(),
+      pulse: new Pulse(this.shardNames.includes(name) ? SHARD_BUSY_MS : BUSY_MS),
       isUp: false,
       ...pending(),
     };

@@ -60,7 +60,7 @@ export async function hostFanout(init: HostInit, hooks: DoorHooks): Promise<Host
       return !fanout.awaitsClients;
     },
   });
-  for (const memory of init.segments) fanout.receive({ type: 'segment-opened', memory });
+  for (const segment of init.segments) fanout.receive({ type: 'segment-opened', memory: segment });
   init.links.listen<Parameters<Fanout['receive']>[0]>((message) => {
     standBy.woken();
     fanout.receive(message);

@@ -18,7 +18,7 @@ export class Links {
 
   /** Hears everyone that the actor is linked to, and will be. */
   listen<Message>(handle: (message: Message, from: ActorName) => void): void {
-    this.#handle = handle as Handle;
+    this.#handle = handle;
     for (const [from, port] of this.#ports) this.#hear(from, port);
   }
 

@@ -41,7 +41,8 @@ export class LogKeeper {
     // The last commit may be about the one before the newest.
     const isNeeded = (index: number): boolean =>
       index >= this.#segments.length - 2 || this.#segments[index + 1]!.firstSeq > memorySeq;
-    if (this.#segments.length > 2 && !isNeeded(0)) this.#segments = this.#segments.filter((_, index) => isNeeded(index));
+    if (this.#segments.length > 2 && !isNeeded(0))
+      this.#segments = this.#segments.filter((_, index) => isNeeded(index));
     if (this.#stateLogs.length > 1)
       this.#stateLogs = this.#stateLogs.filter((memory) => stateLogNumber(memory) >= stateLog);
   }

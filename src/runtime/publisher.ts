@@ -242,7 +242,11 @@ export class Publisher {
     request.repeated += repeated;
     request.seq = Math.max(request.seq, seq);
     if (request.left > 0) return;
-    request.resolve({ cursor: this.#epochs.cursor(request.seq), appended: request.appended, repeated: request.repeated });
+    request.resolve({
+      cursor: this.#epochs.cursor(request.seq),
+      appended: request.appended,
+      repeated: request.repeated,
+    });
   }
 
   #settle(): void {

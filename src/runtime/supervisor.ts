@@ -56,10 +56,14 @@ export class Supervisor {
       const max = maxRestarts();
       if (max === 0) return giveUp(error);
       return giveUp(
-        new TocsinError('ERR_RESTARTS_EXHAUSTED', `more than ${max} actors died within a minute, at last ${error.message}`, {
-          cause: error,
-          detail: { limit: 'max-restarts', maximum: max },
-        }),
+        new TocsinError(
+          'ERR_RESTARTS_EXHAUSTED',
+          `more than ${max} actors died within a minute, at last ${error.message}`,
+          {
+            cause: error,
+            detail: { limit: 'max-restarts', maximum: max },
+          },
+        ),
       );
     }
     const restart = this.#restart(name, delayMs, error).finally(() => this.#pending.delete(restart));

@@ -105,6 +105,12 @@ export class Kills {
     });
   }
 
+  /** Until every client is there. */
+  async begun(): Promise<void> {
+    if (!(await until(() => this.#reached.every((number) => number > 0), RECOVERY_LIMIT_MS)))
+      throw new Error('not every client has come');
+  }
+
   /** One death of this actor. @param actor `fanout`: any of the shards */
   async kill(actor: string, kind: Kind): Promise<Death> {
     const { random } = this.#options;
@@ -123,11 +129,24 @@ export class Kills {
       this.#plan.arm(name, window, 1, kind);
     }
     if (!(await until(beganAnew, RECOVERY_LIMIT_MS)))
-      throw new Error(`${name} has not begun anew after ${kind} at ${window}; said: ${this.#said.slice(before).join('; ')}`);
+      throw new Error(
+        `${name} has not begun anew after ${kind} at ${window}; said: ${this.#said.slice(before).join('; ')}`,
+      );
     const death: Death = { actor, kind, window, recoveryMs: Date.now() - this.#plan.diedAtMs };
     this.deaths.push(death);
     await wait(LIFE_MS);
     return death;
+  }
+
+  /** After a failure: every event that the log had is on disk. */
+  async verifyHistory(): Promise<void> {
+    const { headSeq } = this.pipeline.stats();
+    await Promise.all([this.#sender.terminate(), this.#clients.terminate()]);
+    const next = await createPipeline({ history: this.#root });
+    const { headSeq: found } = next.stats();
+    await next.close();
+    fs.rmSync(this.#root, { recursive: true, force: true });
+    if (found !== headSeq) throw new Error(`${headSeq} events were in the log, ${found} are on disk`);
   }
 
   /** The sender stops, and every client gets to the last record. @returns how many records there were */
@@ -136,9 +155,16 @@ export class Kills {
       this.#sender.once('message', resolve);
       this.#sender.postMessage('stop');
     });
-    const isThere = await until(() => this.faults.length > 0 || this.#reached.every((number) => number >= sent), limitMs);
+    const isThere = await until(
+      () => this.faults.length > 0 || this.#reached.every((number) => number >= sent),
+      limitMs,
+    );
     if (!isThere)
-      this.faults.push({ client: this.#reached.indexOf(Math.min(...this.#reached)), expected: sent, got: Math.min(...this.#reached) });
+      this.faults.push({
+        client: this.#reached.indexOf(Math.min(...this.#reached)),
+        expected: sent,
+        got: Math.min(...this.#reached),
+      });
     await Promise.all([this.#sender.terminate(), this.#clients.terminate()]);
     await this.pipeline.close();
     fs.rmSync(this.#root, { recursive: true, force: true });
@@ -151,6 +177,7 @@ export function kindAt(index: number): Kind {
 }
 
 async function until(condition: () => boolean, limitMs: number): Promise<boolean> {
-  for (const endMs = performance.now() + limitMs; performance.now() < endMs; await wait(POLL_MS)) if (condition()) return true;
+  for (const endMs = performance.now() + limitMs; performance.now() < endMs; await wait(POLL_MS))
+    if (condition()) return true;
   return condition();
 }

@@ -12,7 +12,13 @@ const seed = option('seed', 1);
 const actors = args.length > 0 ? args : ACTORS;
 for (const actor of actors) {
   const random = new Random(seed);
-  const bench = await Kills.start({ clients: 50, perSecond: 2_000, burst: 20_000, burstEveryMs: 10_000, random: () => random.next() });
+  const bench = await Kills.start({
+    clients: 50,
+    perSecond: 2_000,
+    burst: 20_000,
+    burstEveryMs: 10_000,
+    random: () => random.next(),
+  });
   for (let index = 0; index < kills && bench.faults.length === 0; index += 1) {
     const { kind, window, recoveryMs } = await bench.kill(actor, kindAt(index));
     if (process.stdout.isTTY) console.log(`${actor} ${index + 1}: ${kind} at ${window}, ${Math.round(recoveryMs)} ms`);

@@ -36,7 +36,10 @@ class NumberedPublisher {
     type: string,
     random: Random,
     lanes: number,
-    publish: (events: { type: string; action: string; id: string; args: string }[], first: number) => Promise<Published>,
+    publish: (
+      events: { type: string; action: string; id: string; args: string }[],
+      first: number,
+    ) => Promise<Published>,
   ) {
     this.type = type;
     const run = async (): Promise<void> => {
@@ -85,7 +88,11 @@ function checkAnswers(publisher: NumberedPublisher, log: readonly { number: numb
     `${publisher.type}: numbers`,
   );
   for (const { first, count, cursor, appended, repeated } of publisher.answers) {
-    assert.deepEqual({ appended, repeated }, { appended: count, repeated: 0 }, `${publisher.type}: batch from ${first}`);
+    assert.deepEqual(
+      { appended, repeated },
+      { appended: count, repeated: 0 },
+      `${publisher.type}: batch from ${first}`,
+    );
     const { seq } = log[first + count - 2]!;
     assert.equal(Number(cursor.split('-')[1]), seq, `${publisher.type}: cursor of the batch from ${first}`);
   }
@@ -134,13 +141,21 @@ describe('a collector that dies and begins anew', () => {
         const before = said.filter((line) => line.includes('begun anew')).length;
         plan.arm('collector', window, 1 + random.below(60), kind);
         if (
-          !(await waitFor(() => said.filter((line) => line.includes('begun anew')).length > before, 'its next life', 3_000).then(
+          !(await waitFor(
+            () => said.filter((line) => line.includes('begun anew')).length > before,
+            'its next life',
+            3_000,
+          ).then(
             () => true,
             () => false,
           ))
         ) {
           if (plan.disarm()) plan.arm('collector', 'turn', 1, kind);
-          await waitFor(() => said.filter((line) => line.includes('begun anew')).length > before, 'its next life', 20_000);
+          await waitFor(
+            () => said.filter((line) => line.includes('begun anew')).length > before,
+            'its next life',
+            20_000,
+          );
         }
         const id = `${death}`.padStart(64, '0');
         await pipeline.containers.set(id, { name: `n${death}`, labels: { death: String(death) } });
@@ -156,13 +171,19 @@ describe('a collector that dies and begins anew', () => {
         Array.from({ length: loose }, (_, index) => index + 1),
       );
       const known = await pipeline.containers.list();
-      for (const id of described) assert.ok(known.some((container) => container.id === id), `${id} is forgotten`);
+      for (const id of described)
+        assert.ok(
+          known.some((container) => container.id === id),
+          `${id} is forgotten`,
+        );
       const deaths = log.get('container')!.length;
       await waitFor(() => handled.length === deaths, 'the state handlers');
       await connection.close();
       await handlers.close();
       await pipeline.close();
       fs.rmSync(folder, { recursive: true, force: true });
-      console.log(`# ${said.filter((line) => line.includes('begun anew')).length} lives, ${[...log.values()].flat().length} events`);
+      console.log(
+        `# ${said.filter((line) => line.includes('begun anew')).length} lives, ${[...log.values()].flat().length} events`,
+      );
     });
 });

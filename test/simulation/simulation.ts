@@ -119,6 +119,9 @@ class Simulation {
   #syncSteps = 0;
   /** How often the history had been recovered when a sync failed last. */
   #syncFailedAt = -1;
+  /** In this life of the service. */
+  #hasCollectorDied = false;
+  #mayBeUnheard = false;
   /** What a life is about to begin with. */
   #recovering: Recovered | undefined;
   /** What the disk has been asked to sync, at least. */
@@ -145,6 +148,8 @@ class Simulation {
     this.#disk.onSyncFailed = (safeSeq) => {
       this.#tally.add('sync failed');
       this.trace.add('sync failed');
+      // One that a dead collector waited for: nobody hears of it.
+      this.#mayBeUnheard ||= this.#hasCollectorDied;
       if (this.#durability !== 'async') return;
       this.#truth.lost(Math.min(safeSeq, this.#syncedSeq) + 1);
       this.#syncFailedAt = this.#count('history-recovered');
@@ -231,6 +236,8 @@ class Simulation {
     if (isDurable && this.#containers.compare(recovered)) this.#tally.add('container state restored');
     this.#disk.onChange = () => {};
     this.#syncFailedAt = -1;
+    this.#hasCollectorDied = false;
+    this.#mayBeUnheard = false;
     this.#syncedSeq = end === 'process crash' ? Math.min(this.#syncedSeq, headSeq) : headSeq;
     try {
       this.#daemon = new Daemon({
@@ -370,7 +377,7 @@ class Simulation {
     assert.ok(isClosed, 'the history is never closed');
     for (const client of this.#clients)
       assert.ok(!client.isConnected, `${client.name} is still connected behind the end of the log`);
-    const isOrderly = !wasFailing && this.#count('history-failed') === failures;
+    const isOrderly = !wasFailing && !this.#mayBeUnheard && this.#count('history-failed') === failures;
     const hasPower = this.#random.chance(0.6);
     this.#endLife();
     if (hasPower) this.#disk.restart();
@@ -602,6 +609,7 @@ class Simulation {
         if (world.isCollectorDead) return;
         this.#tally.add('collector died');
         this.trace.add('the collector is about to die');
+        this.#hasCollectorDied = true;
         world.armCollector(1 + random.below(random.pick([10, 60, 200])));
     }
   }

@@ -63,7 +63,7 @@ export class Life {
           if (!this.isDead) resolve(value);
         },
         (error: unknown) => {
-          if (!this.isDead) reject(error as Error);
+          if (!this.isDead) reject(error);
         },
       );
     });
@@ -85,7 +85,8 @@ export class Life {
 
 /** Something that has uses of its own: a file, the progress of a ring. */
 function isTool(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || value instanceof Promise) return false;
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || value instanceof Promise)
+    return false;
   const { constructor } = value;
   return constructor !== Object && constructor !== Array && !(value instanceof SharedArrayBuffer);
 }

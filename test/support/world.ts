@@ -302,7 +302,7 @@ export class World {
           },
         }),
         logState: life.of(this.logState),
-        readers: [this.#toBuffer, ...this.#toShards, witness].map((reader) => life.of(reader as Outbox<LogNotice>)),
+        readers: [this.#toBuffer, ...this.#toShards, witness].map((reader) => life.of(reader)),
         bufferEvery: 1,
         monitored: { post: () => {} },
         counters: life.of(this.counters.writer),

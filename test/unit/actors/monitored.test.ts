@@ -454,4 +454,45 @@ describe('Monitored: the end of intake', () => {
     assertSame(bench.taken, sent);
     assert.deepEqual(bench.main.messages, [{ type: 'intake-stopped' }]);
   });
+
+  it('hands over what a thread before it had read and not handed over, once', () => {
+    for (const records of [0, 1, 7, 2_000]) {
+      const bench = new Bench({ read: () => 0, isDrained: true });
+      const sent = numbered(records);
+      bench.ring.bytes.set(Buffer.concat(sent), bench.ring.writeOffset);
+      for (let life = 0; life < 2; life += 1) {
+        const { ring, collector, main } = bench;
+        void new Monitored({
+          source: { read: () => 0, isDrained: true },
+          ring,
+          collector,
+          main,
+          counters: bench.counters.writer,
+        });
+      }
+      bench.take();
+      assert.deepEqual(bench.taken, sent);
+    }
+  });
+
+  it('takes no beginning of a record for one, nor junk, when it goes on for a thread that died', () => {
+    const bench = new Bench({ read: () => 0, isDrained: true });
+    const sent = numbered(5);
+    // Whole slots, and behind them 300 bytes of a record.
+    const found = Buffer.concat([
+      ...sent.slice(0, 3),
+      junk(100),
+      ...sent.slice(3),
+      junk(RECORD_BYTES - 100),
+      junk(300, 0),
+    ]);
+    bench.ring.bytes.set(found, bench.ring.writeOffset);
+    const { ring, collector, main, counters } = bench;
+    const source = { read: () => 0, isDrained: true };
+    const next = new Monitored({ source, ring, collector, main, counters: counters.writer });
+    while (next.pump().state !== 'empty');
+    bench.take();
+    assert.deepEqual(bench.taken, sent);
+    for (let slot = 0; slot < 8; slot += 1) assert.equal(ring.abandoned, 0);
+  });
 });
