@@ -5,11 +5,11 @@ import { openFifo } from './doors/fifo.ts';
 import { lockFolder } from './doors/folder-lock.ts';
 import { openMetricsDoor } from './doors/metrics-door.ts';
 import { reclaimDescriptors } from './doors/reclaim.ts';
-import { bindListener, type Listener, type SocketAccess } from './doors/listener.ts';
+import { bindListener, type Listener } from './doors/listener.ts';
 import { TocsinError } from './event/errors.ts';
 import { type AdminAddress, parseAdmins } from './event/admin-address.ts';
-import { parseListeners } from './event/listener-address.ts';
-import { parseLoopback } from './event/loopback-address.ts';
+import { type ListenerAddress, parseListeners } from './event/listener-address.ts';
+import { parseLoopback } from './event/host-and-port.ts';
 import { makeOptions, type Options } from './event/options.ts';
 import { hostActor } from './runtime/actor-host.ts';
 import type { ActorName } from './runtime/actor-init.ts';
@@ -32,7 +32,7 @@ const MAX_SHARDS = 8;
 /**
  * Starts a pipeline: all actors, and whichever of FIFO, event sockets and admin socket have a path. Resolves when every actor
  * is ready. It touches nothing of the process: no signals, no exit, no global handlers.
- * @throws ERR_OPTION_INVALID, ERR_FIFO_*, ERR_HISTORY_UNUSABLE, ERR_SOCKET_UNUSABLE, ERR_POSIX_UNAVAILABLE, ERR_ACTOR_START; nothing is left behind
+ * @throws ERR_OPTION_INVALID, ERR_FIFO_*, ERR_HISTORY_UNUSABLE, ERR_SOCKET_UNUSABLE, ERR_LISTENER_TLS, ERR_POSIX_UNAVAILABLE, ERR_ACTOR_START; nothing is left behind
  */
 export async function createPipeline(given: PipelineOptions = {}): Promise<Pipeline> {
   const { workerUrl = new URL('./worker.js', import.meta.url), report, ...rest } = given;
@@ -60,11 +60,10 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
     if (recovered.truncatedBytes > 0)
       report?.(`the history ended with ${recovered.truncatedBytes} bytes that were no whole batch; they were cut off`);
     const listeners: Listener[] = [];
-    for (const address of parseListeners(options.listen))
-      listeners.push(await openListener(address.path, address, closers));
+    for (const address of parseListeners(options.listen)) listeners.push(await openListener(address, closers));
     const admins: { readonly address: AdminAddress; readonly listener: Listener }[] = [];
     for (const address of parseAdmins(options.admin))
-      admins.push({ address, listener: await openListener(address.path, address, closers) });
+      admins.push({ address, listener: await openListener(address, closers) });
     pipeline = await Pipeline.start({
       options,
       recovered,
@@ -103,8 +102,11 @@ function shardsFor({ threads }: Options): number {
   return threads === 'inline' ? 1 : Math.max(1, Math.min(MAX_SHARDS, Math.floor(availableParallelism() / 2)));
 }
 
-async function openListener(path: string, access: SocketAccess, closers: (() => void)[]): Promise<Listener> {
-  const bound = await bindListener(path, access);
+async function openListener(address: ListenerAddress | AdminAddress, closers: (() => void)[]): Promise<Listener> {
+  const bound =
+    'path' in address
+      ? await bindListener(address.path, address)
+      : await (await import('./doors/tcp-listener.ts')).bindTcpListener(address);
   closers.push(() => bound.close());
   return bound;
 }

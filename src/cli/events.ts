@@ -10,8 +10,9 @@ import { systemClock } from '../runtime/clock.ts';
 import { CursorFile } from './cursor-file.ts';
 import { EXIT_FAILURE, EXIT_OK } from './exit.ts';
 import { runPaths } from './paths.ts';
+import { addTlsFlags, type TlsFlags, tlsOf } from './tls-flags.ts';
 
-interface EventsFlags {
+interface EventsFlags extends TlsFlags {
   readonly name?: string;
   readonly since?: string;
   readonly until?: string;
@@ -32,15 +33,14 @@ const SIGNAL_LIMIT_MS = 1_000;
 const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];
 
 export function addEventsCommand(program: Command, run: (action: () => Promise<number>) => Promise<void>): void {
-  program
-    .command('events')
-    .description('Get real time events from the server')
+  const command = program.command('events').description('Get real time events from the server');
+  command
     .option('-n, --name <name>', 'Name of the container')
     .option('-S, --since <time>', 'Show all events created since this timestamp')
     .option('-U, --until <time>', 'Show all events created until this timestamp')
     .option(
       '-H, --host <host>',
-      'Event socket of the daemon, unix:///path (or TOCSIN_HOST, ISULAD_HOST), or http://host:port',
+      'Event socket of the daemon, unix:///path (or TOCSIN_HOST, ISULAD_HOST), tcp://host:port, or http://host:port',
     )
     .option('-f, --filter <key=value>', 'Show only matching events; may be given several times', collect, [])
     .option('--quiet', 'Leave out execs of health checks, and a health that was told before')
@@ -56,8 +56,8 @@ export function addEventsCommand(program: Command, run: (action: () => Promise<n
       'Wait for a daemon that is not there, and come back to it; the latter is the default when following',
     )
     .option('--no-reconnect', 'End when the connection does')
-    .option('--fail-on-gap', 'End with 75 before a place where events are missing')
-    .action((flags: EventsFlags) => run(() => events(flags)));
+    .option('--fail-on-gap', 'End with 75 before a place where events are missing');
+  addTlsFlags(command).action((flags: EventsFlags) => run(() => events(flags)));
 }
 
 async function events(flags: EventsFlags): Promise<number> {
@@ -72,7 +72,8 @@ async function events(flags: EventsFlags): Promise<number> {
     stop.abort();
   };
   const file = flags.cursorFile === undefined ? undefined : new CursorFile(flags.cursorFile, fail);
-  const client = new TocsinClient({ host: hostOf(flags) });
+  const tls = tlsOf(flags);
+  const client = new TocsinClient({ host: hostOf(flags), ...(tls ? { tls } : {}) });
   const lines = client.lines({
     ...optionsOf(flags, file?.read()),
     signal: stop.signal,

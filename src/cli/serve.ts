@@ -5,7 +5,7 @@ import { createPipeline, type PipelineOptions } from '../create-pipeline.ts';
 import { loadPosix, type Posix } from '../doors/posix.ts';
 import { TocsinError } from '../event/errors.ts';
 import { parseAdmins } from '../event/admin-address.ts';
-import { parseListeners } from '../event/listener-address.ts';
+import { type ListenerAddress, listenerPlace, parseListeners } from '../event/listener-address.ts';
 import { keyOf } from '../event/options.ts';
 import { collectAtLeisure } from '../runtime/leisure.ts';
 import type { Pipeline } from '../runtime/pipeline.ts';
@@ -22,9 +22,10 @@ export function addServeCommand(program: Command, run: (action: () => Promise<nu
 /** Runs the daemon until SIGTERM or SIGINT. @returns the exit code */
 async function serveUntilSignal(flags: Flags): Promise<number> {
   const { root, given, options } = serveOptions(flags, log);
-  const listeners = parseListeners(options.listen).map((listener) => listener.path);
+  const listeners = parseListeners(options.listen);
   const admins = parseAdmins(options.admin).map((admin) => admin.path);
-  for (const file of [options.fifo, ...listeners, ...admins]) makeFolder(path.dirname(file));
+  const files = listeners.flatMap((listener) => ('path' in listener ? [listener.path] : []));
+  for (const file of [options.fifo, ...files, ...admins]) makeFolder(path.dirname(file));
   // Without a handler Node would open a debugger port.
   process.on('SIGUSR1', () => log('SIGUSR1 ignored'));
   const signalled = new Promise<NodeJS.Signals>((resolve) => {
@@ -33,11 +34,11 @@ async function serveUntilSignal(flags: Flags): Promise<number> {
   const starting = createPipeline({ ...given, report: log } as PipelineOptions);
   // From the first moment on: the default would end the process.
   process.on('SIGHUP', () => {
-    starting.then((running) => reload(running, flags)).catch((error: unknown) => void reportError(error));
+    starting.then((running) => reload(running, flags, listeners)).catch((error: unknown) => void reportError(error));
   });
   const pipeline = await starting;
   log(
-    `ready in ${Math.round(performance.now())} ms; events on ${listeners.join(', ')}, admin on ${admins.join(', ')}, FIFO ${options.fifo}`,
+    `ready in ${Math.round(performance.now())} ms; events on ${listeners.map(listenerPlace).join(', ')}, admin on ${admins.join(', ')}, FIFO ${options.fifo}`,
   );
   hint(root);
   collectAtLeisure();
@@ -59,8 +60,8 @@ async function serveUntilSignal(flags: Flags): Promise<number> {
   return EXIT_OK;
 }
 
-/** Takes what has changed in files, as far as that can be done now, and opens the event log anew. */
-async function reload(pipeline: Pipeline, flags: Flags): Promise<void> {
+/** Takes what has changed in files, certificates too, as far as that can be done now, and opens the event log anew. */
+async function reload(pipeline: Pipeline, flags: Flags, listeners: readonly ListenerAddress[]): Promise<void> {
   try {
     const { given, options } = serveOptions(flags, log);
     const { applied, pending } = pipeline.reconfigure(given);
@@ -71,7 +72,18 @@ async function reload(pipeline: Pipeline, flags: Flags): Promise<void> {
     // What was valid stays as it was.
     reportError(error);
   }
+  await reloadCertificates(pipeline, listeners).catch(reportError);
   log((await pipeline.reopenEventLog()) ? 'SIGHUP: the event log was reopened' : 'SIGHUP: there is no event log');
+}
+
+/** All of them or, where any cannot be used, none. @throws ERR_LISTENER_TLS */
+async function reloadCertificates(pipeline: Pipeline, listeners: readonly ListenerAddress[]): Promise<void> {
+  const secure = listeners.flatMap((listener) => ('tls' in listener && listener.tls ? [listener.tls] : []));
+  if (secure.length === 0) return;
+  const { serverOptions } = await import('../doors/tls-handshakes.ts');
+  secure.forEach(serverOptions);
+  await pipeline.reloadCertificates();
+  log('SIGHUP: certificates were read again');
 }
 
 /** Threads free what other threads have allocated: the C library keeps such memory, in places that it may never use again. */

@@ -1,6 +1,6 @@
 import http from 'node:http';
 import { TocsinError } from '../event/errors.ts';
-import { type Address, addressText } from './address.ts';
+import { type Address, addressText, type ClientTls } from './address.ts';
 import { answerError, unanswered } from './answer.ts';
 import type { Environment } from './environment.ts';
 
@@ -35,8 +35,9 @@ export class Connection {
   /** @throws ERR_DAEMON_UNAVAILABLE, ERR_ANSWER_INVALID, and whatever the daemon answered */
   static async open(options: ConnectionOptions): Promise<Connection> {
     const { address, path, signal, environment } = options;
+    const request = 'tls' in address ? await secureRequest(address.tls) : http.request;
     const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-      const sent = http.request({ ...address, path, agent: false });
+      const sent = request({ ...address, path, agent: false });
       const abort = (): void => void sent.destroy(new Error('aborted'));
       const cancel = environment.later(HEAD_LIMIT_MS, () =>
         sent.destroy(new Error(`no answer within ${HEAD_LIMIT_MS} ms`)),
@@ -105,4 +106,22 @@ export class Connection {
     }
     throw answerError(statusCode, Buffer.concat(body).toString('utf8'));
   }
+}
+
+/** As `http.request`, over TLS 1.2 or newer, to whom `host` names and no other. */
+async function secureRequest(tls: ClientTls = {}): Promise<typeof http.request> {
+  // Most clients never need it.
+  const { default: https } = await import('node:https');
+  return ((options: http.RequestOptions) => {
+    try {
+      return https.request({ ...options, ...pemsOf(tls), minVersion: 'TLSv1.2', rejectUnauthorized: true });
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new TocsinError('ERR_OPTION_INVALID', `tls: expected certificates and the key of one; ${why}`, { cause });
+    }
+  }) as typeof http.request;
+}
+
+function pemsOf(tls: ClientTls): { readonly [name in keyof ClientTls]?: Buffer } {
+  return Object.fromEntries(Object.entries(tls).map(([name, pem]) => [name, Buffer.from(pem as string)]));
 }

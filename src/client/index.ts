@@ -1,3 +1,4 @@
+export type { ClientTls } from './address.ts';
 export { type ErrorCode, type ErrorFamily, TocsinError } from '../event/errors.ts';
 export type { Delivery, GapReason, Lagged, Timestamp, TocsinEvent } from '../event/event.ts';
 export type { Environment } from './environment.ts';

@@ -1,12 +1,14 @@
-import { type Address, addressOf } from './address.ts';
+import { type Address, addressOf, type ClientTls } from './address.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
 import { EventStream } from './event-stream.ts';
 import type { EventsOptions } from './events-query.ts';
 import { ResumingStream } from './resuming-stream.ts';
 
 export interface ClientOptions {
-  /** `unix:///run/tocsin/tocsin.sock`, or `http://127.0.0.1:2380`. */
+  /** `unix:///run/tocsin/tocsin.sock`, `tcp://far:2376` or `https://far:2376`, or `http://127.0.0.1:2380`. */
   readonly host: string;
+  /** For `tcp://` and `https://`: whom to believe who the daemon is, and what to show to it. */
+  readonly tls?: ClientTls;
 }
 
 /** A client of a daemon's event socket. It holds no connection of its own: each stream has one. */
@@ -16,7 +18,7 @@ export class TocsinClient {
 
   /** @param environment clock, randomness and timers, for tests @throws ERR_OPTION_INVALID */
   constructor(options: ClientOptions, environment: Environment = systemEnvironment()) {
-    this.#address = addressOf(options.host);
+    this.#address = addressOf(options.host, options.tls);
     this.#environment = environment;
   }
 

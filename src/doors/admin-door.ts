@@ -8,7 +8,7 @@ import { AccessRule } from './access-rule.ts';
 import { AdminPublishing } from './admin-publish.ts';
 import { answerHealth } from './health.ts';
 import { bodyOf, replyError, replyJson, requireMethod, targetOf } from './http-reply.ts';
-import { peerOf } from './peer.ts';
+import { localPeerOf } from './peer.ts';
 import { loadPosix } from './posix.ts';
 import { createHttpServer } from './http-server.ts';
 
@@ -39,7 +39,7 @@ export async function openAdminDoor(
     admin: new AccessRule('changing containers and history', rights.admin),
   };
   const onRequest = (request: http.IncomingMessage, response: http.ServerResponse): void => {
-    const requireRight = (right: Right): void => rules[right].require(peerOf(posix, request.socket));
+    const requireRight = (right: Right): void => rules[right].require(localPeerOf(posix, request.socket));
     answer(pipeline, publishing, request, response, requireRight).catch(async (error: unknown) => {
       // A client that is still sending would find the connection closed before it sees the refusal.
       await finished(request.resume()).catch(() => {});

@@ -1,10 +1,11 @@
-import fs from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
-import tls from 'node:tls';
-import { TocsinError } from '../event/errors.ts';
-import { placeOf, type SourceEndpoint, type TlsFiles } from '../event/source-address.ts';
+import type tls from 'node:tls';
+import { asTocsinError, TocsinError } from '../event/errors.ts';
+import { placeOf, type SourceEndpoint } from '../event/source-address.ts';
+import type { TlsFiles } from '../event/tls-files.ts';
+import { readPemFiles } from './pem-files.ts';
 
 /** The kernel notices a peer that is gone, on a connection that is otherwise silent. */
 const KEEP_ALIVE_MS = 30_000;
@@ -102,30 +103,16 @@ export function whatWentWrong(error: NodeJS.ErrnoException): string {
 
 /** TLS 1.2 or newer, and the engine is always checked. @throws ERR_SOURCE_TLS */
 export function secured(host: string, files: TlsFiles): tls.ConnectionOptions {
-  const pems = Object.fromEntries(Object.entries(files).map(([name, path]) => [name, readPem(name, path as string)]));
   try {
     return {
-      secureContext: tls.createSecureContext({ ...pems, minVersion: 'TLSv1.2' }),
+      ...readPemFiles(files),
       rejectUnauthorized: true,
       // An address is no name, and is looked for in the certificate all the same.
       servername: net.isIP(host) === 0 ? host : '',
     };
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new TocsinError('ERR_SOURCE_TLS', `${Object.values(files).join(', ')}: ${why}`, { cause });
+  } catch (error) {
+    throw asTocsinError(error, 'ERR_SOURCE_TLS');
   }
-}
-
-function readPem(name: string, path: string): Buffer {
-  let pem: Buffer;
-  try {
-    pem = fs.readFileSync(path);
-  } catch (cause) {
-    throw new TocsinError('ERR_SOURCE_TLS', (cause as Error).message, { cause });
-  }
-  // Without this, a file of something else would count as no certificate at all.
-  if (!pem.includes('-----BEGIN ')) throw new TocsinError('ERR_SOURCE_TLS', `${path} (${name}) is no PEM file`);
-  return pem;
 }
 
 function messageIn(text: string): string {

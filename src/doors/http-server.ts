@@ -1,6 +1,10 @@
 import http from 'node:http';
 import type net from 'node:net';
 import { TocsinError } from '../event/errors.ts';
+import { isLoopback } from '../event/host-and-port.ts';
+
+/** Without the port. */
+const HOST = /^(?:\[[^\]]*\]|[^:]*)/;
 
 /** What every server of ours has in common: limits for slow and broken clients. */
 const SERVER_OPTIONS: http.ServerOptions = {
@@ -45,6 +49,12 @@ export function createHttpServer(
 export function checkHost(request: http.IncomingMessage): void {
   if (request.httpVersion === '1.1' && request.headers.host === undefined)
     throw new TocsinError('ERR_BODY_INVALID', 'not a valid HTTP request (no Host)');
+}
+
+/** @throws ERR_ROUTE_UNKNOWN: a page in a browser may have given this machine's address to a name of its own */
+export function requireLoopbackHost(request: http.IncomingMessage): void {
+  const [asked = ''] = HOST.exec(request.headers.host ?? '') ?? [];
+  if (asked !== '' && !isLoopback(asked)) throw new TocsinError('ERR_ROUTE_UNKNOWN', `there is no ${asked} here`);
 }
 
 function refuseBroken(error: NodeJS.ErrnoException, socket: net.Socket): void {

@@ -3,7 +3,7 @@ import type net from 'node:net';
 import type { Counters } from '../messages/counters.ts';
 import { DockerDoor } from './docker-door.ts';
 import { replyError, targetOf } from './http-reply.ts';
-import { createHttpServer } from './http-server.ts';
+import { createHttpServer, requireLoopbackHost } from './http-server.ts';
 import type { ListenerShard } from './listener-shard.ts';
 import { NativeDoor } from './native-door.ts';
 import type { SocketWriter } from './socket-writer.ts';
@@ -15,12 +15,14 @@ const NATIVE_PATH = /^\/(?:v1\/.*|healthz|readyz)$/;
 export class Http1Door {
   readonly #native: NativeDoor;
   readonly #docker: DockerDoor;
+  readonly #shard: ListenerShard;
   readonly #counters: Counters;
   readonly #server: http.Server;
 
   constructor(shard: ListenerShard, counters: Counters, writer: SocketWriter) {
     this.#native = new NativeDoor(shard, writer);
     this.#docker = new DockerDoor(shard, writer);
+    this.#shard = shard;
     this.#counters = counters;
     this.#server = createHttpServer(
       (request, response) => this.#route(request, response),
@@ -44,6 +46,7 @@ export class Http1Door {
     const answer = async (): Promise<void> => {
       const target = targetOf(request);
       isNative = NATIVE_PATH.test(target.pathname);
+      if (this.#shard.isInTheClear) requireLoopbackHost(request);
       await (isNative ? this.#native : this.#docker).answer(request, response, target);
     };
     answer().catch((error: unknown) => {

@@ -8,6 +8,8 @@ import type { Counters } from '../messages/counters.ts';
 import type { Peer } from './peer.ts';
 import type { ListenerShard } from './listener-shard.ts';
 
+/** What asking for events is called where iSulad asks who may. */
+const ACTION = 'docker_events';
 const EVENTS_PATH = '/containers.ContainerService/Events';
 const MAX_REQUEST_BYTES = 64 * 1024;
 const GRPC_PREFIX_BYTES = 5;
@@ -19,6 +21,7 @@ const MAX_STREAMS = 100;
 const REFUSED_LINGER_MS = 1_000;
 /** gRPC status codes. */
 const OK = 0;
+const UNKNOWN = 2;
 const PERMISSION_DENIED = 7;
 const RESOURCE_EXHAUSTED = 8;
 const UNIMPLEMENTED = 12;
@@ -33,6 +36,7 @@ const STATUS_OF: Readonly<Partial<Record<ErrorCode, { readonly status: number; r
   ERR_BODY_INVALID: { status: INTERNAL, message: 'Failed to transform grpc request' },
   ERR_BODY_TOO_LARGE: { status: RESOURCE_EXHAUSTED },
   ERR_ROUTE_UNKNOWN: { status: UNIMPLEMENTED },
+  ERR_USERNAME_MISSING: { status: UNKNOWN },
   ERR_ACCESS_DENIED: { status: PERMISSION_DENIED },
   ERR_PIPELINE_CLOSED: { status: UNAVAILABLE },
   ERR_CLIENTS_EXHAUSTED: { status: RESOURCE_EXHAUSTED },
@@ -73,6 +77,10 @@ export class IsuladDoor {
         this.#sessions.delete(session);
       });
     });
+    this.#server.on('unknownProtocol', (socket: net.Socket) => {
+      this.#counters.add('connectionsBroken');
+      socket.destroy();
+    });
     this.#server.on('sessionError', () => this.#counters.add('connectionsBroken'));
     this.#server.on('stream', (stream, headers) => this.#onStream(stream, headers));
   }
@@ -103,6 +111,7 @@ export class IsuladDoor {
     }
     if (headers[':path'] !== EVENTS_PATH)
       throw new TocsinError('ERR_ROUTE_UNKNOWN', `unknown method ${headers[':path']}`);
+    this.#checkUsername(headers);
     const { since, until, id } = decodeEventsRequest(await readMessage(stream));
     const handle = await this.#shard.subscribe(
       {
@@ -117,12 +126,22 @@ export class IsuladDoor {
         heartbeatMs: 0,
       },
       this.#peers.get(stream.session!),
+      ACTION,
     );
     if (stream.destroyed || stream.closed) return handle.left();
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
     stream.on('drain', () => handle.drained());
     stream.once('close', () => handle.left());
     handle.start(grpcSink(stream));
+  }
+
+  /**
+   * A client over TLS says the name in its certificate (`username`), and that it is such a client (`tls_mode` 1), and iSulad answers so
+   * where it asks who comes and is not told. Who may read goes by the certificate itself.
+   */
+  #checkUsername({ tls_mode: mode, username }: http2.IncomingHttpHeaders): void {
+    if (mode === '1' && username === undefined && this.#shard.asksWho)
+      throw new TocsinError('ERR_USERNAME_MISSING', 'unknown error');
   }
 }
 
@@ -188,7 +207,9 @@ function readMessage(stream: http2.ServerHttp2Stream): Promise<Uint8Array> {
 function statusHeaders(thrown: unknown): Record<string, string> {
   const error = asTocsinError(thrown);
   const { status, message = error.message } = STATUS_OF[error.code] ?? CALLBACK_FAILED;
-  return { 'grpc-status': String(status), 'grpc-message': encodeURIComponent(message).replaceAll('%20', ' ') };
+  // As the protocol has it: not every client decodes more than has to be encoded.
+  const encoded = message.replaceAll(/[^ -$&-~]+/g, encodeURIComponent);
+  return { 'grpc-status': String(status), 'grpc-message': encoded };
 }
 
 function refuse(stream: http2.ServerHttp2Stream, error: unknown): void {

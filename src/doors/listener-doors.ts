@@ -5,9 +5,12 @@ import type { IsuladDoor } from './isulad-door.ts';
 import type { ListenerShard } from './listener-shard.ts';
 import { sniffProtocol } from './protocol-sniffer.ts';
 import type { SocketWriter } from './socket-writer.ts';
+import type { TlsHandshakes } from './tls-handshakes.ts';
 
 /** How long connections may take to send what is queued for them when the shard closes. */
 const FLUSH_LIMIT_MS = 5_000;
+/** Over TCP the kernel notices a peer that is gone, on a connection that is otherwise silent. */
+const SERVER_OPTIONS: net.ServerOpts = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
 
 /** What every listener of a shard is given alike. */
 export interface ListenerDoorsEnv {
@@ -25,18 +28,27 @@ export class ListenerDoors {
   /** HTTP/2 is loaded when the first client speaks it. */
   #isulad: Promise<IsuladDoor> | undefined;
   readonly #server: net.Server;
+  /** Of a listener with TLS. */
+  #handshakes: TlsHandshakes | undefined;
   readonly #sockets = new Set<net.Socket>();
+  /** Those whose protocol is not known yet. */
+  readonly #undecided = new Set<net.Socket>();
   readonly #http1Sockets = new Set<net.Socket>();
 
   constructor(shard: ListenerShard, env: ListenerDoorsEnv) {
     this.#shard = shard;
     this.#env = env;
     this.#http1 = new Http1Door(shard, env.counters, env.writer);
-    this.#server = net.createServer((socket) => this.#onConnection(socket));
+    this.#server = net.createServer(SERVER_OPTIONS, (socket) => this.#onConnection(socket));
   }
 
-  /** @param fd of the listening socket, which the doors then own */
+  /** @param fd of the listening socket, which the doors then own. @throws ERR_LISTENER_TLS */
   async open(fd: number): Promise<void> {
+    const { tls } = this.#shard;
+    if (tls) {
+      const { TlsHandshakes } = await import('./tls-handshakes.ts');
+      this.#handshakes = new TlsHandshakes(tls, this.#env.counters, (socket) => this.#onReady(socket));
+    }
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
       this.#server.listen({ fd }, resolve);
@@ -47,27 +59,41 @@ export class ListenerDoors {
   async close(): Promise<void> {
     this.#server.close();
     this.#http1.close();
+    this.#handshakes?.close();
     (await this.#isulad)?.close();
     for (const socket of this.#http1Sockets) socket.destroySoon();
-    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+    for (const socket of this.#undecided) socket.destroy();
     await Promise.race([Promise.all([...this.#sockets].map(closed)), limit(FLUSH_LIMIT_MS)]);
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** @throws ERR_LISTENER_TLS */
+  reloadCertificates(): void {
+    this.#handshakes?.reload();
+  }
+
   #onConnection(socket: net.Socket): void {
     this.#env.counters.add('connections');
-    this.#sockets.add(socket);
     socket.on('error', () => {});
-    socket.once('close', () => {
-      this.#sockets.delete(socket);
-      this.#http1Sockets.delete(socket);
-    });
+    if (this.#handshakes) this.#handshakes.accept(socket);
+    else this.#onReady(socket);
+  }
+
+  /** A connection over which a client can speak. */
+  #onReady(socket: net.Socket): void {
+    socket.on('error', () => {});
+    track(socket, this.#sockets);
+    track(socket, this.#undecided);
     sniffProtocol(socket, this.#env.counters, {
       http1: (ready) => {
-        this.#http1Sockets.add(ready);
+        this.#undecided.delete(ready);
+        track(ready, this.#http1Sockets);
         this.#http1.accept(ready);
       },
-      http2: (ready) => void (this.#isulad ??= this.#openIsulad()).then((door) => door.accept(ready)),
+      http2: (ready) => {
+        this.#undecided.delete(ready);
+        void (this.#isulad ??= this.#openIsulad()).then((door) => door.accept(ready));
+      },
     });
   }
 
@@ -75,6 +101,11 @@ export class ListenerDoors {
     const { counters, isuladReplay } = this.#env;
     return new (await import('./isulad-door.ts')).IsuladDoor(this.#shard, counters, isuladReplay);
   }
+}
+
+function track(socket: net.Socket, sockets: Set<net.Socket>): void {
+  sockets.add(socket);
+  socket.once('close', () => sockets.delete(socket));
 }
 
 function closed(socket: net.Socket): Promise<void> {

@@ -3,11 +3,13 @@ import type { ClientHandle } from '../actors/client.ts';
 import type { Fanout } from '../actors/fanout.ts';
 import type { Redactor } from '../codec/redactor.ts';
 import type { ContainerInfo } from '../event/event.ts';
-import type { ListenerAddress } from '../event/listener-address.ts';
+import { type ListenerAddress, listenerPlace } from '../event/listener-address.ts';
+import type { ServerTlsFiles } from '../event/tls-files.ts';
 import type { Asked } from '../messages/control.ts';
 import { AccessRule } from './access-rule.ts';
-import { describePeer, type Peer, peerOf } from './peer.ts';
+import { describePeer, localPeerOf, type Peer } from './peer.ts';
 import type { Posix } from './posix.ts';
+import { remotePeerOf } from './remote-peer.ts';
 
 /**
  * A shard as the clients of one listener see it. Doors know a shard only so: whatever they ask of it is within the listener's
@@ -31,7 +33,7 @@ export class ListenerShard {
 
   /** Who is at the other end; undefined when it has gone. */
   peerOf(socket: net.Socket): Peer | undefined {
-    return peerOf(this.#posix, socket);
+    return 'path' in this.#listener ? localPeerOf(this.#posix, socket) : remotePeerOf(socket);
   }
 
   /** Whether doors on which that is usual take secrets out of what they show. */
@@ -39,11 +41,27 @@ export class ListenerShard {
     return this.#redactor !== undefined;
   }
 
-  /** @throws as `Fanout.subscribe`; ERR_ACCESS_DENIED */
-  async subscribe(subscription: Asked, peer: Peer | undefined): Promise<ClientHandle> {
-    const { path, limit } = this.#listener;
-    this.#reading.require(peer);
-    return this.#fanout.subscribe({ ...subscription, peer: describePeer(peer), listener: path, limit });
+  /** The certificates with which it listens over TLS. */
+  get tls(): ServerTlsFiles | undefined {
+    return 'path' in this.#listener ? undefined : this.#listener.tls;
+  }
+
+  /** It matters who comes. */
+  get asksWho(): boolean {
+    return this.#listener.allow !== undefined;
+  }
+
+  /** Over TCP in the clear, which pages in a browser can reach. */
+  get isInTheClear(): boolean {
+    return !('path' in this.#listener) && this.#listener.tls === undefined;
+  }
+
+  /** @param action what this is in the door's own words. @throws as `Fanout.subscribe`; ERR_ACCESS_DENIED */
+  async subscribe(subscription: Asked, peer: Peer | undefined, action?: string): Promise<ClientHandle> {
+    const { limit } = this.#listener;
+    this.#reading.require(peer, action);
+    const listener = listenerPlace(this.#listener);
+    return this.#fanout.subscribe({ ...subscription, peer: describePeer(peer), listener, limit });
   }
 
   /** @throws as `Fanout.containers`; ERR_ACCESS_DENIED */

@@ -4,14 +4,13 @@ import { dirname, join } from 'node:path';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
 import type { SocketFile } from '../event/socket-address.ts';
 import { accountNumber, GROUP, PASSWD } from './accounts.ts';
-import { loadPosix } from './posix.ts';
+import { loadPosix, type Posix } from './posix.ts';
 
-/** A bound unix socket: any number of servers may listen on duplicates of its descriptor. */
+/** A bound socket: any number of servers may listen on duplicates of its descriptor. */
 export interface Listener {
-  readonly path: string;
   /** One's own descriptor of the listening socket; whoever listens on it closes it. */
   duplicate(): number;
-  /** Unlinks the path, unless someone else has taken it meanwhile. */
+  /** Unlinks the path of a unix socket, unless someone else has taken it meanwhile. */
   close(): void;
 }
 
@@ -55,15 +54,11 @@ export async function bindListener(path: string, access: SocketAccess): Promise<
     if (closet !== undefined) fs.rmSync(closet, { recursive: true, force: true });
   }
   const inode = fs.lstatSync(path).ino;
-  // Node has no other way to the descriptor of a listening server.
-  const fd = (server as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
-  const held = posix.dup(fd);
-  server.close();
+  const held = holdListening(server, posix);
   return {
-    path,
-    duplicate: () => posix.dup(held),
+    duplicate: () => held.duplicate(),
     close() {
-      fs.closeSync(held);
+      held.close();
       try {
         if (fs.lstatSync(path).ino === inode) fs.unlinkSync(path);
       } catch {
@@ -71,6 +66,15 @@ export async function bindListener(path: string, access: SocketAccess): Promise<
       }
     },
   };
+}
+
+/** Takes the listening socket from a server, which it closes. */
+export function holdListening(server: net.Server, posix: Posix): Listener {
+  // Node has no other way to the descriptor of a listening server.
+  const fd = (server as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
+  const held = posix.dup(fd);
+  server.close();
+  return { duplicate: () => posix.dup(held), close: () => fs.closeSync(held) };
 }
 
 function give(file: string, path: string, { owner, group }: SocketAccess): void {

@@ -1,10 +1,10 @@
 import type { AddressInfo } from 'node:net';
 import { TocsinError } from '../event/errors.ts';
-import { isLoopback, type HostAndPort } from '../event/loopback-address.ts';
+import type { HostAndPort } from '../event/host-and-port.ts';
 import type { Pipeline } from '../runtime/pipeline.ts';
 import { answerHealth } from './health.ts';
 import { replyError, requireMethod, targetOf } from './http-reply.ts';
-import { createHttpServer } from './http-server.ts';
+import { createHttpServer, requireLoopbackHost } from './http-server.ts';
 
 /** Health and metrics for programs that collect them over TCP. On the main thread. */
 export interface MetricsDoor {
@@ -12,17 +12,12 @@ export interface MetricsDoor {
   close(): Promise<void>;
 }
 
-/** Without the port. */
-const HOST = /^(?:\[[^\]]*\]|[^:]*)/;
-
 /** @throws ERR_SOCKET_UNUSABLE */
 export async function openMetricsDoor(pipeline: Pipeline, { host, port }: HostAndPort): Promise<MetricsDoor> {
   const server = createHttpServer((request, response) => {
     const answer = async (): Promise<void> => {
       const { pathname } = targetOf(request);
-      const [asked = ''] = HOST.exec(request.headers.host ?? '') ?? [];
-      // A page in a browser may have given this machine's address to a name of its own.
-      if (asked !== '' && !isLoopback(asked)) throw new TocsinError('ERR_ROUTE_UNKNOWN', `there is no ${asked} here`);
+      requireLoopbackHost(request);
       requireMethod(request, 'GET', 'HEAD');
       if (!(await answerHealth(pipeline, pathname, response)))
         throw new TocsinError('ERR_ROUTE_UNKNOWN', 'page not found');

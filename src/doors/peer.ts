@@ -1,8 +1,12 @@
 import type net from 'node:net';
 import type { Posix } from './posix.ts';
+import type { RemotePeer } from './remote-peer.ts';
+
+/** Who is at the other end of a connection. */
+export type Peer = LocalPeer | RemotePeer;
 
 /** Who is at the other end of a unix socket, as the kernel knows it of the moment at which it connected. */
-export interface Peer {
+export interface LocalPeer {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
@@ -11,7 +15,7 @@ export interface Peer {
 }
 
 /** @returns undefined when the other end has gone already */
-export function peerOf(posix: Posix, socket: net.Socket): Peer | undefined {
+export function localPeerOf(posix: Posix, socket: net.Socket): LocalPeer | undefined {
   // Node has no other way to the descriptor of a socket.
   const fd = (socket as unknown as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd;
   if (fd === undefined || fd < 0) return undefined;
@@ -23,5 +27,7 @@ export function peerOf(posix: Posix, socket: net.Socket): Peer | undefined {
 
 /** For whoever lists clients. */
 export function describePeer(peer: Peer | undefined): string {
-  return peer ? `uid ${peer.uid} pid ${peer.pid}` : 'unix';
+  if (!peer) return 'gone';
+  if ('uid' in peer) return `uid ${peer.uid} pid ${peer.pid}`;
+  return peer.commonName === undefined ? peer.address : `${peer.address} CN ${peer.commonName}`;
 }

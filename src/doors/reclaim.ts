@@ -24,15 +24,29 @@ function targetOf(fd: number): string {
   }
 }
 
-/** Whether it is a unix socket that listens: the number may be that of a connection by now. @param target `socket:[inode]` */
+/** What the kernel says of sockets, and how it says there that one listens. Columns are counted from 0. */
+const TABLES = [
+  { file: '/proc/self/net/unix', inodeAt: 6, stateAt: 3, listens: '00010000' },
+  { file: '/proc/self/net/tcp', inodeAt: 9, stateAt: 3, listens: '0A' },
+  { file: '/proc/self/net/tcp6', inodeAt: 9, stateAt: 3, listens: '0A' },
+] as const;
+
+/** Whether the socket listens: the number may be that of a connection by now. @param target `socket:[inode]` */
 function isListening(target: string): boolean {
   const inode = target.slice('socket:['.length, -1);
-  const line = fs
-    .readFileSync('/proc/self/net/unix', 'latin1')
-    .split('\n')
-    .find((candidate) => candidate.split(/\s+/)[6] === inode);
-  return line?.split(/\s+/)[3] === ACCEPTS_CONNECTIONS;
+  return TABLES.some(({ file, inodeAt, stateAt, listens }) =>
+    linesOf(file).some((line) => {
+      const columns = line.trim().split(/\s+/);
+      return columns[inodeAt] === inode && columns[stateAt] === listens;
+    }),
+  );
 }
 
-/** Of the flags in /proc/net/unix. */
-const ACCEPTS_CONNECTIONS = '00010000';
+/** None where the machine has no such sockets. */
+function linesOf(file: string): readonly string[] {
+  try {
+    return fs.readFileSync(file, 'latin1').split('\n');
+  } catch {
+    return [];
+  }
+}

@@ -1,6 +1,7 @@
 import type net from 'node:net';
 import { PageFile } from './page-file.ts';
 import type { Posix } from './posix.ts';
+import { isTls } from './remote-peer.ts';
 
 /** From here on handing over pages costs less than the copy. */
 const MIN_PAGES_BYTES = 8 * 1024;
@@ -21,7 +22,7 @@ export interface DirectSocket {
 /**
  * Writes to sockets with one call into the kernel, past the stream, whose share of a small write is more than half. When a socket
  * is full, the stream gets the next bytes, and its turn comes first: it waits for room, keeps the order, and notices that the peer
- * has gone.
+ * has gone. TLS has no way past the stream.
  */
 export class SocketWriter {
   readonly #posix: Posix;
@@ -35,6 +36,8 @@ export class SocketWriter {
 
   /** @param onRoom called when the socket takes more, after a write that said no; so is the socket's 'drain' */
   to(socket: net.Socket, onRoom: () => void): DirectSocket {
+    // What goes past it would go out in the clear, and break the connection.
+    if (isTls(socket)) return { write: (bytes) => socket.write(bytes), settle() {} };
     const fd = descriptorOf(socket);
     /** Waits behind the probe: it is part of what others get, so it is not copied either, and goes as pages in its turn. */
     let left: Uint8Array | undefined;

@@ -16,7 +16,7 @@ const OPTION = new SocketOption('admin', PARAMETERS, new Set<(typeof PARAMETERS)
 
 /** The sockets that `admin` names: none for an empty path. @throws ERR_OPTION_INVALID */
 export function parseAdmins(admin: string | readonly string[]): readonly AdminAddress[] {
-  return OPTION.all(admin, parseAdmin);
+  return OPTION.all(admin, parseAdmin, ({ path }) => path);
 }
 
 /**

@@ -26,6 +26,11 @@ export const ERROR_TABLE = {
     'A configuration file cannot be read, is no TOML, or says something that is no option; a variable of the environment likewise.',
   ),
   ERR_ACCESS_DENIED: row('caller', 403, 'Who asks may not do this over this socket; the message says what and who.'),
+  ERR_USERNAME_MISSING: row(
+    'caller',
+    401,
+    'A client of iSulad’s service that says to have come over TLS does not say as whom, on a socket that asks who comes.',
+  ),
   ERR_TIME_INVALID: row('caller', 400, 'A time is neither RFC 3339, unix seconds nor a Go duration.'),
   ERR_SINCE_AFTER_UNTIL: row('caller', 400, '`since` is later than `until`.'),
   ERR_CURSOR_INVALID: row('caller', 400, 'A cursor does not look like `<epoch>-<seq>`.'),
@@ -79,6 +84,11 @@ export const ERROR_TABLE = {
   ERR_FIFO_LOCKED: row('environment', 500, 'Another daemon reads this monitor FIFO.'),
   ERR_FIFO_UNUSABLE: row('environment', 500, 'The monitor FIFO cannot be created, opened, sized or read.'),
   ERR_SOCKET_UNUSABLE: row('environment', 500, 'A listening socket cannot be bound.'),
+  ERR_LISTENER_TLS: row(
+    'environment',
+    500,
+    'A certificate or key of a socket for clients cannot be read, or they do not belong together.',
+  ),
   ERR_POSIX_UNAVAILABLE: row(
     'environment',
     500,

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { asTocsinError, TocsinError } from './errors.ts';
 import { parseAdmins } from './admin-address.ts';
 import { parseListeners } from './listener-address.ts';
-import { parseLoopback } from './loopback-address.ts';
+import { parseLoopback } from './host-and-port.ts';
 import { parseSecretWords } from './secret-names.ts';
 import { parseSources } from './source-address.ts';
 import { parseDurationMs } from './time.ts';
@@ -55,7 +55,7 @@ export const OPTION_TABLE = {
     schema: v.union([v.string(), v.pipe(v.array(v.string()), v.readonly())]),
     default: '',
     meaning:
-      'Event socket; default `tocsin.sock` in the run folder. As often as there are to be sockets, at most 16, each limited to what its clients may see, if that is said: `unix:///run/web.sock?types=container&label=team=web&mode=0660&group=web`.',
+      'Event socket; default `tocsin.sock` in the run folder. As often as there are to be sockets, at most 16, each limited to what its clients may see, if that is said: `unix:///run/web.sock?types=container&label=team=web&mode=0660&group=web`. Over TCP with TLS: `tcp://0.0.0.0:2376?cert=/cert.pem&key=/key.pem&ca=/ca.pem&allow=cn:web`.',
   },
   admin: {
     kind: 'listeners',

@@ -1,5 +1,5 @@
 import { TocsinError } from './errors.ts';
-import { parsePrincipal, type Principal } from './principal.ts';
+import { ACCOUNTS, type Principal, type Principals } from './principal.ts';
 
 /** A unix socket's file: where it is, and who may connect to it at all. */
 export interface SocketFile {
@@ -28,26 +28,41 @@ export class SocketOption<Parameter extends string> {
   readonly #name: string;
   readonly #parameters: readonly Parameter[];
   readonly #repeated: ReadonlySet<Parameter>;
+  readonly #written: string;
 
-  /** @param repeated may be given more than once; all others are given once */
-  constructor(name: string, parameters: readonly Parameter[], repeated: ReadonlySet<Parameter>) {
+  /**
+   * @param repeated may be given more than once; all others are given once
+   * @param written what else it can be besides a path
+   */
+  constructor(
+    name: string,
+    parameters: readonly Parameter[],
+    repeated: ReadonlySet<Parameter>,
+    written = 'unix:///path/to.sock?mode=0660',
+  ) {
     this.#name = name;
+    this.#written = `a path or ${written}`;
     this.#parameters = parameters;
     this.#repeated = repeated;
   }
 
-  /** One or many; none for an empty path. @throws also for more than 16, and for a path that two have */
-  all<Address extends SocketFile>(
+  /**
+   * One or many; none for an empty path.
+   * @param placeOf what no two may have
+   * @throws also for more than 16
+   */
+  all<Address>(
     given: string | readonly string[],
     parse: (text: string) => Address,
+    placeOf: (address: Address) => string,
   ): readonly Address[] {
     const texts = (typeof given === 'string' ? [given] : given).filter((text) => text !== '');
     if (texts.length > MAX_SOCKETS) throw this.invalid(`at most ${MAX_SOCKETS} sockets`, String(texts.length));
     const addresses = texts.map(parse);
-    const paths = new Set<string>();
-    for (const { path } of addresses) {
-      if (paths.has(path)) throw this.invalid('each path once', path);
-      paths.add(path);
+    const places = new Set<string>();
+    for (const place of addresses.map(placeOf)) {
+      if (places.has(place)) throw this.invalid('each place once', place);
+      places.add(place);
     }
     return addresses;
   }
@@ -56,10 +71,10 @@ export class SocketOption<Parameter extends string> {
     const [, encoded, query = ''] = ADDRESS.exec(text) ?? [];
     // Without the scheme parameters would be a part of the file's name, and limit nothing.
     if (encoded === undefined && (text === '' || OTHER_SCHEME.test(text) || text.includes('?')))
-      throw this.invalid('a path or unix:///path/to.sock?types=container&mode=0660', text);
+      throw this.invalid(this.#written, text);
     const path = encoded === undefined ? text : this.#decode(encoded, encoded);
     if (path.includes('\0')) throw this.invalid('a path without NUL', path);
-    return { path, given: this.#parametersOf(query) };
+    return { path, given: this.parameters(query) };
   }
 
   file(path: string, given: ReadonlyMap<string, readonly string[]>, defaultMode: number): SocketFile {
@@ -75,12 +90,16 @@ export class SocketOption<Parameter extends string> {
   }
 
   /** Lists of peers with a comma between each two; undefined when there is none. */
-  principals(parameter: string, texts: readonly string[] | undefined): readonly Principal[] | undefined {
+  principals(
+    parameter: string,
+    texts: readonly string[] | undefined,
+    grammar: Principals = ACCOUNTS,
+  ): readonly Principal[] | undefined {
     return texts
       ?.flatMap((list) => list.split(','))
       .map((text) => {
-        const principal = parsePrincipal(text);
-        if (!principal) throw this.invalid(`${parameter} as any, none, uid:NAME or gid:NAME, or a number`, text);
+        const principal = grammar.parse(text);
+        if (!principal) throw this.invalid(`${parameter} as ${grammar.written}`, text);
         return principal;
       });
   }
@@ -89,7 +108,8 @@ export class SocketOption<Parameter extends string> {
     return new TocsinError('ERR_OPTION_INVALID', `${this.#name}: expected ${expected}; got ${JSON.stringify(got)}`);
   }
 
-  #parametersOf(query: string): ReadonlyMap<Parameter, readonly string[]> {
+  /** What stands behind the question mark. */
+  parameters(query: string): ReadonlyMap<Parameter, readonly string[]> {
     const given = new Map<Parameter, string[]>();
     if (query === '') return given;
     for (const pair of query.split('&')) {

@@ -1,4 +1,6 @@
 import { TocsinError } from './errors.ts';
+import { hostAndPortText, isLoopback } from './host-and-port.ts';
+import type { TlsFiles } from './tls-files.ts';
 
 /** An engine whose events are taken in. */
 export type SourceAddress = SourceEndpoint & {
@@ -11,17 +13,9 @@ export type SourceEndpoint =
   /** Without `tls` in the clear, which is for this machine alone. */
   | { readonly host: string; readonly port: number; readonly tls?: TlsFiles };
 
-/** Paths of PEM files. Without `ca` the certificates that the system trusts count. */
-export interface TlsFiles {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-}
-
 const SOURCE = /^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})=(.+)$/;
 const UNIX = /^unix:\/\/(\/.+)$/;
 const NETWORK = /^(tcp|https):\/\/(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?\/?(?:\?(.*))?$/;
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 const TLS_FILES = ['ca', 'cert', 'key'] as const satisfies readonly (keyof TlsFiles)[];
 /** As Docker's engine has them. */
 const PLAIN_PORT = '2375';
@@ -43,7 +37,7 @@ export function parseSource(text: string): SourceAddress {
   if (scheme === 'https') return { name, host, port, tls: parseTlsFiles(query ?? '', text) };
   if (query !== undefined) throw invalid('tcp:// is without TLS and takes no files; https:// does', text);
   // Whoever can read the connection sees everything, and whoever can answer instead of the engine tells us anything.
-  if (!LOOPBACK.test(host)) throw invalid('tcp:// is without TLS and for this machine alone; use https://', text);
+  if (!isLoopback(host)) throw invalid('tcp:// is without TLS and for this machine alone; use https://', text);
   return { name, host, port };
 }
 
@@ -61,8 +55,7 @@ export function parseSources(texts: readonly string[]): readonly SourceAddress[]
 /** As people know it. */
 export function placeOf(source: SourceEndpoint): string {
   if ('socketPath' in source) return source.socketPath;
-  const host = source.host.includes(':') ? `[${source.host}]` : source.host;
-  return `${source.tls ? 'https' : 'tcp'}://${host}:${source.port}`;
+  return `${source.tls ? 'https' : 'tcp'}://${hostAndPortText(source)}`;
 }
 
 function parseTlsFiles(query: string, text: string): TlsFiles {

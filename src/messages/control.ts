@@ -143,6 +143,8 @@ export interface FanoutControl<Port> {
   addClient(subscription: Subscription, port: Port): Promise<ClientRow>;
   /** Opens the event log's path anew. @returns false when this shard writes none */
   reopenEventLog(): boolean;
+  /** @throws ERR_LISTENER_TLS */
+  reloadCertificates(): void;
   /** Serves `addClient` to another thread of the embedding program, on this port. */
   serveConnection(port: Port): void;
 }

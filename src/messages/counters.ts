@@ -122,6 +122,11 @@ export const COUNTER_TABLE = {
     label: 'broken connections',
     meaning: 'Connections ended because they spoke no protocol of this socket.',
   },
+  handshakesFailed: {
+    label: 'TLS handshakes failed',
+    meaning:
+      'TLS connections that came to nothing: no common version, no certificate that is accepted, not done within 10 s, or too many at a time.',
+  },
   requestsRefused: { label: 'requests refused', meaning: 'HTTP and gRPC requests answered with an error.' },
   adminRequests: { label: 'admin requests', meaning: 'Requests on the admin socket.' },
   timeMarks: { label: 'time marks', meaning: 'Time marks given to let clients with a passed until end.' },

@@ -16,6 +16,8 @@ export interface IntakeDriver {
 export interface ShardDoors {
   /** Takes no new connection; ends those that are idle. */
   close(): Promise<void>;
+  /** @throws ERR_LISTENER_TLS */
+  reloadCertificates(): void;
 }
 
 /** What the outermost layer adds to the actors: only it knows files and sockets. */

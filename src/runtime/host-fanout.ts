@@ -98,6 +98,7 @@ export async function hostFanout(init: HostInit, hooks: DoorHooks): Promise<Host
         eventLog?.reopen();
         return eventLog !== undefined;
       },
+      reloadCertificates: () => doors.reloadCertificates(),
       serveConnection(port) {
         connections.add(port);
         port.on('close', () => connections.delete(port));

@@ -414,6 +414,11 @@ export class Pipeline {
     return this.#shard(this.#actors.shardNames[0]!).ask('reopenEventLog', []);
   }
 
+  /** Sockets with TLS take their files as they are now, for connections that come from now on. @throws ERR_LISTENER_TLS, ERR_PIPELINE_CLOSED */
+  async reloadCertificates(): Promise<void> {
+    await Promise.all(this.#actors.shardNames.map((name) => this.#shard(name).ask('reloadCertificates', [])));
+  }
+
   countAdminRequest(): void {
     this.#counters.add('adminRequests');
   }

@@ -40,7 +40,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'node:net': ['src/doors/', 'src/cli/'],
   'node:tls': ['src/doors/', 'src/cli/'],
   'node:http': ['src/doors/', 'src/client/', 'src/cli/'],
-  'node:https': ['src/doors/', 'src/cli/'],
+  'node:https': ['src/doors/', 'src/client/', 'src/cli/'],
   'node:http2': ['src/doors/', 'src/cli/'],
   koffi: ['src/doors/posix.ts'],
   comlink: ['src/runtime/control.ts'],

@@ -62,7 +62,7 @@ const KINDS: Readonly<Record<OptionKind, string>> = {
   duration: 'duration: `250ms`, `10s`, `1m30s`, `12h`',
   choice: 'one of the words',
   listeners:
-    'path, or `unix:///path?parameters`, see [protocol.md](protocol.md#limited-listeners); one of these or a list of them in code',
+    'path, or `unix:///path?parameters`, see [protocol.md](protocol.md#limited-listeners), for events also `tcp://HOST:PORT?parameters`, see [there](protocol.md#listeners-over-tcp); one of these or a list of them in code',
   address: '`HOST:PORT`; an IPv6 address in brackets',
   switch: 'nothing: the flag alone turns it off; `true` or `false` in code',
   sources: '`NAME=unix:///path/to.sock`, or `tcp://` or `https://` in place of `unix://`; a list of them in code',

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
-import net from 'node:net';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
-import { call, CHECKOUT, type Daemon, startDaemon, statsOf, tocsin, waitFor } from '../support/daemon.ts';
+import { call, type Daemon, startDaemon, statsOf, tocsin, waitFor } from '../support/daemon.ts';
+import { freePort, vector } from '../support/remote.ts';
 import { dockerEngine, missingFor, podmanEngine, type RealEngine } from './support/engines.ts';
 
 const DOCKER_MISSING = missingFor(['dockerd', 'docker', 'runc', 'busybox']);
@@ -253,7 +253,7 @@ describe('a podman engine as a source', { skip: PODMAN_MISSING ?? false }, () =>
  */
 async function compareLifeCycle(engine: RealEngine, port: number): Promise<boolean> {
   await engine.start();
-  const files = `ca=${pem('ca')}&cert=${pem('client')}&key=${pem('client-key')}`;
+  const files = `ca=${vector('ca')}&cert=${vector('client')}&key=${vector('client-key')}`;
   const daemon = await startDaemon(['--source', `docker=https://127.0.0.1:${port}?${files}`]);
   try {
     const forms = [[], ['--format', '{{json .}}']];
@@ -323,26 +323,15 @@ async function outputs(
   ];
 }
 
-const pem = (name: string): string => path.join(CHECKOUT, 'test/vectors/tls', `${name}.pem`);
-
-/** One that nobody listens on now. */
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
-
 /** One that can be reached over TLS, too. */
 async function engineWithTls(): Promise<{ readonly engine: RealEngine; readonly port: number }> {
   const port = await freePort();
   const engine = dockerEngine([
     `--host=tcp://127.0.0.1:${port}`,
     '--tlsverify',
-    `--tlscacert=${pem('ca')}`,
-    `--tlscert=${pem('engine')}`,
-    `--tlskey=${pem('engine-key')}`,
+    `--tlscacert=${vector('ca')}`,
+    `--tlscert=${vector('engine')}`,
+    `--tlskey=${vector('engine-key')}`,
   ]);
   return { engine, port };
 }

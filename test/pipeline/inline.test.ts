@@ -5,6 +5,7 @@ import { describeDocker } from './docker.suite.ts';
 import { describeHistory } from './history.suite.ts';
 import { describeListeners } from './listeners.suite.ts';
 import { describeRedaction } from './redaction.suite.ts';
+import { describeRemote } from './remote.suite.ts';
 import { describeResume } from './resume.suite.ts';
 import { describeSources } from './sources.suite.ts';
 
@@ -17,3 +18,4 @@ describeDocker('inline');
 describeHistory('inline');
 describeSources('inline');
 describeListeners('inline');
+describeRemote('inline');

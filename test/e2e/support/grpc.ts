@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type tls from 'node:tls';
 import grpc from '@grpc/grpc-js';
 import protoLoader from '@grpc/proto-loader';
 import { CHECKOUT } from '../../support/daemon.ts';
@@ -32,6 +33,22 @@ const loaded = grpc.loadPackageDefinition(definition) as unknown as {
 /** A stock grpc-js client of iSulad's service. */
 export function grpcClient(socketPath: string): Service {
   return new loaded.containers.ContainerService(`unix://${socketPath}`, grpc.credentials.createInsecure());
+}
+
+/** The same over TLS. */
+export function secureGrpcClient(port: number, { ca, cert, key }: tls.SecureContextOptions): Service {
+  const credentials = grpc.credentials.createSsl(
+    ca as Buffer,
+    (key as Buffer | undefined) ?? null,
+    (cert as Buffer | undefined) ?? null,
+  );
+  return new loaded.containers.ContainerService(`127.0.0.1:${port}`, credentials);
+}
+
+export function metadataOf(values: Readonly<Record<string, string>>): grpc.Metadata {
+  const metadata = new grpc.Metadata();
+  for (const [name, value] of Object.entries(values)) metadata.set(name, value);
+  return metadata;
 }
 
 /** Reads a stream to its end. */

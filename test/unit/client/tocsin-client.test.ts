@@ -99,8 +99,21 @@ describe('TocsinClient', () => {
       [{ since: '2', after: cursor(1) }, 'ERR_PARAMETER_INVALID'],
     ];
     for (const [options, code] of cases) assert.throws(() => client.events(options), codeOf(code), code);
-    for (const host of ['tcp://a', 'https://a', 'http://a/b', 'http://a:99999', 'http://u@a', 'x.sock', ''])
+    for (const host of [
+      'tcp://a',
+      'tcp://a:0x1',
+      'ftp://a',
+      'https://a/b',
+      'https://u@a',
+      'http://a/b',
+      'http://a:99999',
+      'http://u@a',
+      'x.sock',
+      '',
+    ])
       assert.throws(() => new TocsinClient({ host }), codeOf('ERR_OPTION_INVALID'), host);
+    for (const host of ['/x.sock', 'unix:///x.sock', 'http://a'])
+      assert.throws(() => new TocsinClient({ host, tls: {} }), codeOf('ERR_OPTION_INVALID'), host);
     assert.equal(server.requests.length, 0);
   });
 

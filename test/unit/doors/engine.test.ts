@@ -6,7 +6,7 @@ import tls from 'node:tls';
 import { describe, it } from 'node:test';
 import type { EngineStream } from '../../../src/actors/engine-source.ts';
 import { openEngine } from '../../../src/doors/engine.ts';
-import type { TlsFiles } from '../../../src/event/source-address.ts';
+import type { TlsFiles } from '../../../src/event/tls-files.ts';
 import type { EngineInput } from '../../../src/messages/engine-source.ts';
 import { projectRoot } from '../../architecture/source.ts';
 import { temporaryFolder, waitFor } from '../../support/daemon.ts';
