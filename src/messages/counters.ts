@@ -114,6 +114,11 @@ export const COUNTER_TABLE = {
     label: 'events encoded',
     meaning: 'Events that a lane or private page took up in its format, once for each of them.',
   },
+  costlyTurns: {
+    label: 'costly turns',
+    meaning:
+      'Turns of filters that cost so much that they take turns, one after the other, and let all others go first.',
+  },
   gaps: { label: 'gaps', meaning: 'Times that a client was told that events are gone.' },
   eventsMissed: { label: 'events missed', meaning: 'Events in those gaps.' },
   connections: { label: 'connections', meaning: 'Connections accepted on the event socket.' },
