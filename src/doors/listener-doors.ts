@@ -1,20 +1,33 @@
 import net from 'node:net';
+import { asTocsinError, type TocsinError } from '../event/errors.ts';
 import type { Counters } from '../messages/counters.ts';
+import { Acceptor } from './acceptor.ts';
+import type { ConnectionPlaces } from './connection-places.ts';
 import { Http1Door } from './http1-door.ts';
+import { refuseConnection } from './http-server.ts';
 import type { IsuladDoor } from './isulad-door.ts';
 import type { ListenerShard } from './listener-shard.ts';
+import type { Posix } from './posix.ts';
 import { sniffProtocol } from './protocol-sniffer.ts';
 import type { SocketWriter } from './socket-writer.ts';
 
 /** How long connections may take to send what is queued for them when the shard closes. */
 const FLUSH_LIMIT_MS = 5_000;
+/** A connection that is one too many gets an answer if it asks within this, unless so many wait for one already. */
+const REFUSED_LINGER_MS = 1_000;
+const MAX_REFUSED = 8;
 
 /** What every listener of a shard is given alike. */
 export interface ListenerDoorsEnv {
+  readonly posix: Posix;
   readonly counters: Counters;
   readonly writer: SocketWriter;
+  readonly places: ConnectionPlaces;
   /** Newest events that an iSulad client without `since` gets, as it is now. */
   readonly isuladReplay: () => number;
+  /** Over one connection: streams at a time, and requests before it is ended. */
+  readonly maxStreams: number;
+  readonly maxRequests: number;
 }
 
 /** The doors of one listener on one shard: its own duplicate of the listening socket, one connection loop, and every protocol on it. */
@@ -25,27 +38,29 @@ export class ListenerDoors {
   /** HTTP/2 is loaded when the first client speaks it. */
   #isulad: Promise<IsuladDoor> | undefined;
   readonly #server: net.Server;
+  #acceptor: Acceptor | undefined;
+  /** Connections that wait to be told that they are one too many. */
+  #refused = 0;
   readonly #sockets = new Set<net.Socket>();
   readonly #http1Sockets = new Set<net.Socket>();
 
   constructor(shard: ListenerShard, env: ListenerDoorsEnv) {
     this.#shard = shard;
     this.#env = env;
-    this.#http1 = new Http1Door(shard, env.counters, env.writer);
+    this.#http1 = new Http1Door(shard, env.counters, env.writer, env.maxRequests);
     this.#server = net.createServer((socket) => this.#onConnection(socket));
   }
 
   /** @param fd of the listening socket, which the doors then own */
-  async open(fd: number): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ fd }, resolve);
-    });
+  open(fd: number): Promise<void> {
+    const { posix, counters } = this.#env;
+    this.#acceptor = new Acceptor(this.#server, posix, fd, () => counters.add('acceptPauses'));
+    return this.#acceptor.open();
   }
 
   /** Takes no new connection; lets those that are there send what is queued for them, at most 5 s. */
   async close(): Promise<void> {
-    this.#server.close();
+    this.#acceptor?.close();
     this.#http1.close();
     (await this.#isulad)?.close();
     for (const socket of this.#http1Sockets) socket.destroySoon();
@@ -56,24 +71,47 @@ export class ListenerDoors {
 
   #onConnection(socket: net.Socket): void {
     this.#env.counters.add('connections');
-    this.#sockets.add(socket);
     socket.on('error', () => {});
+    try {
+      socket.once('close', this.#env.places.take(this.#shard.peerOf(socket)));
+    } catch (error) {
+      return this.#refuse(socket, asTocsinError(error));
+    }
+    this.#serve(socket);
+  }
+
+  #refuse(socket: net.Socket, refusal: TocsinError): void {
+    this.#env.counters.add('connectionsRefused');
+    if (this.#refused === MAX_REFUSED) return void socket.destroy();
+    this.#refused += 1;
+    const linger = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);
+    socket.once('close', () => {
+      clearTimeout(linger);
+      this.#refused -= 1;
+    });
+    this.#serve(socket, refusal);
+  }
+
+  #serve(socket: net.Socket, refusal?: TocsinError): void {
+    this.#sockets.add(socket);
     socket.once('close', () => {
       this.#sockets.delete(socket);
       this.#http1Sockets.delete(socket);
     });
     sniffProtocol(socket, this.#env.counters, {
       http1: (ready) => {
+        if (refusal) return refuseConnection(ready, refusal);
         this.#http1Sockets.add(ready);
         this.#http1.accept(ready);
       },
-      http2: (ready) => void (this.#isulad ??= this.#openIsulad()).then((door) => door.accept(ready)),
+      http2: (ready) => void (this.#isulad ??= this.#openIsulad()).then((door) => door.accept(ready, refusal)),
     });
   }
 
   async #openIsulad(): Promise<IsuladDoor> {
-    const { counters, isuladReplay } = this.#env;
-    return new (await import('./isulad-door.ts')).IsuladDoor(this.#shard, counters, isuladReplay);
+    const { counters, isuladReplay: replay, maxStreams, maxRequests } = this.#env;
+    const { IsuladDoor } = await import('./isulad-door.ts');
+    return new IsuladDoor(this.#shard, { counters, replay, maxStreams, maxRequests });
   }
 }
 

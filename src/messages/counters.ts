@@ -122,6 +122,18 @@ export const COUNTER_TABLE = {
   gaps: { label: 'gaps', meaning: 'Times that a client was told that events are gone.' },
   eventsMissed: { label: 'events missed', meaning: 'Events in those gaps.' },
   connections: { label: 'connections', meaning: 'Connections accepted on the event socket.' },
+  connectionsRefused: {
+    label: 'connections refused',
+    meaning: 'Connections that were one too many, in all or of one user, or to an admin socket.',
+  },
+  connectionsSpent: {
+    label: 'connections spent',
+    meaning: 'Connections ended because they had brought as many requests as one may.',
+  },
+  acceptPauses: {
+    label: 'accept pauses',
+    meaning: 'Times that no connection was accepted for a moment because no descriptor was left for one.',
+  },
   connectionsSilent: { label: 'silent connections', meaning: 'Connections ended because they said nothing for 10 s.' },
   connectionsBroken: {
     label: 'broken connections',

@@ -414,8 +414,9 @@ export class Pipeline {
     return this.#shard(this.#actors.shardNames[0]!).ask('reopenEventLog', []);
   }
 
-  countAdminRequest(): void {
-    this.#counters.add('adminRequests');
+  /** For main's doors. */
+  get counters(): Counters {
+    return this.#counters;
   }
 
   /** Finishes what was accepted: intake stops, every client gets the rest of the log within the drain timeout, threads end. */
