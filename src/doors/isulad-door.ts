@@ -47,6 +47,8 @@ interface Caller {
   /** Present: every call is refused with this. */
   readonly refusal: TocsinError | undefined;
   calls: number;
+  /** Of these, since the thread did something else. */
+  atOnce: number;
 }
 
 export interface IsuladDoorEnv {
@@ -82,6 +84,11 @@ export class IsuladDoor {
       }, SILENCE_LIMIT_MS);
       session.once('stream', () => clearTimeout(silent));
       session.on('stream', (stream, headers) => {
+        if (session.destroyed) return;
+        if (this.#isFlood(caller)) {
+          counters.add('connectionsBroken');
+          return session.destroy();
+        }
         caller.calls += 1;
         if (caller.calls === maxRequests) {
           counters.add('connectionsSpent');
@@ -101,13 +108,20 @@ export class IsuladDoor {
   /** @param refusal present: the connection was one too many, which each of its calls is told */
   accept(socket: net.Socket, refusal?: TocsinError): void {
     // The session begins before this returns.
-    this.#coming = { peer: this.#shard.peerOf(socket), refusal, calls: 0 };
+    this.#coming = { peer: this.#shard.peerOf(socket), refusal, calls: 0, atOnce: 0 };
     this.#server.emit('connection', socket);
   }
 
   /** Lets every open stream finish. */
   close(): void {
     for (const session of this.#sessions) session.close();
+  }
+
+  /** More calls at once than there may be streams: they were reset before anybody could look at them. */
+  #isFlood(caller: Caller): boolean {
+    if (caller.atOnce === 0) setImmediate(() => (caller.atOnce = 0));
+    caller.atOnce += 1;
+    return caller.atOnce > this.#env.maxStreams;
   }
 
   #onStream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, caller: Caller): void {
