@@ -108,7 +108,7 @@ function readmeTable(result: Result): string[] {
 }
 
 /** Puts text between `<!-- name -->` and `<!-- /name -->`. */
-function put(checkout: string, page: string, name: string, text: string): void {
+export function put(checkout: string, page: string, name: string, text: string): void {
   const file = path.join(checkout, page);
   const before = fs.readFileSync(file, 'utf8');
   const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];

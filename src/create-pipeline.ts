@@ -77,11 +77,15 @@ export async function createPipeline(given: PipelineOptions = {}): Promise<Pipel
       listenFds: () => listeners.map((listener) => listener.duplicate()),
     });
     for (const { address, listener } of admins) {
-      const door = await openAdminDoor(pipeline, listener.duplicate(), address);
+      const door = await openAdminDoor(pipeline, listener.duplicate(), address, options.maxAdminConnections);
       closers.push(() => door.close());
     }
     if (options.metrics) {
-      const door = await openMetricsDoor(pipeline, parseLoopback('metrics', options.metrics));
+      const door = await openMetricsDoor(
+        pipeline,
+        parseLoopback('metrics', options.metrics),
+        options.maxAdminConnections,
+      );
       closers.push(() => door.close());
     }
     return pipeline;

@@ -29,6 +29,8 @@ const GATHERED_EVENTS = 16;
 const STOPPED_MS = 50;
 /** Steps of one lane before the others, and messages, get their turn. */
 const STEPS_PER_TURN = 4;
+/** What a turn of a costly filter may cost: some milliseconds. */
+const TURN_COST = 4096;
 
 export interface DeliveryEnv {
   /** The newest event that an earlier process left. */
@@ -165,7 +167,10 @@ export class Delivery {
       this.#writeIndexed();
     } while (!this.#log.sleep());
     this.#headSeq = this.#log.takenSeq;
-    for (const lane of this.#lanes.walking) this.#pump(lane);
+    for (const lane of this.#lanes.walking) {
+      if (this.#lanes.isCostly(lane)) this.#pumpSoon(lane);
+      else this.#pump(lane);
+    }
   }
 
   #writeIndexed(): void {
@@ -183,7 +188,9 @@ export class Delivery {
 
   /** Writes what the lane has; encodes more while a client wants it, for one turn. */
   #pump(lane: Lane): void {
-    for (let steps = 0; steps < STEPS_PER_TURN; steps += 1) {
+    const isCostly = this.#lanes.isCostly(lane);
+    const maxLooked = isCostly ? Math.max(1, Math.floor(TURN_COST / lane.matcher.cost)) : undefined;
+    for (let steps = isCostly ? STEPS_PER_TURN - 1 : 0; steps < STEPS_PER_TURN; steps += 1) {
       this.#writeAll(lane);
       if (!lane.isWanted || lane.awaitsPage) return;
       if (lane.nextSeq > this.#headSeq) return this.#atHead(lane);
@@ -191,7 +198,7 @@ export class Delivery {
       if (target) return this.#pumpSoon(target);
       const run = this.#runAt(lane);
       if (!run) return void this.#readPage(lane);
-      const encoded = lane.encode(run, Math.min(this.#headSeq, this.#lanes.lastBeforeNext(lane)));
+      const encoded = lane.encode(run, Math.min(this.#headSeq, this.#lanes.lastBeforeNext(lane)), maxLooked);
       if (encoded > 0) this.#env.counters.add('eventsEncoded', encoded);
     }
     this.#pumpSoon(lane);
@@ -341,14 +348,19 @@ export class Delivery {
   }
 
   #pumpSoon(lane: Lane): void {
-    if (this.#due.size === 0) {
-      this.#env.defer(() => {
-        const due = [...this.#due];
-        this.#due.clear();
-        for (const next of due) this.#pump(next);
-      });
-    }
+    if (this.#due.size === 0) this.#env.defer(() => this.#takeTurns());
     this.#due.add(lane);
+  }
+
+  /** All that are due, but of the costly ones only the first: new events, and clients, are not to wait for more than one. */
+  #takeTurns(): void {
+    const due = [...this.#due];
+    this.#due.clear();
+    const [first, ...others] = due.filter((lane) => this.#lanes.isCostly(lane));
+    // Before the first has had its turn, behind which it may want another one.
+    for (const lane of others) this.#pumpSoon(lane);
+    for (const lane of due) if (!this.#due.has(lane)) this.#pump(lane);
+    if (first) this.#env.counters.add('costlyTurns');
   }
 }
 

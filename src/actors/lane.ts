@@ -20,6 +20,8 @@ export interface Matcher {
   readonly key: string;
   /** Every event that it shows has one of these; empty when nothing can be said. */
   readonly pins: readonly PinnedText[];
+  /** As of `Filter`. */
+  readonly cost: number;
   /** What to look for in history; undefined when that cannot be said without seeing each event, and when all are wanted. */
   readonly wanted: Omit<WantedEvents, 'isResume'> | undefined;
   matches(event: EventView): boolean;
@@ -200,9 +202,10 @@ export class Lane {
    * Encodes the next step.
    * @param run of the log, containing the lane's next event
    * @param lastSeq last event to be encoded now
+   * @param maxLooked events that are looked at, shown or not
    * @returns how many events were encoded
    */
-  encode(run: Run, lastSeq: number): number {
+  encode(run: Run, lastSeq: number, maxLooked = STEP_EVENTS): number {
     const { view } = run.segment;
     const { until, endSeq } = this.bounds;
     const last = Math.min(lastSeq, endSeq);
@@ -212,7 +215,7 @@ export class Lane {
     if (run.nextSeq === undefined)
       for (let skip = seq - run.firstSeq; skip > 0; skip -= 1) at += run.segment.recordBytes(at);
     let looked = 0;
-    while (at < run.to && seq <= last && this.#unmarked < STEP_BYTES && looked < STEP_EVENTS) {
+    while (at < run.to && seq <= last && this.#unmarked < STEP_BYTES && looked < maxLooked) {
       view.at = at;
       if (run.nextSeq !== undefined) seq = view.seq;
       if (seq > last) break;

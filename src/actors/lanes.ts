@@ -7,6 +7,10 @@ import type { Client } from './client.ts';
 import { type Allocate, Lane } from './lane.ts';
 import { LaneIndex } from './lane-index.ts';
 
+/** What the filter of one lane, and the filters of all of them, may cost an event before lanes take turns. */
+const MAX_COST = 64;
+const MAX_COST_OF_ALL = 1024;
+
 /**
  * All lanes of a shard, grouped by what they show. A group usually has one lane, at the head of the log; more when clients of
  * different speed are at different places. A lane that comes up to where a faster one of its group began hands its clients
@@ -24,6 +28,7 @@ export class Lanes {
   /** The others: each of them reads the log by itself. */
   readonly #walking = new Set<Lane>();
   #count = 0;
+  #cost = 0;
   #lastId = 0;
 
   constructor(env: {
@@ -48,9 +53,14 @@ export class Lanes {
     return this.#walking;
   }
 
+  /** Whether its filter costs so much that it takes turns with others of its kind, and lets the rest go first. */
+  isCostly({ matcher: { cost } }: Lane): boolean {
+    return cost > MAX_COST || (cost > 0 && this.#cost > MAX_COST_OF_ALL);
+  }
+
   /** A lane has come to the head: from now on it waits to be found, if its filter allows that. */
   rest(lane: Lane): void {
-    if (!lane.index && this.index.add(lane)) this.#walking.delete(lane);
+    if (!lane.index && !this.isCostly(lane) && this.index.add(lane)) this.#walking.delete(lane);
   }
 
   /**
@@ -83,6 +93,7 @@ export class Lanes {
     group.add(lane);
     this.#walking.add(lane);
     this.#count += 1;
+    this.#cost += lane.matcher.cost;
     return this.#stand(client, lane, lane.headIndex);
   }
 
@@ -96,7 +107,10 @@ export class Lanes {
     this.index.remove(lane);
     this.#walking.delete(lane);
     const group = this.#groups.get(lane.key);
-    if (group?.delete(lane)) this.#count -= 1;
+    if (group?.delete(lane)) {
+      this.#count -= 1;
+      this.#cost -= lane.matcher.cost;
+    }
     if (group?.size === 0) this.#groups.delete(lane.key);
   }
 

@@ -48,6 +48,7 @@ function within(limit: readonly Term[], asked: Asked): Asked {
   return {
     key: `limit=${filter.key} ${asked.key}`.trimEnd(),
     pins: asked.pins.length > 0 ? asked.pins : pinnedTexts(filter.pins),
+    cost: asked.cost + filter.cost,
     wanted: { terms: [], container: undefined, ...asked.wanted, limit: filter.terms },
     matches: (event) => asked.matches(event) && isWithin(event),
   };
@@ -66,17 +67,20 @@ async function matcherOf(
     return {
       key: synthetic ? `synthetic ${filter.key}`.trimEnd() : filter.key,
       pins: pinnedTexts(filter.pins),
+      cost: filter.cost,
       wanted: undefined,
       matches: (event) => (event.half(EVENT.FLAGS) & hidden) === 0 && filter.matches(event),
     };
   }
   const filter = compileFilter(filters, await loadRegexEngine(filters));
+  const { cost } = filter;
   const matches = recordTest(filter, id);
   const wanted = id === undefined && filters.length === 0 ? undefined : { terms: filters, container: id };
-  if (id === undefined) return { key: filter.key, pins: pinnedTexts(filter.pins), wanted, matches };
+  if (id === undefined) return { key: filter.key, pins: pinnedTexts(filter.pins), cost, wanted, matches };
   return {
     key: `id=${JSON.stringify(id)} ${filter.key}`.trimEnd(),
     pins: pinnedTexts([{ field: 'id', text: id }]),
+    cost,
     wanted,
     matches,
   };

@@ -10,6 +10,7 @@ export interface CompiledDockerFilters {
   readonly key: string;
   /** As of `Filter`. */
   readonly pins: readonly Pin[];
+  readonly cost: number;
   matches(event: EventView): boolean;
 }
 
@@ -35,6 +36,8 @@ const OBJECT_KEYS = [
 ] as const;
 /** The action of the log that Docker calls `delete`. */
 const IMAGE_REMOVED = actionOfDocker('image', 'delete');
+/** Values are compared one after the other; so many cost what a glob does. */
+const VALUES_PER_GLOB = 8;
 /** Actions that go on behind a colon: when one of them is wanted, all wanted actions are beginnings. */
 const OPEN_ACTIONS: ReadonlySet<string> = new Set(['health_status', 'exec_create', 'exec_start']);
 
@@ -52,6 +55,7 @@ export function compileDockerFilters(filters: DockerFilters, engine?: RegexEngin
   }
   const predicates: Predicate[] = [];
   const used: string[] = [];
+  let cost = Math.floor(countOf(values) / VALUES_PER_GLOB);
   const add = (key: string, make: (values: Values) => Predicate): void => {
     const ofKey = values.get(key);
     if (!ofKey) return;
@@ -78,11 +82,13 @@ export function compileDockerFilters(filters: DockerFilters, engine?: RegexEngin
   if (filters.terms.length > 0) {
     const own = compileFilter(filters.terms, engine);
     predicates.push((event) => own.matches(new DockerSubject(event)));
+    cost += own.cost;
     used.push(own.key);
   }
   return {
     key: used.join(' '),
     pins: pinsOf(values),
+    cost,
     matches(event) {
       if (predicates.length === 0) return true;
       let found: ReadonlyMap<string, string> | undefined;
@@ -105,6 +111,10 @@ function pinsOf(values: ReadonlyMap<string, Values>): readonly Pin[] {
     values.get('type')?.all.map((text): Pin => ({ field: 'type', text })),
   ];
   return candidates.find((pins) => pins?.length && pins.every(({ text }) => text !== '')) ?? [];
+}
+
+function countOf(values: ReadonlyMap<string, Values>): number {
+  return [...values.values()].reduce((sum, { all }) => sum + all.length, 0);
 }
 
 function pinsOfAction(value: string): readonly Pin[] {

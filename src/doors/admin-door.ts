@@ -5,12 +5,13 @@ import type { AdminAddress, Right } from '../event/admin-address.ts';
 import type { ContainerSpec } from '../event/event.ts';
 import type { Pipeline } from '../runtime/pipeline.ts';
 import { AccessRule } from './access-rule.ts';
+import { Acceptor, closeServer } from './acceptor.ts';
 import { AdminPublishing } from './admin-publish.ts';
 import { answerHealth } from './health.ts';
 import { bodyOf, replyError, replyJson, requireMethod, targetOf } from './http-reply.ts';
 import { localPeerOf } from './peer.ts';
 import { loadPosix } from './posix.ts';
-import { createHttpServer } from './http-server.ts';
+import { createHttpServer, limitConnections } from './http-server.ts';
 
 const MAX_BODY_BYTES = 64 * 1024;
 const SILENCE_LIMIT_MS = 10_000;
@@ -30,6 +31,7 @@ export async function openAdminDoor(
   pipeline: Pipeline,
   listenFd: number,
   { rights }: AdminAddress,
+  maxConnections: number,
 ): Promise<AdminDoor> {
   const posix = await loadPosix();
   const publishing = new AdminPublishing(pipeline);
@@ -49,17 +51,10 @@ export async function openAdminDoor(
   // An import takes as long as it takes; a connection that moves nothing is ended all the same.
   const server = createHttpServer(onRequest, undefined, { requestTimeout: 0 });
   server.setTimeout(SILENCE_LIMIT_MS);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ fd: listenFd }, resolve);
-  });
-  return {
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  limitConnections(server, maxConnections, () => pipeline.counters.add('connectionsRefused'));
+  const acceptor = new Acceptor(server, posix, listenFd, () => pipeline.counters.add('acceptPauses'));
+  await acceptor.open();
+  return { close: () => closeServer(server, acceptor) };
 }
 
 async function answer(
@@ -70,7 +65,7 @@ async function answer(
   requireRight: (right: Right) => void,
 ): Promise<void> {
   const { pathname, searchParams } = targetOf(request);
-  pipeline.countAdminRequest();
+  pipeline.counters.add('adminRequests');
   const container = CONTAINER_PATH.exec(pathname)?.[1];
   if (container !== undefined) {
     requireMethod(request, 'PUT', 'DELETE');

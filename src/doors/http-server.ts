@@ -16,9 +16,12 @@ const SERVER_OPTIONS: http.ServerOptions = {
   requireHostHeader: false,
 };
 
+/** Requests of one connection that may wait for their answers: nobody who means well sends more without reading. */
+const MAX_UNANSWERED = 32;
+
 /**
  * A server whose every refusal is JSON with a reason, also where Node's own would have no body.
- * @param onBroken hears of each connection that does not speak HTTP
+ * @param onBroken hears of each connection that does not speak HTTP, or asks on without reading answers
  */
 export function createHttpServer(
   onRequest: http.RequestListener,
@@ -29,6 +32,10 @@ export function createHttpServer(
   const take: http.RequestListener = (request, response) => {
     const ofSocket = answers.get(request.socket) ?? new Set();
     answers.set(request.socket, ofSocket.add(response));
+    if (ofSocket.size > MAX_UNANSWERED) {
+      if (!request.socket.destroyed) onBroken();
+      return void request.socket.destroy();
+    }
     response.once('close', () => ofSocket.delete(response));
     onRequest(request, response);
   };
@@ -45,6 +52,12 @@ export function createHttpServer(
   return server;
 }
 
+/** Connections beyond so many are ended without a word. */
+export function limitConnections(server: http.Server, max: number, onRefused: () => void): void {
+  server.maxConnections = max;
+  server.on('drop', onRefused);
+}
+
 /** @throws ERR_BODY_INVALID: HTTP/1.1 wants a Host */
 export function checkHost(request: http.IncomingMessage): void {
   if (request.httpVersion === '1.1' && request.headers.host === undefined)
@@ -57,16 +70,22 @@ export function requireLoopbackHost(request: http.IncomingMessage): void {
   if (asked !== '' && !isLoopback(asked)) throw new TocsinError('ERR_ROUTE_UNKNOWN', `there is no ${asked} here`);
 }
 
+/** Answers a connection that is not served at all, and ends it. */
+export function refuseConnection(socket: net.Socket, { status, message, code, detail }: TocsinError): void {
+  endWith(socket, status, { message, code, ...detail });
+}
+
 function refuseBroken(error: NodeJS.ErrnoException, socket: net.Socket): void {
-  const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-  const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-  const status = isTooLarge
-    ? '431 Request Header Fields Too Large'
-    : isLate
-      ? '408 Request Timeout'
-      : '400 Bad Request';
-  const body = `${JSON.stringify({ message: `not a valid HTTP request (${error.code ?? error.message})`, code: 'ERR_BODY_INVALID' })}\n`;
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+  endWith(socket, status, {
+    message: `not a valid HTTP request (${error.code ?? error.message})`,
+    code: 'ERR_BODY_INVALID',
+  });
+}
+
+function endWith(socket: net.Socket, status: number, answer: unknown): void {
+  const body = `${JSON.stringify(answer)}\n`;
   socket.end(
-    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} ${http.STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }

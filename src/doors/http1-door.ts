@@ -17,13 +17,17 @@ export class Http1Door {
   readonly #docker: DockerDoor;
   readonly #shard: ListenerShard;
   readonly #counters: Counters;
+  readonly #maxRequests: number;
+  readonly #requests = new WeakMap<net.Socket, number>();
   readonly #server: http.Server;
 
-  constructor(shard: ListenerShard, counters: Counters, writer: SocketWriter) {
+  /** @param maxRequests over one connection */
+  constructor(shard: ListenerShard, counters: Counters, writer: SocketWriter, maxRequests: number) {
     this.#native = new NativeDoor(shard, writer);
     this.#docker = new DockerDoor(shard, writer);
     this.#shard = shard;
     this.#counters = counters;
+    this.#maxRequests = maxRequests;
     this.#server = createHttpServer(
       (request, response) => this.#route(request, response),
       () => counters.add('connectionsBroken'),
@@ -41,7 +45,24 @@ export class Http1Door {
     this.#server.close();
   }
 
+  /** @returns false when the connection has brought more than it may, and is cut */
+  #counts({ socket }: http.IncomingMessage, response: http.ServerResponse): boolean {
+    const requests = (this.#requests.get(socket) ?? 0) + 1;
+    this.#requests.set(socket, requests);
+    if (requests < this.#maxRequests) return true;
+    if (requests === this.#maxRequests) {
+      this.#counters.add('connectionsSpent');
+      // Behind this answer Node ends the connection, and says so in its head.
+      response.shouldKeepAlive = false;
+      return true;
+    }
+    // Sent before that was answered, and kept until then.
+    socket.destroy();
+    return false;
+  }
+
   #route(request: http.IncomingMessage, response: http.ServerResponse): void {
+    if (!this.#counts(request, response)) return;
     let isNative = false;
     const answer = async (): Promise<void> => {
       const target = targetOf(request);

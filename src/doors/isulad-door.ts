@@ -15,8 +15,6 @@ const MAX_REQUEST_BYTES = 64 * 1024;
 const GRPC_PREFIX_BYTES = 5;
 /** A connection that has asked for nothing for this long is ended. */
 const SILENCE_LIMIT_MS = 10_000;
-/** Per connection: one client must not take every place. */
-const MAX_STREAMS = 100;
 /** How long a refused client may go on sending its request. */
 const REFUSED_LINGER_MS = 1_000;
 /** gRPC status codes. */
@@ -40,54 +38,85 @@ const STATUS_OF: Readonly<Partial<Record<ErrorCode, { readonly status: number; r
   ERR_ACCESS_DENIED: { status: PERMISSION_DENIED },
   ERR_PIPELINE_CLOSED: { status: UNAVAILABLE },
   ERR_CLIENTS_EXHAUSTED: { status: RESOURCE_EXHAUSTED },
+  ERR_CONNECTIONS_EXHAUSTED: { status: RESOURCE_EXHAUSTED },
   ERR_REPLAYS_EXHAUSTED: { status: RESOURCE_EXHAUSTED },
   ERR_CLIENT_LAGGED: { status: RESOURCE_EXHAUSTED },
   ERR_CLIENT_GAP: { status: DATA_LOSS },
   ERR_DRAIN_TIMEOUT: { status: DATA_LOSS },
 };
 
+/** Who is at the other end of a connection. */
+interface Caller {
+  readonly peer: Peer | undefined;
+  /** Present: every call is refused with this. */
+  readonly refusal: TocsinError | undefined;
+  calls: number;
+  /** Of these, since the thread did something else. */
+  atOnce: number;
+}
+
+export interface IsuladDoorEnv {
+  readonly counters: Counters;
+  /** Newest events that a client without `since` gets first. */
+  readonly replay: () => number;
+  /** Over one connection: at a time, and before it is ended. */
+  readonly maxStreams: number;
+  readonly maxRequests: number;
+}
+
 /** iSulad's gRPC service, as much of it as concerns events: HTTP/2 connections are handed in by the sniffer. */
 export class IsuladDoor {
   readonly #shard: ListenerShard;
-  readonly #counters: Counters;
-  /** Newest events that a client without `since` gets first. */
-  readonly #replay: () => number;
+  readonly #env: IsuladDoorEnv;
   readonly #server: http2.Http2Server;
   readonly #sessions = new Set<http2.Http2Session>();
-  readonly #peers = new WeakMap<http2.Http2Session, Peer | undefined>();
   /** Who is at the other end of the connection that is being handed in. */
-  #coming: Peer | undefined;
+  #coming: Caller | undefined;
 
-  constructor(shard: ListenerShard, counters: Counters, replay: () => number) {
+  constructor(shard: ListenerShard, env: IsuladDoorEnv) {
     this.#shard = shard;
-    this.#counters = counters;
-    this.#replay = replay;
-    this.#server = http2.createServer({ settings: { maxConcurrentStreams: MAX_STREAMS } });
+    this.#env = env;
+    const { counters, maxStreams, maxRequests } = env;
+    this.#server = http2.createServer({ settings: { maxConcurrentStreams: maxStreams } });
     this.#server.on('session', (session) => {
       this.#sessions.add(session);
-      this.#peers.set(session, this.#coming);
+      const caller = this.#coming!;
       session.on('error', () => {});
       const silent = setTimeout(() => {
-        this.#counters.add('connectionsSilent');
+        counters.add('connectionsSilent');
         session.destroy();
       }, SILENCE_LIMIT_MS);
       session.once('stream', () => clearTimeout(silent));
+      session.on('stream', (stream, headers) => {
+        if (session.destroyed) return;
+        if (this.#isFlood(caller)) {
+          counters.add('connectionsBroken');
+          return session.destroy();
+        }
+        caller.calls += 1;
+        if (caller.calls === maxRequests) {
+          counters.add('connectionsSpent');
+          // Those that run go on to their ends.
+          session.close();
+        }
+        this.#onStream(stream, headers, caller);
+      });
       session.once('close', () => {
         clearTimeout(silent);
         this.#sessions.delete(session);
       });
     });
     this.#server.on('unknownProtocol', (socket: net.Socket) => {
-      this.#counters.add('connectionsBroken');
+      counters.add('connectionsBroken');
       socket.destroy();
     });
-    this.#server.on('sessionError', () => this.#counters.add('connectionsBroken'));
-    this.#server.on('stream', (stream, headers) => this.#onStream(stream, headers));
+    this.#server.on('sessionError', () => counters.add('connectionsBroken'));
   }
 
-  accept(socket: net.Socket): void {
+  /** @param refusal present: the connection was one too many, which each of its calls is told */
+  accept(socket: net.Socket, refusal?: TocsinError): void {
     // The session begins before this returns.
-    this.#coming = this.#shard.peerOf(socket);
+    this.#coming = { peer: this.#shard.peerOf(socket), refusal, calls: 0, atOnce: 0 };
     this.#server.emit('connection', socket);
   }
 
@@ -96,15 +125,27 @@ export class IsuladDoor {
     for (const session of this.#sessions) session.close();
   }
 
-  #onStream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): void {
+  /** More calls at once than there may be streams: they were reset before anybody could look at them. */
+  #isFlood(caller: Caller): boolean {
+    if (caller.atOnce === 0) setImmediate(() => (caller.atOnce = 0));
+    caller.atOnce += 1;
+    return caller.atOnce > this.#env.maxStreams;
+  }
+
+  #onStream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, caller: Caller): void {
     stream.on('error', () => {});
-    this.#serve(stream, headers).catch((error: unknown) => {
-      this.#counters.add('requestsRefused');
+    this.#serve(stream, headers, caller).catch((error: unknown) => {
+      this.#env.counters.add('requestsRefused');
       refuse(stream, error);
     });
   }
 
-  async #serve(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): Promise<void> {
+  async #serve(
+    stream: http2.ServerHttp2Stream,
+    headers: http2.IncomingHttpHeaders,
+    { peer, refusal }: Caller,
+  ): Promise<void> {
+    if (refusal) throw refusal;
     if (headers[':method'] !== 'POST' || !String(headers['content-type']).startsWith('application/grpc')) {
       stream.respond({ ':status': 415 }, { endStream: true });
       return drop(stream);
@@ -117,7 +158,7 @@ export class IsuladDoor {
       {
         door: 'isulad',
         format: 'isulad-grpc',
-        start: startPosition(headers['x-tocsin-after'], since, this.#replay()),
+        start: startPosition(headers['x-tocsin-after'], since, this.#env.replay()),
         ...(until ? { until } : {}),
         follow: true,
         ...(id ? { name: id } : {}),
@@ -125,7 +166,7 @@ export class IsuladDoor {
         lagLimit: 0,
         heartbeatMs: 0,
       },
-      this.#peers.get(stream.session!),
+      peer,
       ACTION,
     );
     if (stream.destroyed || stream.closed) return handle.left();

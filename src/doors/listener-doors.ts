@@ -1,8 +1,13 @@
 import net from 'node:net';
+import { asTocsinError, type TocsinError } from '../event/errors.ts';
 import type { Counters } from '../messages/counters.ts';
+import { Acceptor } from './acceptor.ts';
+import type { ConnectionPlaces } from './connection-places.ts';
 import { Http1Door } from './http1-door.ts';
+import { refuseConnection } from './http-server.ts';
 import type { IsuladDoor } from './isulad-door.ts';
 import type { ListenerShard } from './listener-shard.ts';
+import type { Posix } from './posix.ts';
 import { sniffProtocol } from './protocol-sniffer.ts';
 import type { SocketWriter } from './socket-writer.ts';
 import type { TlsHandshakes } from './tls-handshakes.ts';
@@ -11,13 +16,21 @@ import type { TlsHandshakes } from './tls-handshakes.ts';
 const FLUSH_LIMIT_MS = 5_000;
 /** Over TCP the kernel notices a peer that is gone, on a connection that is otherwise silent. */
 const SERVER_OPTIONS: net.ServerOpts = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
+/** A connection that is one too many gets an answer if it asks within this, unless so many wait for one already. */
+const REFUSED_LINGER_MS = 1_000;
+const MAX_REFUSED = 8;
 
 /** What every listener of a shard is given alike. */
 export interface ListenerDoorsEnv {
+  readonly posix: Posix;
   readonly counters: Counters;
   readonly writer: SocketWriter;
+  readonly places: ConnectionPlaces;
   /** Newest events that an iSulad client without `since` gets, as it is now. */
   readonly isuladReplay: () => number;
+  /** Over one connection: streams at a time, and requests before it is ended. */
+  readonly maxStreams: number;
+  readonly maxRequests: number;
 }
 
 /** The doors of one listener on one shard: its own duplicate of the listening socket, one connection loop, and every protocol on it. */
@@ -30,6 +43,9 @@ export class ListenerDoors {
   readonly #server: net.Server;
   /** Of a listener with TLS. */
   #handshakes: TlsHandshakes | undefined;
+  #acceptor: Acceptor | undefined;
+  /** Connections that wait to be told that they are one too many. */
+  #refused = 0;
   readonly #sockets = new Set<net.Socket>();
   /** Those whose protocol is not known yet. */
   readonly #undecided = new Set<net.Socket>();
@@ -38,26 +54,25 @@ export class ListenerDoors {
   constructor(shard: ListenerShard, env: ListenerDoorsEnv) {
     this.#shard = shard;
     this.#env = env;
-    this.#http1 = new Http1Door(shard, env.counters, env.writer);
+    this.#http1 = new Http1Door(shard, env.counters, env.writer, env.maxRequests);
     this.#server = net.createServer(SERVER_OPTIONS, (socket) => this.#onConnection(socket));
   }
 
   /** @param fd of the listening socket, which the doors then own. @throws ERR_LISTENER_TLS */
   async open(fd: number): Promise<void> {
     const { tls } = this.#shard;
+    const { posix, counters } = this.#env;
     if (tls) {
       const { TlsHandshakes } = await import('./tls-handshakes.ts');
-      this.#handshakes = new TlsHandshakes(tls, this.#env.counters, (socket) => this.#onReady(socket));
+      this.#handshakes = new TlsHandshakes(tls, counters, (socket) => this.#serve(socket));
     }
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ fd }, resolve);
-    });
+    this.#acceptor = new Acceptor(this.#server, posix, fd, () => counters.add('acceptPauses'));
+    await this.#acceptor.open();
   }
 
   /** Takes no new connection; lets those that are there send what is queued for them, at most 5 s. */
   async close(): Promise<void> {
-    this.#server.close();
+    this.#acceptor?.close();
     this.#http1.close();
     this.#handshakes?.close();
     (await this.#isulad)?.close();
@@ -75,31 +90,51 @@ export class ListenerDoors {
   #onConnection(socket: net.Socket): void {
     this.#env.counters.add('connections');
     socket.on('error', () => {});
+    try {
+      socket.once('close', this.#env.places.take(this.#shard.peerOf(socket)));
+    } catch (error) {
+      return this.#refuse(socket, asTocsinError(error));
+    }
     if (this.#handshakes) this.#handshakes.accept(socket);
-    else this.#onReady(socket);
+    else this.#serve(socket);
+  }
+
+  #refuse(socket: net.Socket, refusal: TocsinError): void {
+    this.#env.counters.add('connectionsRefused');
+    // A handshake would cost more than there is to say.
+    if (this.#refused === MAX_REFUSED || this.#handshakes) return void socket.destroy();
+    this.#refused += 1;
+    const linger = setTimeout(() => socket.destroy(), REFUSED_LINGER_MS);
+    socket.once('close', () => {
+      clearTimeout(linger);
+      this.#refused -= 1;
+    });
+    this.#serve(socket, refusal);
   }
 
   /** A connection over which a client can speak. */
-  #onReady(socket: net.Socket): void {
+  #serve(socket: net.Socket, refusal?: TocsinError): void {
     socket.on('error', () => {});
     track(socket, this.#sockets);
     track(socket, this.#undecided);
     sniffProtocol(socket, this.#env.counters, {
       http1: (ready) => {
         this.#undecided.delete(ready);
+        if (refusal) return refuseConnection(ready, refusal);
         track(ready, this.#http1Sockets);
         this.#http1.accept(ready);
       },
       http2: (ready) => {
         this.#undecided.delete(ready);
-        void (this.#isulad ??= this.#openIsulad()).then((door) => door.accept(ready));
+        void (this.#isulad ??= this.#openIsulad()).then((door) => door.accept(ready, refusal));
       },
     });
   }
 
   async #openIsulad(): Promise<IsuladDoor> {
-    const { counters, isuladReplay } = this.#env;
-    return new (await import('./isulad-door.ts')).IsuladDoor(this.#shard, counters, isuladReplay);
+    const { counters, isuladReplay: replay, maxStreams, maxRequests } = this.#env;
+    const { IsuladDoor } = await import('./isulad-door.ts');
+    return new IsuladDoor(this.#shard, { counters, replay, maxStreams, maxRequests });
   }
 }
 

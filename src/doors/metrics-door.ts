@@ -4,7 +4,7 @@ import type { HostAndPort } from '../event/host-and-port.ts';
 import type { Pipeline } from '../runtime/pipeline.ts';
 import { answerHealth } from './health.ts';
 import { replyError, requireMethod, targetOf } from './http-reply.ts';
-import { createHttpServer, requireLoopbackHost } from './http-server.ts';
+import { createHttpServer, limitConnections, requireLoopbackHost } from './http-server.ts';
 
 /** Health and metrics for programs that collect them over TCP. On the main thread. */
 export interface MetricsDoor {
@@ -13,7 +13,11 @@ export interface MetricsDoor {
 }
 
 /** @throws ERR_SOCKET_UNUSABLE */
-export async function openMetricsDoor(pipeline: Pipeline, { host, port }: HostAndPort): Promise<MetricsDoor> {
+export async function openMetricsDoor(
+  pipeline: Pipeline,
+  { host, port }: HostAndPort,
+  maxConnections: number,
+): Promise<MetricsDoor> {
   const server = createHttpServer((request, response) => {
     const answer = async (): Promise<void> => {
       const { pathname } = targetOf(request);
@@ -25,6 +29,7 @@ export async function openMetricsDoor(pipeline: Pipeline, { host, port }: HostAn
     request.resume();
     answer().catch((error: unknown) => replyError(response, error));
   });
+  limitConnections(server, maxConnections, () => pipeline.counters.add('connectionsRefused'));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) =>
       reject(new TocsinError('ERR_SOCKET_UNUSABLE', `cannot listen on ${host}:${port}`, { cause })),

@@ -6,6 +6,8 @@ import type { Counters } from '../messages/counters.ts';
 import { LiveSettings } from '../messages/live-settings.ts';
 import type { HostInit } from '../runtime/actor-init.ts';
 import type { ShardDoors } from '../runtime/door-hooks.ts';
+import { LogState } from '../messages/log-state.ts';
+import { ConnectionPlaces } from './connection-places.ts';
 import { ListenerDoors } from './listener-doors.ts';
 import { ListenerShard } from './listener-shard.ts';
 import { loadPosix } from './posix.ts';
@@ -17,13 +19,15 @@ export async function openShardDoors(fanout: Fanout, init: HostInit, counters: C
   if (listenFds.length === 0) return { close: async () => {}, reloadCertificates() {} };
   const posix = await loadPosix();
   const writer = new SocketWriter(posix, init.life);
-  const { redact, redactNames } = options;
+  const { redact, redactNames, maxStreams, maxRequests } = options;
   const settings = new LiveSettings(init.memory.settings);
   const isuladReplay = (): number => settings.get('isuladReplay');
+  const places = new ConnectionPlaces(init.shard, new LogState(init.memory.logState), settings);
+  const env = { posix, counters, writer, places, isuladReplay, maxStreams, maxRequests };
   const words = parseSecretWords(redactNames);
   const doors = parseListeners(options.listen).map((listener) => {
     const redactor = (listener.redact ?? redact) ? new Redactor(words) : undefined;
-    return new ListenerDoors(new ListenerShard(posix, fanout, listener, redactor), { counters, writer, isuladReplay });
+    return new ListenerDoors(new ListenerShard(posix, fanout, listener, redactor), env);
   });
   const close = async (): Promise<void> => {
     await Promise.all(doors.map((door) => door.close()));

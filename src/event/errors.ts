@@ -116,6 +116,11 @@ export const ERROR_TABLE = {
   ERR_CLIENT_GAP: row('subscriber', 503, 'Events that the client had not received were no longer retained.'),
   ERR_CLIENT_FAILED: row('subscriber', 500, 'The write function of a push client threw or rejected.'),
   ERR_CLIENTS_EXHAUSTED: row('subscriber', 429, 'There are as many clients, or connected publishers, as are admitted.'),
+  ERR_CONNECTIONS_EXHAUSTED: row(
+    'subscriber',
+    429,
+    'There are as many connections as are taken, in all or of one user; the message says which.',
+  ),
   ERR_REPLAYS_EXHAUSTED: row('subscriber', 429, 'There are as many clients reading history as are admitted.'),
   ERR_HANDLER_FAILED: row('subscriber', 500, 'A state handler threw or rejected.'),
   ERR_HANDLER_TIMEOUT: row(

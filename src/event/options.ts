@@ -170,6 +170,40 @@ export const OPTION_TABLE = {
       'Clients that may read history at a time, before they have come to where the log was when they began; 0 = all.',
     live: true,
   },
+  maxConnections: {
+    kind: 'count',
+    schema: count(0, 1_000_000),
+    default: '0',
+    meaning:
+      'Connections to the event sockets at a time, of all shards together; 0 = as many as there are descriptors for, less one of 16, and 64 at least, which are always kept for files and engines.',
+    live: true,
+  },
+  maxConnectionsPerUser: {
+    kind: 'count',
+    schema: count(0, 1_000_000),
+    default: '0',
+    meaning:
+      'Connections to the event sockets at a time of one user, as the kernel names it; 0 = no limit but that of all.',
+    live: true,
+  },
+  maxAdminConnections: {
+    kind: 'count',
+    schema: count(1, 1_000_000),
+    default: '256',
+    meaning: 'Connections at a time to each admin socket, and to the address for metrics.',
+  },
+  maxRequests: {
+    kind: 'count',
+    schema: count(1, 1_000_000),
+    default: '1000',
+    meaning: 'Requests over one connection to an event socket, gRPC or HTTP, before it is ended.',
+  },
+  maxStreams: {
+    kind: 'count',
+    schema: count(1, 10_000),
+    default: '100',
+    meaning: 'gRPC streams over one connection at a time.',
+  },
   maxLagBytes: {
     kind: 'size',
     schema: count(0, Number.MAX_SAFE_INTEGER),

@@ -114,9 +114,26 @@ export const COUNTER_TABLE = {
     label: 'events encoded',
     meaning: 'Events that a lane or private page took up in its format, once for each of them.',
   },
+  costlyTurns: {
+    label: 'costly turns',
+    meaning:
+      'Turns of filters that cost so much that they take turns, one after the other, and let all others go first.',
+  },
   gaps: { label: 'gaps', meaning: 'Times that a client was told that events are gone.' },
   eventsMissed: { label: 'events missed', meaning: 'Events in those gaps.' },
   connections: { label: 'connections', meaning: 'Connections accepted on the event socket.' },
+  connectionsRefused: {
+    label: 'connections refused',
+    meaning: 'Connections that were one too many, in all or of one user, or to an admin socket.',
+  },
+  connectionsSpent: {
+    label: 'connections spent',
+    meaning: 'Connections ended because they had brought as many requests as one may.',
+  },
+  acceptPauses: {
+    label: 'accept pauses',
+    meaning: 'Times that no connection was accepted for a moment because no descriptor was left for one.',
+  },
   connectionsSilent: { label: 'silent connections', meaning: 'Connections ended because they said nothing for 10 s.' },
   connectionsBroken: {
     label: 'broken connections',

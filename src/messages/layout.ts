@@ -288,7 +288,12 @@ export const LOG_STATE = {
   /** Int32 words, one per shard: its clients, and those of them that read history. */
   CLIENTS: 8 * 8 + 64 * 4,
   REPLAYS: 8 * 8 + 2 * 64 * 4,
-  BYTES: 8 * 8 + 3 * 64 * 4,
+  /** Its connections to the event sockets. */
+  CONNECTIONS: 8 * 8 + 3 * 64 * 4,
+  /** Users with connections: uid + 1 each, 0 = a free slot. Behind them for each slot a word per shard: its connections of that user. */
+  USERS: 8 * 8 + 4 * 64 * 4,
+  USER_SLOTS: 256,
+  BYTES: 8 * 8 + 4 * 64 * 4 + 256 * (1 + 64) * 4,
 } as const;
 
 /** A doorbell: one Int32 word in a cache line of its own. */

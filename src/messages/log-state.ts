@@ -1,5 +1,6 @@
 import { LOG_STATE } from './layout.ts';
 import { Quota } from './quota.ts';
+import { UserQuotas } from './user-quotas.ts';
 
 /** The few facts about the log that every thread may read at any time. */
 export class LogState {
@@ -7,6 +8,8 @@ export class LogState {
   readonly asleep: Int32Array;
   readonly clients: Quota;
   readonly replays: Quota;
+  readonly connections: Quota;
+  readonly connectionsOf: UserQuotas;
   readonly #cells: Float64Array;
 
   /** Of a log that goes on behind `headSeq` and has kept its events from `oldestSeq` on. */
@@ -24,6 +27,8 @@ export class LogState {
     this.asleep = new Int32Array(memory, LOG_STATE.ASLEEP, LOG_STATE.MAX_READERS);
     this.clients = new Quota(memory, LOG_STATE.CLIENTS, LOG_STATE.MAX_READERS);
     this.replays = new Quota(memory, LOG_STATE.REPLAYS, LOG_STATE.MAX_READERS);
+    this.connections = new Quota(memory, LOG_STATE.CONNECTIONS, LOG_STATE.MAX_READERS);
+    this.connectionsOf = new UserQuotas(memory, LOG_STATE.USERS, LOG_STATE.USER_SLOTS, LOG_STATE.MAX_READERS);
   }
 
   get headSeq(): number {

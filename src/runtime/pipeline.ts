@@ -419,8 +419,9 @@ export class Pipeline {
     await Promise.all(this.#actors.shardNames.map((name) => this.#shard(name).ask('reloadCertificates', [])));
   }
 
-  countAdminRequest(): void {
-    this.#counters.add('adminRequests');
+  /** For main's doors. */
+  get counters(): Counters {
+    return this.#counters;
   }
 
   /** Finishes what was accepted: intake stops, every client gets the rest of the log within the drain timeout, threads end. */

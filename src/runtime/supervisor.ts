@@ -106,6 +106,8 @@ export class Supervisor {
       counters.add('clientsCut', clients.clear(shard));
       logState.clients.clear(shard);
       logState.replays.clear(shard);
+      logState.connections.clear(shard);
+      logState.connectionsOf.clear(shard);
       shardGone(life, listenFds);
       return { recovered: { ...recovered(), headSeq: keeper.newestFirstSeq - 1 }, segments: segments.slice(-1) };
     }

@@ -1,4 +1,5 @@
 import { describeBadInput } from './bad-input.suite.ts';
+import { describeLimits } from './limits.suite.ts';
 import { describePipeline } from './pipeline.suite.ts';
 import { describePublish } from './publish.suite.ts';
 import { describeDocker } from './docker.suite.ts';
@@ -8,3 +9,4 @@ describeBadInput('workers');
 describePipeline('workers');
 describePublish('workers');
 describeDocker('workers');
+describeLimits('workers');

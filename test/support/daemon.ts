@@ -30,11 +30,17 @@ export function temporaryFolder(): string {
   return fs.mkdtempSync(path.join(os.tmpdir(), 'tocsin-'));
 }
 
-/** Starts `tocsin serve` in a folder of its own and waits until it says that it is ready. */
-export async function startDaemon(args: readonly string[] = [], root = temporaryFolder()): Promise<Daemon> {
-  const child = spawn(process.execPath, [MAIN, 'serve', '--root', root, ...args], {
-    stdio: ['ignore', 'inherit', 'pipe'],
-  });
+/**
+ * Starts `tocsin serve` in a folder of its own and waits until it says that it is ready.
+ * @param prefix a program, with arguments, that becomes the daemon
+ */
+export async function startDaemon(
+  args: readonly string[] = [],
+  root = temporaryFolder(),
+  prefix: readonly string[] = [],
+): Promise<Daemon> {
+  const [program = '', ...rest] = [...prefix, process.execPath, MAIN, 'serve', '--root', root, ...args];
+  const child = spawn(program, rest, { stdio: ['ignore', 'inherit', 'pipe'] });
   let log = '';
   child.stderr.setEncoding('utf8');
   child.stderr.on('data', (text: string) => {
