@@ -13,6 +13,8 @@ const MAX_REQUEST_BYTES = 64 * 1024;
 const GRPC_PREFIX_BYTES = 5;
 /** A connection that has asked for nothing for this long is ended. */
 const SILENCE_LIMIT_MS = 10_000;
+/** How long a client that is gone may go unheard, if it has broken the protocol before. */
+const HEARING_MS = 2_000;
 /** Per connection: one client must not take every place. */
 const MAX_STREAMS = 100;
 /** How long a refused client may go on sending its request. */
@@ -81,6 +83,8 @@ export class IsuladDoor {
     // The session begins before this returns.
     this.#coming = this.#shard.peerOf(socket);
     this.#server.emit('connection', socket);
+    const hearing = setInterval(() => readOn(socket), HEARING_MS);
+    socket.once('close', () => clearInterval(hearing));
   }
 
   /** Lets every open stream finish. */
@@ -124,6 +128,11 @@ export class IsuladDoor {
     stream.once('close', () => handle.left());
     handle.start(grpcSink(stream));
   }
+}
+
+/** Node reads no more of a client that has broken the protocol: not even that it is gone, and its streams would stay for ever. */
+function readOn(socket: net.Socket): void {
+  (socket as unknown as { readonly _handle: { readStart(): void } | null })._handle?.readStart();
 }
 
 /** Lane bytes are whole gRPC messages; only the trailers are made per client. */
