@@ -1,4 +1,5 @@
 import { TocsinError } from './errors.ts';
+import { isLoopback } from './loopback-address.ts';
 
 /** An engine whose events are taken in. */
 export type SourceAddress = SourceEndpoint & {
@@ -21,7 +22,6 @@ export interface TlsFiles {
 const SOURCE = /^([A-Za-z0-9][A-Za-z0-9_.-]{0,63})=(.+)$/;
 const UNIX = /^unix:\/\/(\/.+)$/;
 const NETWORK = /^(tcp|https):\/\/(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._-]+))(?::(\d{1,5}))?\/?(?:\?(.*))?$/;
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/;
 const TLS_FILES = ['ca', 'cert', 'key'] as const satisfies readonly (keyof TlsFiles)[];
 /** As Docker's engine has them. */
 const PLAIN_PORT = '2375';
@@ -43,7 +43,7 @@ export function parseSource(text: string): SourceAddress {
   if (scheme === 'https') return { name, host, port, tls: parseTlsFiles(query ?? '', text) };
   if (query !== undefined) throw invalid('tcp:// is without TLS and takes no files; https:// does', text);
   // Whoever can read the connection sees everything, and whoever can answer instead of the engine tells us anything.
-  if (!LOOPBACK.test(host)) throw invalid('tcp:// is without TLS and for this machine alone; use https://', text);
+  if (!isLoopback(host)) throw invalid('tcp:// is without TLS and for this machine alone; use https://', text);
   return { name, host, port };
 }
 
