@@ -75,7 +75,16 @@ export function serveOptions(
 
 /** The value as it is written in files. */
 export function tomlOf(name: OptionName, value: OptionValue): string {
-  return JSON.stringify(OPTION_TABLE[name].kind === 'duration' ? `${String(value)}ms` : value);
+  const { kind } = OPTION_TABLE[name];
+  const written = kind === 'duration' ? `${String(value)}ms` : kind === 'listeners' ? listOf(value) : value;
+  // JSON but for this one, which may not stand there as it is.
+  return JSON.stringify(written).replaceAll('\x7f', '\\u007f');
+}
+
+/** A text would be taken apart where it has blanks. */
+function listOf(value: OptionValue): OptionValue {
+  if (typeof value !== 'string') return value;
+  return value === '' ? [] : [value];
 }
 
 function saidByFlag(name: OptionName, value: Flags[string]): Said[] {

@@ -209,7 +209,8 @@ function forEachField(message: Uint8Array, start: number, end: number, handle: F
   let at = start;
   const varint = (): number => {
     let value = 0;
-    for (let scale = 1; at < end && scale < 2 ** 63; scale *= 128) {
+    // Ten bytes at most: what is negative has all of them.
+    for (let scale = 1; at < end && scale < 2 ** 70; scale *= 128) {
       const byte = message[at]!;
       at += 1;
       value += (byte & 127) * scale;

@@ -15,6 +15,8 @@ const MAX_REQUEST_BYTES = 64 * 1024;
 const GRPC_PREFIX_BYTES = 5;
 /** A connection that has asked for nothing for this long is ended. */
 const SILENCE_LIMIT_MS = 10_000;
+/** How long a client that is gone may go unheard, if it has broken the protocol before. */
+const HEARING_MS = 2_000;
 /** How long a refused client may go on sending its request. */
 const REFUSED_LINGER_MS = 1_000;
 /** gRPC status codes. */
@@ -118,6 +120,8 @@ export class IsuladDoor {
     // The session begins before this returns.
     this.#coming = { peer: this.#shard.peerOf(socket), refusal, calls: 0, atOnce: 0 };
     this.#server.emit('connection', socket);
+    const hearing = setInterval(() => readOn(socket), HEARING_MS);
+    socket.once('close', () => clearInterval(hearing));
   }
 
   /** Lets every open stream finish. */
@@ -184,6 +188,11 @@ export class IsuladDoor {
     if (mode === '1' && username === undefined && this.#shard.asksWho)
       throw new TocsinError('ERR_USERNAME_MISSING', 'unknown error');
   }
+}
+
+/** Node reads no more of a client that has broken the protocol: not even that it is gone, and its streams would stay for ever. */
+function readOn(socket: net.Socket): void {
+  (socket as unknown as { readonly _handle: { readStart(): void } | null })._handle?.readStart();
 }
 
 /** Lane bytes are whole gRPC messages; only the trailers are made per client. */

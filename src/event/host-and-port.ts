@@ -8,6 +8,8 @@ export interface HostAndPort {
 
 const ADDRESS = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]/?#@\s]+)):(\d{1,5})$/;
 const MAX_PORT = 65_535;
+/** Any other number would make a name of it, which others could answer for. */
+const FOUR = /^127(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
 
 /** `127.0.0.1:9464`, `far.example:2376` or `[::1]:2376`. @returns undefined for anything else */
 export function parseHostAndPort(text: string): HostAndPort | undefined {
@@ -35,5 +37,5 @@ export function parseLoopback(option: string, text: string): HostAndPort {
 }
 
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host);
+  return host === 'localhost' || host === '::1' || host === '[::1]' || FOUR.test(host);
 }

@@ -105,17 +105,19 @@ export function isIntact(bytes: Uint8Array, at: number, { length }: BatchHead, c
   return fields.getUint32(HISTORY_BATCH.CRC, true) === crc32(bytes.subarray(at + HISTORY_BATCH.LENGTH, at + length));
 }
 
-/** What the batch says besides its events. The batch must be intact. */
+/** What the batch says besides its events. The batch must be intact. @throws for what no writer of ours has made of it */
 export function stateOf(bytes: Uint8Array, at: number, head: BatchHead): SavedState[] {
   return readState(bytes, at + HISTORY_BATCH.BYTES + head.eventBytes, at + head.length);
 }
 
-/** The state records between these offsets. */
+/** The state records between these offsets. @throws as stateOf */
 export function readState(bytes: Uint8Array, from: number, to: number): SavedState[] {
   const fields = new DataView(bytes.buffer, bytes.byteOffset);
   const state: SavedState[] = [];
   for (let pos = from; pos < to; ) {
     const length = fields.getUint32(pos + STATE.LENGTH, true);
+    if (length < STATE.FIXED_BYTES || pos + length > to)
+      throw new TocsinError('ERR_INTERNAL', `a state record of ${length} bytes`);
     if (bytes[pos + STATE.KIND] === KIND_STATE)
       state.push(JSON.parse(textOf(bytes, pos + STATE.FIXED_BYTES, pos + length)) as SavedState);
     pos += length;

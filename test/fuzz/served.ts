@@ -5,12 +5,13 @@ import process from 'node:process';
 import { createPipeline, type Pipeline } from '../../src/index.ts';
 import { temporaryFolder } from '../support/daemon.ts';
 import { checkAnswer, readAnswers } from './http-answers.ts';
-import { until } from './stopwatch.ts';
+import { Stopwatch, until } from './stopwatch.ts';
 import { Broken, demand, show } from './target.ts';
 
-const LIMIT_MS = 10_000;
+/** What takes longer never ends. */
+export const LIMIT_MS = 10_000;
 /** Turns of the event loop without a byte after which nothing more is waited for: the service runs in this process. */
-const QUIET_TURNS = 12;
+export const QUIET_TURNS = 12;
 const MAX_LINGERING = 8;
 /** Descriptors that are opened once, when they are first needed. */
 const SPARE_DESCRIPTORS = 4;
@@ -59,6 +60,11 @@ export class Served {
     return served;
   }
 
+  /** Number of the newest event of the healthy source, whose containers have numbers for names. */
+  get published(): number {
+    return this.#published;
+  }
+
   async #listen(): Promise<void> {
     const subscriber = await this.#pipeline.subscribe();
     void (async () => {
@@ -74,7 +80,7 @@ export class Served {
 
   /** @throws Broken when what comes back is wrong */
   async exchange({ isAdmin, pieces, last }: Exchange): Promise<void> {
-    const socket = this.#connect(isAdmin);
+    const socket = this.connect(isAdmin);
     let text = '';
     socket.on('data', (bytes: Buffer) => (text += bytes.toString('latin1')));
     for (const piece of pieces) {
@@ -101,7 +107,7 @@ export class Served {
     if (this.#lingering.length > MAX_LINGERING) this.#lingering.shift()?.destroy();
     const mayBeHead = said.includes('HEAD');
     if (!isHttp2) for (const answer of readAnswers(text, mayBeHead)) checkAnswer(answer, isAdmin, mayBeHead);
-    this.#checkStrays();
+    this.checkStrays();
   }
 
   async #end(socket: net.Socket, said: string): Promise<void> {
@@ -140,7 +146,7 @@ export class Served {
     demand(counters.connections === this.#connections, 'counts other connections than there were', () =>
       show([counters.connections, this.#connections]),
     );
-    this.#checkStrays();
+    this.checkStrays();
   }
 
   /** Waits until nothing of the clients that left is there. */
@@ -151,10 +157,10 @@ export class Served {
       descriptors = fs.readdirSync('/proc/self/fd').length;
       return this.#descriptors === 0 || descriptors <= this.#descriptors + SPARE_DESCRIPTORS;
     };
-    for (let tries = 0; tries < 200; tries += 1) {
+    const watch = new Stopwatch();
+    for (; watch.ms < LIMIT_MS; await turn()) {
       clients = (await this.#pipeline.clients()).length;
       if (clients === 1) break;
-      await turn();
     }
     demand(clients === 1, 'keeps clients that have gone', () => `${clients - 1}`);
     await until(
@@ -165,12 +171,14 @@ export class Served {
     if (this.#descriptors === 0) this.#descriptors = descriptors;
   }
 
-  #checkStrays(): void {
+  /** @throws what the service has thrown where nobody catches it */
+  checkStrays(): void {
     const stray = this.#strays.pop();
     if (stray !== undefined) throw stray;
   }
 
-  #connect(isAdmin: boolean): net.Socket {
+  /** Whoever connects closes, too. */
+  connect(isAdmin: boolean): net.Socket {
     const socket = net.connect(path.join(this.#root, isAdmin ? 'admin.sock' : 'tocsin.sock'));
     if (!isAdmin) this.#connections += 1;
     socket.on('error', () => {});
@@ -185,6 +193,7 @@ export class Served {
   }
 }
 
-function turn(): Promise<void> {
+/** Of the event loop. */
+export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -247,6 +247,31 @@ export function describeBadInput(threads: Threads): void {
       await fixture.counter('connectionsBroken', before + 5);
     });
 
+    it('forgets a gRPC client that broke the protocol and went', async () => {
+      const [field, frame] = [
+        (name: string, value: string): string => `${name}${String.fromCharCode(value.length)}${value}`,
+        (type: number, flags: number, stream: number, payload: string): string =>
+          String.fromCharCode(0, 0, payload.length, type, flags, 0, 0, 0, stream) + payload,
+      ];
+      const headers =
+        field('\x02', 'POST') +
+        field('\x06', 'http') +
+        field('\x04', '/containers.ContainerService/Events') +
+        field('\x01', 'x') +
+        field('\x0f\x10', 'application/grpc');
+      const socket = net.connect(fixture.events);
+      const before = (await fixture.pipeline.clients()).length;
+      socket.write(
+        `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${frame(4, 0, 0, '')}${frame(1, 4, 1, headers)}${frame(0, 1, 1, '\0'.repeat(5))}`,
+      );
+      await waitFor(async () => (await fixture.pipeline.clients()).length === before + 1, 'the client to be there');
+      // A ping has eight bytes.
+      socket.write(frame(6, 0, 0, 'four'));
+      await waitFor(() => socket.bytesRead > 0, 'an answer');
+      socket.destroy();
+      await waitFor(async () => (await fixture.pipeline.clients()).length === before, 'the client to be forgotten');
+    });
+
     it('says why on both sockets, also where no request of ours came of it', async () => {
       for (const socket of [fixture.events, fixture.admin]) {
         for (const [bytes, reason] of [

@@ -199,6 +199,8 @@ for (const threads of ['workers', 'inline'] satisfies Threads[]) {
         'example.org:80',
         '9464',
         '127.0.0.1:70000',
+        // A name, for which others can answer.
+        '127.0.0.300:9464',
         '::1:9464',
       ])
         await assert.rejects(new Fixture(threads).open({ metrics: metricsAddress }), { code: 'ERR_OPTION_INVALID' });

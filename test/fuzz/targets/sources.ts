@@ -31,6 +31,7 @@ export const target: Target = {
     'https://',
     'localhost',
     '[::1]',
+    '127.0.0.1',
     ':1',
     '?',
     '&',
@@ -77,9 +78,15 @@ function isSafe(source: SourceAddress, line: string): boolean {
   if ('socketPath' in source || !line.includes(`//${source.host}`) === !line.includes(`[${source.host}]`)) return false;
   const { host, port, tls } = source;
   if (port < 1 || port > 65_535) return false;
-  if (!tls) return line.includes('=tcp:') && (host === 'localhost' || host === '::1' || host.startsWith('127.'));
+  if (!tls) return line.includes('=tcp:') && (host === 'localhost' || host === '::1' || isFour(host));
   const files = Object.values(tls);
   return line.includes('=https:') && !tls.cert === !tls.key && files.every((file) => file.startsWith('/'));
+}
+
+/** 127.x.x.x, each of them a byte as people write it: what looks like it and is not is a name. */
+function isFour(host: string): boolean {
+  const parts = host.split('.');
+  return parts.length === 4 && parts[0] === '127' && parts.every((part) => String(Number(part) & 255) === part);
 }
 
 function isAddress(line: string): boolean {

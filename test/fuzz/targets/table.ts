@@ -10,7 +10,14 @@ export const TARGETS = {
   'docker-query': () => import('./docker-query.ts'),
   lines: () => import('./lines.ts'),
   sources: () => import('./sources.ts'),
+  addresses: () => import('./addresses.ts'),
+  fifo: () => import('./fifo.ts'),
+  protobuf: () => import('./protobuf.ts'),
+  history: () => import('./history.ts'),
+  config: () => import('./config.ts'),
   http: () => import('./http.ts'),
+  http2: () => import('./http2.ts'),
+  grpc: () => import('./grpc.ts'),
 } as const satisfies Record<string, () => Promise<{ readonly target: Target }>>;
 
 export type TargetName = keyof typeof TARGETS;

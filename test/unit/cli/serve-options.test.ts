@@ -9,7 +9,7 @@ import { temporaryFolder } from '../../support/daemon.ts';
 
 /** For each kind of option some values that it may have. */
 const VALUES: { readonly [Name in OptionName]?: readonly OptionValue[] } = {
-  fifo: ['/run/a fifo'],
+  fifo: ['/run/a fifo', '/run/\x7f\n"\\'],
   listen: [['/run/a.sock', 'unix:///run/b.sock?types=image&mode=0600'], ['/run/"c".sock']],
   admin: [['/run/admin.sock', 'unix:///run/p.sock?publish=gid:0']],
   metrics: ['127.0.0.1:9464', '[::1]:0'],
@@ -85,6 +85,11 @@ describe('what a daemon is started with', () => {
         );
       }
     }
+  });
+
+  it('is printed as it is where a path has blanks', () => {
+    write('config.toml', `listen = ${tomlOf('listen', '/run/a b/tocsin.sock')}\n`);
+    assert.deepEqual(read().options.listen, ['/run/a b/tocsin.sock']);
   });
 
   it('can be said in the environment, lists with blanks between', () => {

@@ -169,6 +169,8 @@ describe('decodeEventsRequest', () => {
     const unknown = Uint8Array.of(0x28, 0x01, 0x31, 1, 2, 3, 4, 5, 6, 7, 8, 0x3d, 1, 2, 3, 4, 0x42, 0x01, 0x61);
     const id = Uint8Array.of(0x22, 0x02, 0x63, 0x31);
     assert.deepEqual(decodeEventsRequest(Uint8Array.from([...unknown, ...id])), { id: 'c1' });
+    const negative = [0x28, ...new Uint8Array(9).fill(0xff), 0x01];
+    assert.deepEqual(decodeEventsRequest(Uint8Array.from([...negative, ...id])), { id: 'c1' });
   });
 
   it('refuses times that 32-bit seconds or nine digits cannot hold', () => {

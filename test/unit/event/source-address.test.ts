@@ -52,7 +52,15 @@ describe('the address of a source', () => {
   });
 
   it('is refused without TLS unless it is this machine\u2019s own, and says so', () => {
-    for (const host of ['192.0.2.7', 'far.example', '[2001:db8::1]', '128.0.0.1', 'localhost.far.example'])
+    for (const host of [
+      '192.0.2.7',
+      'far.example',
+      '[2001:db8::1]',
+      '128.0.0.1',
+      'localhost.far.example',
+      '127.0.0.256',
+      '127.0.0.08',
+    ])
       assert.throws(() => makeOptions({ source: [`docker=tcp://${host}:2375`] }), {
         code: 'ERR_OPTION_INVALID',
         message: /tcp:\/\/ is without TLS and for this machine alone; use https:\/\//,

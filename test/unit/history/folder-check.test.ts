@@ -9,7 +9,7 @@ import { checkFile } from '../../../src/history/file-check.ts';
 import { FileReader } from '../../../src/history/file-reader.ts';
 import { listFiles } from '../../../src/history/folder-listing.ts';
 import { fileName, indexName } from '../../../src/history/history-file.ts';
-import { HISTORY_BATCH, HISTORY_FILE } from '../../../src/messages/layout.ts';
+import { HISTORY_BATCH, HISTORY_FILE, STATE } from '../../../src/messages/layout.ts';
 import { HistoryFolder } from '../../../src/runtime/history-folder.ts';
 import { temporaryFolder } from '../../support/daemon.ts';
 import { contentOf, crc32, flip, writeHistory } from '../../support/written-history.ts';
@@ -99,6 +99,31 @@ describe('a check of a history', () => {
     assert.deepEqual(problems(), [
       `0000000000000017.log: at ${second}, ${third - second} bytes: no batch as it was written; events 21 to 24 cannot be read`,
     ]);
+  });
+
+  it('finds state that cannot be read, also where the checksum is that of what is there', () => {
+    const file = path.join(folder, fileName(33));
+    const whole = fs.readFileSync(file);
+    const batch = HISTORY_FILE.BYTES;
+    const end = batch + whole.readUInt32LE(batch + HISTORY_BATCH.LENGTH);
+    const state = batch + HISTORY_BATCH.BYTES + whole.readUInt32LE(batch + HISTORY_BATCH.EVENT_BYTES);
+    assert.ok(state < end);
+    // With another kind, too: what is passed over has a length all the same.
+    for (const [length, kind] of [
+      [0, 3],
+      [0, 4],
+      [4, 4],
+      [0xffff, 4],
+    ] as const) {
+      const bytes = Buffer.from(whole);
+      bytes.writeUInt32LE(length, state);
+      bytes[state + STATE.KIND] = kind;
+      bytes.writeUInt32LE(crc32(bytes.subarray(batch + HISTORY_BATCH.LENGTH, end)), batch + HISTORY_BATCH.CRC);
+      fs.writeFileSync(file, bytes);
+      assert.deepEqual(problems(), [
+        `0000000000000033.log: at ${batch}, ${end - batch} bytes: a batch holds state that cannot be read`,
+      ]);
+    }
   });
 
   it('finds the next batch behind one whose length is wrong', () => {
