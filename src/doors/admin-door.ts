@@ -8,6 +8,7 @@ import { AccessRule } from './access-rule.ts';
 import { AdminPublishing } from './admin-publish.ts';
 import { answerHealth } from './health.ts';
 import { bodyOf, replyError, replyJson, requireMethod, targetOf } from './http-reply.ts';
+import { BACKLOG } from './listener.ts';
 import { peerOf } from './peer.ts';
 import { loadPosix } from './posix.ts';
 import { createHttpServer } from './http-server.ts';
@@ -19,6 +20,8 @@ const CONTAINER_PATH = /^\/v1\/containers\/([^/]+)$/;
 
 /** The admin socket: publishers, the container table, the clients, statistics. On the main thread. */
 export interface AdminDoor {
+  /** Takes no new connection. */
+  stopListening(): void;
   close(): Promise<void>;
 }
 
@@ -51,12 +54,15 @@ export async function openAdminDoor(
   server.setTimeout(SILENCE_LIMIT_MS);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ fd: listenFd }, resolve);
+    server.listen({ fd: listenFd }, BACKLOG, resolve);
   });
   return {
+    stopListening: () => void server.close(),
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
+        // One that does not listen any more is closed once its connections are.
+        if (server.listening) server.close(() => resolve());
+        else resolve();
         server.closeAllConnections();
       }),
   };

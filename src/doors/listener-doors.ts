@@ -2,6 +2,7 @@ import net from 'node:net';
 import type { Counters } from '../messages/counters.ts';
 import { Http1Door } from './http1-door.ts';
 import type { IsuladDoor } from './isulad-door.ts';
+import { BACKLOG } from './listener.ts';
 import type { ListenerShard } from './listener-shard.ts';
 import { sniffProtocol } from './protocol-sniffer.ts';
 import type { SocketWriter } from './socket-writer.ts';
@@ -27,6 +28,7 @@ export class ListenerDoors {
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
   readonly #http1Sockets = new Set<net.Socket>();
+  #flushLimitMs = FLUSH_LIMIT_MS;
 
   constructor(shard: ListenerShard, env: ListenerDoorsEnv) {
     this.#shard = shard;
@@ -39,18 +41,24 @@ export class ListenerDoors {
   async open(fd: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ fd }, resolve);
+      this.#server.listen({ fd }, BACKLOG, resolve);
     });
   }
 
-  /** Takes no new connection; lets those that are there send what is queued for them, at most 5 s. */
+  /** Takes no new connection. @param flushLimitMs how long those that are there may take when the shard closes; 5 s otherwise */
+  stopListening(flushLimitMs: number): void {
+    this.#flushLimitMs = flushLimitMs;
+    this.#server.close();
+  }
+
+  /** Takes no new connection; lets those that are there send what is queued for them, for a while. */
   async close(): Promise<void> {
     this.#server.close();
     this.#http1.close();
     (await this.#isulad)?.close();
     for (const socket of this.#http1Sockets) socket.destroySoon();
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
-    await Promise.race([Promise.all([...this.#sockets].map(closed)), limit(FLUSH_LIMIT_MS)]);
+    await Promise.race([Promise.all([...this.#sockets].map(closed)), limit(this.#flushLimitMs)]);
     for (const socket of this.#sockets) socket.destroy();
   }
 

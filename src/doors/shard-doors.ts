@@ -14,7 +14,7 @@ import { SocketWriter } from './socket-writer.ts';
 /** The doors of one shard, on every socket that the pipeline listens on. */
 export async function openShardDoors(fanout: Fanout, init: HostInit, counters: Counters): Promise<ShardDoors> {
   const { options, listenFds } = init;
-  if (listenFds.length === 0) return { close: async () => {} };
+  if (listenFds.length === 0) return { stopListening: () => {}, close: async () => {} };
   const posix = await loadPosix();
   const writer = new SocketWriter(posix, init.life);
   const { redact, redactNames } = options;
@@ -35,5 +35,8 @@ export async function openShardDoors(fanout: Fanout, init: HostInit, counters: C
     await close();
     throw error;
   }
-  return { close };
+  const stopListening = (flushLimitMs: number): void => {
+    for (const door of doors) door.stopListening(flushLimitMs);
+  };
+  return { stopListening, close };
 }

@@ -143,6 +143,8 @@ export interface FanoutControl<Port> {
   addClient(subscription: Subscription, port: Port): Promise<ClientRow>;
   /** Opens the event log's path anew. @returns false when this shard writes none */
   reopenEventLog(): boolean;
+  /** Event sockets take no new connection; those that are there get so long to send what is queued when the shard ends. */
+  stopListening(flushLimitMs: number): void;
   /** Serves `addClient` to another thread of the embedding program, on this port. */
   serveConnection(port: Port): void;
 }

@@ -414,12 +414,27 @@ export class Pipeline {
     return this.#shard(this.#actors.shardNames[0]!).ask('reopenEventLog', []);
   }
 
+  /**
+   * Event sockets take no new connection: whoever connects waits for another process that has them.
+   * @param flushLimitMs how long connections get, when the pipeline ends, to send what is queued for them
+   */
+  async stopListening(flushLimitMs: number): Promise<void> {
+    // One that is beginning anew serves whom it has accepted.
+    await Promise.allSettled(
+      this.#actors.shardNames.map((name) => this.#shard(name).ask('stopListening', [flushLimitMs])),
+    );
+  }
+
   countAdminRequest(): void {
     this.#counters.add('adminRequests');
   }
 
-  /** Finishes what was accepted: intake stops, every client gets the rest of the log within the drain timeout, threads end. */
-  close(): Promise<void> {
+  /**
+   * Finishes what was accepted: intake stops, every client gets the rest of the log within the drain timeout, threads end.
+   * @param drainLimitMs a shorter one, where somebody waits
+   */
+  close(drainLimitMs = Infinity): Promise<void> {
+    this.#settings.set('drainTimeout', Math.min(drainLimitMs, this.#settings.get('drainTimeout')));
     this.#closing ??= this.#drain();
     return this.#closing;
   }
