@@ -31,8 +31,12 @@ export function temporaryFolder(): string {
 }
 
 /** Starts `tocsin serve` in a folder of its own and waits until it says that it is ready. */
-export async function startDaemon(args: readonly string[] = [], root = temporaryFolder()): Promise<Daemon> {
-  const child = spawn(process.execPath, [MAIN, 'serve', '--root', root, ...args], {
+export async function startDaemon(
+  args: readonly string[] = [],
+  root = temporaryFolder(),
+  main = MAIN,
+): Promise<Daemon> {
+  const child = spawn(process.execPath, [main, 'serve', '--root', root, ...args], {
     stdio: ['ignore', 'inherit', 'pipe'],
   });
   let log = '';
