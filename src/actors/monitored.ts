@@ -70,7 +70,8 @@ export class Monitored {
         return;
       case 'stop-intake':
         // What senders have written successfully is still read, at most one pipe full: one that goes on cannot hold us.
-        this.#stopBudget = Math.min(this.#stopBudget, PIPE_BYTES);
+        // And whole records: another process may read what comes behind them.
+        this.#stopBudget = Math.min(this.#stopBudget, PIPE_BYTES - this.#partial);
         return;
       default:
         return assertNever(command);
