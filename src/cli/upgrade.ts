@@ -81,7 +81,7 @@ export class Upgrade {
     for (const listener of open.listeners) if (sockets.includes(listener.path)) listener.leave();
     try {
       await open.stopListening(BRIEF_MS);
-      await open.pipeline.close(BRIEF_MS);
+      await open.pipeline.handOver(BRIEF_MS);
     } finally {
       letGo(child, () => child.disconnect());
       child.unref();

@@ -49,6 +49,8 @@ const PROBE_MS = 10;
 /** More than any upgrade takes: the sender is not to come to its end before. */
 const SECONDS_EACH = 20;
 const MORE_SECONDS = 60;
+/** For the last of many events, which clients that are behind read from history. */
+const LIMIT_MS = 120_000;
 
 /** A daemon of which there is one after the other; its output is all in one place. */
 export class Lineage {
@@ -213,9 +215,9 @@ export async function runUpgrades(
     sender.kill('SIGTERM');
     const senderExit = await senderExited;
     const { sent } = JSON.parse(sentSaid) as { sent: number };
-    await waitFor(async () => (await statsOf(lineage)).headSeq >= sent, 'the last events').catch(() => {});
+    await waitFor(async () => (await statsOf(lineage)).headSeq >= sent, 'the last events', LIMIT_MS).catch(() => {});
     const { headSeq } = await statsOf(lineage);
-    await waitFor(() => haveAll(lineage), 'the clients to have got them').catch(() => {});
+    await waitFor(() => haveAll(lineage), 'the clients to have got them', LIMIT_MS).catch(() => {});
     clients.kill('SIGTERM');
     await drained;
     const report = JSON.parse(said.slice(said.indexOf('{'))) as DrainReport;
@@ -230,7 +232,7 @@ export async function runUpgrades(
       refused: [...new Set(prober.refused)],
       accepted: headSeq,
       lost: sent - report.minEvents,
-      repeated: report.maxEvents - sent + report.bad,
+      repeated: Math.max(0, report.maxEvents - headSeq) + report.bad,
       resumed: report.resumed,
       isSameEpoch: (await epochOf(lineage)) === epoch,
       medianMs: tookMs[tookMs.length >> 1]!,
