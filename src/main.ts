@@ -6,6 +6,7 @@ import { VERSION } from './event/version.ts';
 /** Each loads its own code only: that is a good part of how long a command takes. */
 const COMMANDS = {
   serve: async () => (await import('./cli/serve.ts')).addServeCommand,
+  supervise: async () => (await import('./cli/supervise.ts')).addSuperviseCommand,
   events: async () => (await import('./cli/events.ts')).addEventsCommand,
   send: async () => (await import('./cli/send.ts')).addSendCommand,
   container: async () => (await import('./cli/container.ts')).addContainerCommand,

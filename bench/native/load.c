@@ -375,6 +375,8 @@ static void run_fifo(const char *path)
                     if (clock_ns(CLOCK_MONOTONIC) > give_up)
                         exit(3);
             }
+            if (n < 0 && stopped && (errno == EAGAIN || errno == EINTR))
+                break;
             if (n < 0)
                 fail(2, "write");
             sent += count;

@@ -69,12 +69,19 @@ export class Monitored {
       case 'slots-freed':
         return;
       case 'stop-intake':
-        // What senders have written successfully is still read, at most one pipe full: one that goes on cannot hold us.
-        this.#stopBudget = Math.min(this.#stopBudget, PIPE_BYTES);
-        return;
+        return this.#stopIntake(command.leavesRest ?? false);
       default:
         return assertNever(command);
     }
+  }
+
+  /**
+   * What senders have written successfully is still read, at most one pipe full: one that goes on cannot hold us. In any case whole
+   * records: another process may read what comes behind them.
+   */
+  #stopIntake(leavesRest: boolean): void {
+    const most = leavesRest ? Math.ceil(this.#partial / MONITOR.BYTES) * MONITOR.BYTES : PIPE_BYTES;
+    this.#stopBudget = Math.min(this.#stopBudget, most - this.#partial);
   }
 
   /** Reads what is there. The driver calls it when the FIFO may have data or slots were freed, and while it says `more`. */

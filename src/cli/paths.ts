@@ -1,6 +1,8 @@
+import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { socketPathOf } from '../client/address.ts';
+import { TocsinError } from '../event/errors.ts';
 
 /** Where the daemon and its clients meet when nothing else is said. */
 export interface RunPaths {
@@ -42,4 +44,13 @@ function defaultFolder({ uid, env }: User): string {
 function stateFolder({ uid, env }: User): string {
   if (uid === 0) return '/var/lib/tocsin';
   return path.join(env['XDG_STATE_HOME'] ?? path.join(env['HOME'] ?? os.tmpdir(), '.local', 'state'), 'tocsin');
+}
+
+/** The folder of a socket or a FIFO, if it is missing. @throws ERR_SOCKET_UNUSABLE */
+export function makeFolder(folder: string): void {
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode: 0o750 });
+  } catch (cause) {
+    throw new TocsinError('ERR_SOCKET_UNUSABLE', `cannot create the folder ${folder}`, { cause });
+  }
 }

@@ -1,5 +1,6 @@
 import type http from 'node:http';
 import type net from 'node:net';
+import { BACKLOG } from './listener.ts';
 import type { Posix } from './posix.ts';
 
 /** How often it is looked whether there is a descriptor for one more connection. */
@@ -34,7 +35,7 @@ export class Acceptor {
   async open(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ fd: this.#posix.dup(this.#fd) }, () => {
+      this.#server.listen({ fd: this.#posix.dup(this.#fd) }, BACKLOG, () => {
         this.#server.off('error', reject);
         resolve();
       });
@@ -70,7 +71,7 @@ export class Acceptor {
       this.#timer = setTimeout(() => this.#goOn(), PAUSE_MS);
       return;
     }
-    this.#server.listen({ fd: this.#posix.dup(this.#fd) });
+    this.#server.listen({ fd: this.#posix.dup(this.#fd) }, BACKLOG);
     this.#look();
   }
 

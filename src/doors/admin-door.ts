@@ -20,6 +20,8 @@ const CONTAINER_PATH = /^\/v1\/containers\/([^/]+)$/;
 
 /** The admin socket: publishers, the container table, the clients, statistics. On the main thread. */
 export interface AdminDoor {
+  /** Takes no new connection. */
+  stopListening(): void;
   close(): Promise<void>;
 }
 
@@ -54,7 +56,7 @@ export async function openAdminDoor(
   limitConnections(server, maxConnections, () => pipeline.counters.add('connectionsRefused'));
   const acceptor = new Acceptor(server, posix, listenFd, () => pipeline.counters.add('acceptPauses'));
   await acceptor.open();
-  return { close: () => closeServer(server, acceptor) };
+  return { stopListening: () => acceptor.close(), close: () => closeServer(server, acceptor) };
 }
 
 async function answer(

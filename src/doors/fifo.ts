@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
-import { loadPosix } from './posix.ts';
+import type { InheritedDescriptor } from './inherited.ts';
+import { loadPosix, type Posix } from './posix.ts';
 
 const { O_RDWR, O_NONBLOCK, O_NOFOLLOW } = fs.constants;
 /** 1,536 records; what iSulad asks for too. Without the privilege the pipe stays at what it is. */
@@ -16,10 +17,12 @@ export interface Fifo {
 /**
  * Creates the FIFO if it is missing, checks that it is one and ours, and locks it. A second daemon is refused and changes
  * nothing.
+ * @param inherited its descriptor: what is in the pipe has stayed there, and so has the lock
  * @throws ERR_FIFO_NOT_A_FIFO, ERR_FIFO_FOREIGN, ERR_FIFO_LOCKED, ERR_FIFO_UNUSABLE, ERR_POSIX_UNAVAILABLE
  */
-export async function openFifo(path: string): Promise<Fifo> {
+export async function openFifo(path: string, inherited?: InheritedDescriptor): Promise<Fifo> {
   const posix = await loadPosix();
+  if (inherited) return hold(posix, path, inherited.fd);
   if (!fs.existsSync(path) && posix.mkfifo(path, 0o600) !== 0 && !fs.existsSync(path)) {
     throw new TocsinError('ERR_FIFO_UNUSABLE', `cannot create the monitor FIFO ${path}`);
   }
@@ -32,6 +35,10 @@ export async function openFifo(path: string): Promise<Fifo> {
   } catch (error) {
     throw asTocsinError(error, 'ERR_FIFO_UNUSABLE');
   }
+  return hold(posix, path, fd);
+}
+
+function hold(posix: Posix, path: string, fd: number): Fifo {
   try {
     check(path, fs.fstatSync(fd));
     if (posix.lockDescription(fd) !== 0) {

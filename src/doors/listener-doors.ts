@@ -50,6 +50,7 @@ export class ListenerDoors {
   /** Those whose protocol is not known yet. */
   readonly #undecided = new Set<net.Socket>();
   readonly #http1Sockets = new Set<net.Socket>();
+  #flushLimitMs = FLUSH_LIMIT_MS;
 
   constructor(shard: ListenerShard, env: ListenerDoorsEnv) {
     this.#shard = shard;
@@ -70,7 +71,13 @@ export class ListenerDoors {
     await this.#acceptor.open();
   }
 
-  /** Takes no new connection; lets those that are there send what is queued for them, at most 5 s. */
+  /** Takes no new connection. @param flushLimitMs how long those that are there may take when the shard closes; 5 s otherwise */
+  stopListening(flushLimitMs: number): void {
+    this.#flushLimitMs = flushLimitMs;
+    this.#acceptor?.close();
+  }
+
+  /** Takes no new connection; lets those that are there send what is queued for them, for a while. */
   async close(): Promise<void> {
     this.#acceptor?.close();
     this.#http1.close();
@@ -78,7 +85,7 @@ export class ListenerDoors {
     (await this.#isulad)?.close();
     for (const socket of this.#http1Sockets) socket.destroySoon();
     for (const socket of this.#undecided) socket.destroy();
-    await Promise.race([Promise.all([...this.#sockets].map(closed)), limit(FLUSH_LIMIT_MS)]);
+    await Promise.race([Promise.all([...this.#sockets].map(closed)), limit(this.#flushLimitMs)]);
     for (const socket of this.#sockets) socket.destroy();
   }
 

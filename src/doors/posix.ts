@@ -7,7 +7,14 @@ export interface Posix {
   lockDescription(fd: number): number;
   /** @returns the size that the pipe has now */
   setPipeSize(fd: number, bytes: number): number;
+  /** The new descriptor is not handed down to other programs. */
   dup(fd: number): number;
+  /** Keeps a descriptor that was inherited from being handed down to other programs. */
+  closeOnExec(fd: number): number;
+  /** The path that a unix socket is bound to; undefined for what is none, and where it has no path. */
+  boundPath(fd: number): string | undefined;
+  /** Sends a datagram, and descriptors with it, without waiting. @param address of a unix socket: a path, or `@` and a name */
+  sendDatagram(address: string, message: Uint8Array, fds: readonly number[]): number;
   /** SO_PEERCRED of a unix socket: pid, uid and gid of the other end; undefined when there is none. */
   peer(fd: number): readonly [pid: number, uid: number, gid: number] | undefined;
   /** SO_PEERGROUPS: its supplementary groups. */
@@ -25,11 +32,22 @@ export interface Posix {
   trimMemory(): number;
 }
 
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
 const F_OFD_SETLK = 37;
+const F_DUPFD_CLOEXEC = 1030;
 const F_SETPIPE_SZ = 1031;
 const F_WRLCK = 1;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0x8_0000;
+/** Family, and a path of 107 bytes with a zero behind it. */
+const SOCKADDR_UN_BYTES = 110;
+const SCM_RIGHTS = 1;
+/** Length, level and type of a control message, before its descriptors. */
+const CMSG_HEAD_BYTES = 16;
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 const SO_PEERGROUPS = 59;
@@ -59,7 +77,31 @@ async function load(): Promise<Posix> {
       ...rest: unknown[]
     ) => number;
     const close = libc.func('int close(int fd)') as (fd: number) => number;
-    const dup = libc.func('int dup(int fd)') as (fd: number) => number;
+    const getsockname = libc.func('int getsockname(int fd, void *address, void *length)') as (
+      fd: number,
+      address: Uint8Array,
+      length: Uint32Array,
+    ) => number;
+    const socket = libc.func('int socket(int family, int type, int protocol)') as (
+      family: number,
+      type: number,
+      protocol: number,
+    ) => number;
+    const iovec = koffi.struct({ base: 'void *', length: 'size_t' });
+    const msghdr = koffi.struct({
+      name: 'void *',
+      nameLength: 'uint32',
+      parts: koffi.pointer(iovec),
+      partCount: 'size_t',
+      control: 'void *',
+      controlLength: 'size_t',
+      flags: 'int',
+    });
+    const sendmsg = libc.func('sendmsg', 'long', ['int', koffi.pointer(msghdr), 'int']) as (
+      fd: number,
+      message: Readonly<Record<string, unknown>>,
+      flags: number,
+    ) => number;
     const send = libc.func('long send(int fd, void *bytes, size_t length, int flags)') as (
       fd: number,
       bytes: Uint8Array,
@@ -103,7 +145,37 @@ async function load(): Promise<Posix> {
     const lockPointer = koffi.pointer(lock);
     return {
       mkfifo,
-      dup,
+      dup: (fd) => fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0),
+      closeOnExec: (fd) => fcntl(fd, F_SETFD, 'int', FD_CLOEXEC),
+      boundPath(fd) {
+        const address = Buffer.alloc(SOCKADDR_UN_BYTES);
+        const length = new Uint32Array([address.length]);
+        if (getsockname(fd, address, length) !== 0 || address.readUInt16LE(0) !== AF_UNIX) return undefined;
+        const path = address.subarray(2, length[0]);
+        const end = path.indexOf(0);
+        return path.toString('utf8', 0, end < 0 ? path.length : end) || undefined;
+      },
+      sendDatagram(address, message, fds) {
+        const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0) return fd;
+        const name = socketAddress(address);
+        const control = fds.length > 0 ? rights(fds) : null;
+        const sent = sendmsg(
+          fd,
+          {
+            name,
+            nameLength: name.length,
+            parts: [{ base: message, length: message.length }],
+            partCount: 1,
+            control,
+            controlLength: control?.length ?? 0,
+            flags: 0,
+          },
+          MSG_DONTWAIT | MSG_NOSIGNAL,
+        );
+        close(fd);
+        return sent;
+      },
       close,
       peer(fd) {
         const [pid, uid, gid] = socketOption(fd, SO_PEERCRED, 3) ?? [];
@@ -129,4 +201,24 @@ async function load(): Promise<Posix> {
       cause: error,
     });
   }
+}
+
+/** A sockaddr_un; a name that begins with `@` is none of a file. */
+function socketAddress(address: string): Buffer {
+  const isAbstract = address.startsWith('@');
+  const path = Buffer.from(isAbstract ? `\0${address.slice(1)}` : `${address}\0`);
+  const family = Buffer.alloc(2);
+  family.writeUInt16LE(AF_UNIX);
+  return Buffer.concat([family, path]);
+}
+
+/** A control message with descriptors. */
+function rights(fds: readonly number[]): Buffer {
+  const bytes = CMSG_HEAD_BYTES + fds.length * Int32Array.BYTES_PER_ELEMENT;
+  const control = Buffer.alloc(Math.ceil(bytes / 8) * 8);
+  control.writeBigUInt64LE(BigInt(bytes), 0);
+  control.writeInt32LE(SOL_SOCKET, 8);
+  control.writeInt32LE(SCM_RIGHTS, 12);
+  fds.forEach((fd, index) => control.writeInt32LE(fd, CMSG_HEAD_BYTES + index * Int32Array.BYTES_PER_ELEMENT));
+  return control;
 }

@@ -16,7 +16,7 @@ import { SocketWriter } from './socket-writer.ts';
 /** The doors of one shard, on every socket that the pipeline listens on. */
 export async function openShardDoors(fanout: Fanout, init: HostInit, counters: Counters): Promise<ShardDoors> {
   const { options, listenFds } = init;
-  if (listenFds.length === 0) return { close: async () => {}, reloadCertificates() {} };
+  if (listenFds.length === 0) return { stopListening() {}, reloadCertificates() {}, close: async () => {} };
   const posix = await loadPosix();
   const writer = new SocketWriter(posix, init.life);
   const { redact, redactNames, maxStreams, maxRequests } = options;
@@ -41,6 +41,9 @@ export async function openShardDoors(fanout: Fanout, init: HostInit, counters: C
   }
   return {
     close,
+    stopListening(flushLimitMs) {
+      for (const door of doors) door.stopListening(flushLimitMs);
+    },
     reloadCertificates() {
       for (const door of doors) door.reloadCertificates();
     },

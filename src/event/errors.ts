@@ -94,6 +94,16 @@ export const ERROR_TABLE = {
     500,
     'The POSIX calls of the daemon (koffi) cannot be loaded on this platform.',
   ),
+  ERR_SUCCESSOR_FAILED: row(
+    'environment',
+    500,
+    'The daemon that was to take over did not get ready to, or the one before it did not let go.',
+  ),
+  ERR_DAEMON_DYING: row(
+    'environment',
+    500,
+    'The daemon died ten times within five minutes; `tocsin supervise` does not start it again.',
+  ),
   ERR_DAEMON_UNAVAILABLE: row('environment', 503, 'No daemon answers on the socket.'),
   ERR_ANSWER_INVALID: row('environment', 502, 'What answers on the socket does not speak as a daemon does.'),
   ERR_SOURCE_UNREACHABLE: row(

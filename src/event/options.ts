@@ -271,6 +271,11 @@ export type LiveOption = {
 }[OptionName];
 export const LIVE_OPTIONS = OPTION_NAMES.filter((name): name is LiveOption => 'live' in OPTION_TABLE[name]);
 
+/** Whether events are kept on disk. */
+export function isDurable({ history, durability }: Options): boolean {
+  return history !== '' && durability !== 'memory';
+}
+
 /** `history-bytes` for `historyBytes`: in files, and with two dashes before it on a command line. */
 export function keyOf(name: OptionName): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -145,6 +145,8 @@ export interface FanoutControl<Port> {
   reopenEventLog(): boolean;
   /** @throws ERR_LISTENER_TLS */
   reloadCertificates(): void;
+  /** Event sockets take no new connection; those that are there get so long to send what is queued when the shard ends. */
+  stopListening(flushLimitMs: number): void;
   /** Serves `addClient` to another thread of the embedding program, on this port. */
   serveConnection(port: Port): void;
 }

@@ -3,7 +3,11 @@ export type MonitoredCommand =
   /** The collector released slots while `monitored` slept on a full ring. */
   | { readonly type: 'slots-freed' }
   /** Read what the pipe holds now, at most one pipe full, then read no more. */
-  | { readonly type: 'stop-intake' };
+  | {
+      readonly type: 'stop-intake';
+      /** Leave it there instead, from the next whole record on: another process reads it. */
+      readonly leavesRest?: boolean;
+    };
 
 /** What `monitored` tells. */
 export type MonitoredNotice =

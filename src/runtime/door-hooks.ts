@@ -14,6 +14,8 @@ export interface IntakeDriver {
 
 /** Listeners of one shard. */
 export interface ShardDoors {
+  /** Takes no new connection. @param flushLimitMs how long those that are there may take in `close` */
+  stopListening(flushLimitMs: number): void;
   /** Takes no new connection; ends those that are idle. */
   close(): Promise<void>;
   /** @throws ERR_LISTENER_TLS */

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { HistoryBuffer } from '../actors/buffer.ts';
 import { Epochs } from '../event/epochs.ts';
+import { isDurable } from '../event/options.ts';
 import { parseSecretWords } from '../event/secret-names.ts';
 import { HistoryFiles } from '../history/history-files.ts';
 import { headsOf } from '../history/recovery.ts';
@@ -13,7 +14,6 @@ import { LogState } from '../messages/log-state.ts';
 import type { HostInit } from './actor-init.ts';
 import { systemClock } from './clock.ts';
 import { crc32, HistoryFolder } from './history-folder.ts';
-import { isDurable } from './open-history.ts';
 import { scanAdmission } from './scan-admission.ts';
 import { ThreadedScans } from './scan-pool.ts';
 import { countersOf, type Hosted, outbox } from './hosting.ts';

@@ -2,7 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import { Collector } from '../actors/collector.ts';
 import type { DurableHistory } from '../actors/log-tail.ts';
 import { Epochs } from '../event/epochs.ts';
-import type { Options } from '../event/options.ts';
+import { isDurable, type Options } from '../event/options.ts';
 import { HistoryWriter, type HistoryWriterEnv } from '../history/history-writer.ts';
 import type { Timestamp } from '../event/event.ts';
 import type { CollectorCommand, CollectorRequest, HistoryFileNotice } from '../messages/collector.ts';
@@ -14,7 +14,7 @@ import { PublishRing } from '../messages/publish-ring.ts';
 import type { HostInit } from './actor-init.ts';
 import { systemClock } from './clock.ts';
 import { crc32, HistoryFolder } from './history-folder.ts';
-import { bootId, isDurable, newEpoch } from './open-history.ts';
+import { bootId, newEpoch } from './open-history.ts';
 import { countersOf, type Hosted, outbox, shardNames, standByOf } from './hosting.ts';
 
 /** A history is so many files or more: what its limits let go goes a file at a time. */

@@ -94,6 +94,7 @@ export async function hostFanout(init: HostInit, hooks: DoorHooks): Promise<Host
       clients: () => fanout.clients(),
       latencies: () => fanout.latencies,
       addClient,
+      stopListening: (flushLimitMs) => doors.stopListening(flushLimitMs),
       reopenEventLog() {
         eventLog?.reopen();
         return eventLog !== undefined;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import { type Epoch, makeEpoch } from '../event/cursor.ts';
 import { asTocsinError } from '../event/errors.ts';
-import type { Options } from '../event/options.ts';
+import { isDurable, type Options } from '../event/options.ts';
 import { newLog, type Recovered, recoverHistory, secureHistory } from '../history/recovery.ts';
 import { crc32, HistoryFolder } from './history-folder.ts';
 
@@ -18,11 +18,6 @@ export function bootId(): string {
     // Then every start counts as one of the machine.
     return newEpoch();
   }
-}
-
-/** Whether events are kept on disk. */
-export function isDurable({ history, durability }: Options): boolean {
-  return history !== '' && durability !== 'memory';
 }
 
 /** What the pipeline goes on with: nothing, or what an earlier process left in the folder. @throws ERR_HISTORY_UNUSABLE */

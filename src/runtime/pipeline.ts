@@ -81,6 +81,8 @@ export interface PipelineParts extends ActorParts {
 
 const INTAKE_STOP_LIMIT_MS = 2_000;
 const CUT_LIMIT_MS = 2_000;
+/** What is not in the log by then is lost; nothing else would wait so long. */
+const HAND_OVER_LIMIT_MS = 30_000;
 const SOURCES_LIMIT_MS = 5_000;
 const ATTACH_TRIES = 3;
 
@@ -419,6 +421,17 @@ export class Pipeline {
     await Promise.all(this.#actors.shardNames.map((name) => this.#shard(name).ask('reloadCertificates', [])));
   }
 
+  /**
+   * Event sockets take no new connection: whoever connects waits for another process that has them.
+   * @param flushLimitMs how long connections get, when the pipeline ends, to send what is queued for them
+   */
+  async stopListening(flushLimitMs: number): Promise<void> {
+    // One that is beginning anew serves whom it has accepted.
+    await Promise.allSettled(
+      this.#actors.shardNames.map((name) => this.#shard(name).ask('stopListening', [flushLimitMs])),
+    );
+  }
+
   /** For main's doors. */
   get counters(): Counters {
     return this.#counters;
@@ -426,7 +439,18 @@ export class Pipeline {
 
   /** Finishes what was accepted: intake stops, every client gets the rest of the log within the drain timeout, threads end. */
   close(): Promise<void> {
-    this.#closing ??= this.#drain();
+    this.#closing ??= this.#drain({ leavesRest: false, limitMs: INTAKE_STOP_LIMIT_MS });
+    return this.#closing;
+  }
+
+  /**
+   * As `close`, for another process that goes on with the log: what is in the FIFO stays there for it, and everything that was
+   * read is in the log before this ends, as long as that may take within half a minute.
+   * @param drainLimitMs a shorter drain timeout, for somebody waits
+   */
+  handOver(drainLimitMs: number): Promise<void> {
+    this.#settings.set('drainTimeout', Math.min(drainLimitMs, this.#settings.get('drainTimeout')));
+    this.#closing ??= this.#drain({ leavesRest: true, limitMs: HAND_OVER_LIMIT_MS });
     return this.#closing;
   }
 
@@ -437,7 +461,8 @@ export class Pipeline {
     return finished;
   }
 
-  async #drain(): Promise<void> {
+  /** @param limitMs for what was read to get into the log */
+  async #drain({ leavesRest, limitMs }: { readonly leavesRest: boolean; readonly limitMs: number }): Promise<void> {
     if (this.#state !== 'running') return this.#finish('stopped');
     // Whoever is on the way to begin anew has something to hand over.
     await this.#supervisor.settled();
@@ -445,8 +470,8 @@ export class Pipeline {
     this.#state = 'draining';
     const actors = this.#actors;
     if (actors.has('monitored')) {
-      const stopped = actors.told('monitored', 'intake-stopped', INTAKE_STOP_LIMIT_MS);
-      actors.tell('monitored', { type: 'stop-intake' } satisfies MonitoredCommand);
+      const stopped = actors.told('monitored', 'intake-stopped', limitMs);
+      actors.tell('monitored', { type: 'stop-intake', leavesRest } satisfies MonitoredCommand);
       await stopped;
     }
     await within(this.#publisher.settled(), INTAKE_STOP_LIMIT_MS);
@@ -456,7 +481,8 @@ export class Pipeline {
     await Promise.all(
       actors.shardNames.map(async (name, shard) => {
         if (outcomes[shard]) return;
-        const cut = actors.told(name, 'drained', CUT_LIMIT_MS);
+        // Not before the log is sealed, whose writer may be behind.
+        const cut = actors.told(name, 'drained', Math.max(limitMs, CUT_LIMIT_MS));
         actors.tell(name, { type: 'cut-clients' } satisfies FanoutCommand);
         await cut;
       }),

@@ -29,6 +29,8 @@ export class ActorThread {
   readonly #died: Promise<TocsinError>;
   #die!: (error: TocsinError) => void;
   #isStopping = false;
+  /** Resolves when the thread runs and has the actor's code, or never will. */
+  readonly loaded: Promise<void>;
 
   constructor(name: ActorName, workerUrl: URL) {
     this.#name = name;
@@ -39,6 +41,9 @@ export class ActorThread {
       execArgv: [],
     });
     this.#worker = worker;
+    this.loaded = new Promise((resolve) => {
+      for (const event of ['message', 'exit'] as const) worker.once(event, () => resolve());
+    });
     this.#exited = new Promise((resolve) => worker.once('exit', () => resolve()));
     this.#died = new Promise((resolve) => {
       this.#die = resolve;

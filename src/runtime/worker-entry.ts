@@ -10,7 +10,7 @@ import { BEAT_MS } from './pulse.ts';
 export function hostThisThread(hooks: DoorHooks): void {
   const loading = loadActor(workerData as ActorName);
   // What keeps it from being loaded is the answer to `start`.
-  loading.catch(() => {});
+  void loading.catch(() => {}).then(() => parentPort!.postMessage('loaded'));
   collectAtLeisure();
   parentPort!.once('message', (init: ActorInit) => {
     const heartbeats = new Heartbeats(init.memory.heartbeats);

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { build } from 'esbuild';
-import { CHECKOUT, temporaryFolder } from '../support/daemon.ts';
+import { CHECKOUT, startDaemon, statsOf, temporaryFolder, waitFor } from '../support/daemon.ts';
 
 /** Embeds a pipeline and ends by itself; `WORKER_URL` and `THREADS` say how. */
 const PROGRAM = `
@@ -52,6 +52,24 @@ describe('the package', () => {
     for (const threads of ['workers', 'inline']) assert.equal(run(program, { THREADS: threads }), 'c1\n');
     const tocsin = path.join(folder, 'node_modules/.bin/tocsin');
     assert.match(execFileSync(tocsin, ['--version'], { encoding: 'utf8' }), /^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('is a daemon that does its work when it is installed anew without any script', { timeout: 120_000 }, async () => {
+    fs.rmSync(path.join(folder, 'node_modules'), { recursive: true });
+    execFileSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'], { cwd: folder });
+    const main = path.join(folder, 'node_modules/tocsin/dist/main.js');
+    const daemon = await startDaemon([], temporaryFolder(), { main });
+    const tocsin = (...args: string[]): string =>
+      execFileSync(process.execPath, [main, ...args], { encoding: 'utf8', timeout: 30_000 });
+    try {
+      tocsin('container', 'set', 'c1', '--name', 'web', '--image', 'nginx:1.27', '--root', daemon.root);
+      tocsin('send', 'container', 'web', 'START', '--root', daemon.root);
+      await waitFor(async () => (await statsOf(daemon)).headSeq === 1, 'the event');
+      const line = tocsin('events', '-S', '0', '--no-follow', '-H', `unix://${daemon.events}`);
+      assert.match(line, /^\S+ container start c1 \(image=nginx:1\.27, name=web\)\n$/);
+    } finally {
+      assert.equal(await daemon.stop(), 0);
+    }
   });
 
   it('has a client that knows nothing of the daemon', () => {

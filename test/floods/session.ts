@@ -45,7 +45,7 @@ export class Session {
     const root = temporaryFolder();
     const place = needs.place?.(root);
     try {
-      const daemon = await startDaemon(needs.flags, root, place?.prefix);
+      const daemon = await startDaemon(needs.flags, root, { prefix: place?.prefix ?? [] });
       const session = new Session(daemon, await Healthy.start(daemon, programs), place, pace);
       await pause(pace.warmMs);
       return session;

@@ -32,14 +32,14 @@ export function temporaryFolder(): string {
 
 /**
  * Starts `tocsin serve` in a folder of its own and waits until it says that it is ready.
- * @param prefix a program, with arguments, that becomes the daemon
+ * @param prefix a program, with arguments, that becomes the daemon, @param main the daemon's code
  */
 export async function startDaemon(
   args: readonly string[] = [],
   root = temporaryFolder(),
-  prefix: readonly string[] = [],
+  { prefix = [], main = MAIN }: { readonly prefix?: readonly string[]; readonly main?: string } = {},
 ): Promise<Daemon> {
-  const [program = '', ...rest] = [...prefix, process.execPath, MAIN, 'serve', '--root', root, ...args];
+  const [program = '', ...rest] = [...prefix, process.execPath, main, 'serve', '--root', root, ...args];
   const child = spawn(program, rest, { stdio: ['ignore', 'inherit', 'pipe'] });
   let log = '';
   child.stderr.setEncoding('utf8');

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { AccessRule } from '../../../src/doors/access-rule.ts';
-import type { Peer } from '../../../src/doors/peer.ts';
+import type { LocalPeer } from '../../../src/doors/peer.ts';
 import { parseAdmins, RIGHTS } from '../../../src/event/admin-address.ts';
 import { compileFilter, parseFilterTerm, type Term } from '../../../src/event/filter.ts';
 import { parseListeners } from '../../../src/event/listener-address.ts';
@@ -14,7 +14,7 @@ const FILE = ['mode', 'owner', 'group'];
 const LISTENER: Parameters = { lists: ['types', 'allow'], repeated: ['label', 'namespace'], once: [...FILE, 'redact'] };
 const ADMIN: Parameters = { lists: [...RIGHTS], repeated: [], once: FILE };
 const CODES = ['ERR_OPTION_INVALID'] as const;
-const PEERS: readonly Peer[] = [
+const PEERS: readonly LocalPeer[] = [
   { pid: 1, uid: 0, gid: 0, groups: () => [] },
   { pid: 2, uid: 7, gid: 8, groups: () => [0, 9] },
   { pid: 3, uid: 1000, gid: 1000, groups: () => [1000, 27] },

@@ -437,6 +437,33 @@ describe('Monitored: the end of intake', () => {
     }
   });
 
+  for (const leavesRest of [false, true]) {
+    it(`ends behind a whole record, though it was told in the middle of one (${leavesRest ? 'at once' : 'a pipe full'})`, () => {
+      const sender = endless(monitorRecord(), 100);
+      let bytes = 0;
+      const bench = new Bench({
+        isDrained: false,
+        read(target) {
+          const read = sender.read(target);
+          bytes += read;
+          return read;
+        },
+      });
+      bench.monitored.pump();
+      const before = bytes;
+      assert.notEqual(before % RECORD_BYTES, 0);
+      bench.monitored.receive({ type: 'stop-intake', leavesRest });
+      for (let pump = 0; pump < 5000 && bench.main.messages.length === 0; pump += 1) {
+        bench.monitored.pump();
+        bench.take();
+      }
+      assert.deepEqual(bench.main.messages, [{ type: 'intake-stopped' }]);
+      assert.equal(bytes % RECORD_BYTES, 0);
+      assert.equal(bench.taken.length, bytes / RECORD_BYTES);
+      assert.equal(bytes - before < RECORD_BYTES, leavesRest);
+    });
+  }
+
   it('is not held by a sender that goes on with junk', () => {
     const bench = new Bench(endless(junk(1000), 65_536));
     bench.monitored.receive({ type: 'stop-intake' });

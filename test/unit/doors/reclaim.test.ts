@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
+import { Inherited } from '../../../src/doors/inherited.ts';
 import { bindListener, type Listener } from '../../../src/doors/listener.ts';
 import { reclaimDescriptors } from '../../../src/doors/reclaim.ts';
 import { bindTcpListener } from '../../../src/doors/tcp-listener.ts';
@@ -18,7 +19,7 @@ describe('what a dead shard left open', () => {
     const port = await freePort();
     const listeners: readonly Listener[] = [
       await bindListener(path.join(root, 'x.sock'), { mode: 0o600 }),
-      await bindTcpListener({ host: '127.0.0.1', port, limit: [] }),
+      await bindTcpListener({ host: '127.0.0.1', port, limit: [] }, Inherited.none()),
     ];
     const left = listeners.map((listener) => listener.duplicate());
     const kept = listeners.map((listener) => listener.duplicate());
