@@ -78,8 +78,7 @@ export async function openPipeline(given: PipelineOptions, heritage?: Heritage):
     const admins: { readonly address: AdminAddress; readonly listener: Listener }[] = [];
     const openSockets = async (): Promise<void> => {
       for (const address of parseListeners(options.listen)) listeners.push(await open(address));
-      for (const address of parseAdmins(options.admin))
-        admins.push({ address, listener: await open(address) });
+      for (const address of parseAdmins(options.admin)) admins.push({ address, listener: await open(address) });
     };
     if (inherited.hasPredecessor) {
       // What cannot be opened has to be known while the other daemon can still go on.

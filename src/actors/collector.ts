@@ -136,6 +136,7 @@ export class Collector {
   /** A reader that has begun anew knows nothing. */
   introduce(reader: Outbox<LogNotice>): void {
     this.#tail.introduce(reader);
+    if (this.#sealed) this.#tail.after(() => reader.post({ type: 'sealed', seq: this.#tail.nextSeq - 1 }));
   }
 
   /** Somebody who hands over records has begun anew: what was to be said to the one before, and by that one, is made up for. */

@@ -140,6 +140,16 @@ export class ActorSet {
     for (const notice of lastWords(dead.port)) this.#hear(name, notice as Notice);
     dead.port.close();
     const thread = this.#parts.boot(name);
+    try {
+      await this.#beginAnew(dead, thread, resume);
+    } catch (error) {
+      await thread.end();
+      throw error;
+    }
+  }
+
+  async #beginAnew(dead: Slot, thread: ActorThread, resume: () => Resumed | Promise<Resumed>): Promise<void> {
+    const { name } = dead;
     const links: Partial<Record<ActorName, MessagePort>> = {};
     const { port1, port2 } = new MessageChannel();
     links.main = port2;
@@ -155,10 +165,7 @@ export class ActorSet {
     for (const { port, name: peer } of this.#slots.values())
       for (const notice of lastWords(port)) this.#hear(peer, notice as Notice);
     const resumed = await resume();
-    if (this.#isStopping) {
-      await thread.end();
-      return;
-    }
+    if (this.#isStopping) return thread.end();
     const slot = this.#begin(name, dead.writer, dead.peers, links, port1, { thread, resumed });
     slot.ready = dead.ready;
     slot.settleReady = dead.settleReady;

@@ -115,6 +115,10 @@ export class Pipeline {
   #options: Options;
   #state: PipelineState = 'starting';
   #nextShard = 0;
+  /** How far the end has come: whoever begins anew meanwhile is told what the one before it was. */
+  #stopIntake: MonitoredCommand | undefined;
+  #isIntakeStopped = false;
+  #isSealing = false;
   #closing: Promise<void> | undefined;
   #finishing: Promise<void> | undefined;
   #failure: TocsinError | undefined;
@@ -202,16 +206,19 @@ export class Pipeline {
   }
 
   #onDeath(name: ActorName, error: TocsinError): void {
-    if (this.#state === 'starting') return;
+    if (this.#state !== 'running' && this.#state !== 'draining') return;
+    // What it has read is in the ring, and it was to read no more.
+    if (name === 'monitored' && this.#isIntakeStopped) return;
     if (name === 'collector') this.#import.abort(error);
-    if (this.#state === 'running') this.#supervisor.died(name, error);
-    // Where it stands is on disk, and whoever comes next goes on there.
-    else void this.destroy(error);
+    this.#supervisor.died(name, error);
   }
 
   async #begunAnew(name: ActorName): Promise<void> {
     if (name === 'collector') this.#publisher.wakeCollector();
     await this.#connections.begunAnew(name);
+    // What the one before was told for the end.
+    if (name === 'monitored' && this.#stopIntake) this.#actors.tell(name, this.#stopIntake);
+    if (name === 'collector' && this.#isSealing) this.#actors.tell(name, { type: 'seal' } satisfies CollectorCommand);
   }
 
   /** Until the collector has taken, and committed, what the sources have handed over. */
@@ -465,17 +472,20 @@ export class Pipeline {
   async #drain({ leavesRest, limitMs }: { readonly leavesRest: boolean; readonly limitMs: number }): Promise<void> {
     if (this.#state !== 'running') return this.#finish('stopped');
     // Whoever is on the way to begin anew has something to hand over.
-    await this.#supervisor.settled();
+    await within(this.#supervisor.settled(), INTAKE_STOP_LIMIT_MS);
     if (this.#state !== 'running') return this.#finish('stopped');
     this.#state = 'draining';
     const actors = this.#actors;
     if (actors.has('monitored')) {
       const stopped = actors.told('monitored', 'intake-stopped', limitMs);
-      actors.tell('monitored', { type: 'stop-intake', leavesRest } satisfies MonitoredCommand);
+      this.#stopIntake = { type: 'stop-intake', leavesRest };
+      actors.tell('monitored', this.#stopIntake);
       await stopped;
+      this.#isIntakeStopped = true;
     }
     await within(this.#publisher.settled(), INTAKE_STOP_LIMIT_MS);
     const drained = actors.shardNames.map((name) => actors.told(name, 'drained', this.#settings.get('drainTimeout')));
+    this.#isSealing = true;
     actors.tell('collector', { type: 'seal' } satisfies CollectorCommand);
     const outcomes = await Promise.all(drained);
     await Promise.all(
