@@ -1,5 +1,6 @@
 import { type Mutant, mutant } from '../../support/mutant.ts';
 
+const KEEPER = 'src/runtime/log-keeper.ts';
 const TAIL = 'src/actors/log-tail.ts';
 const RECOVERY = 'src/history/recovery.ts';
 const WRITER = 'src/history/history-writer.ts';
@@ -32,15 +33,15 @@ export const MUTANTS: readonly Mutant[] = [
     'ack-before-sync',
     'events are shown and acknowledged when they are written, not when they are safe',
     TAIL,
-    "if (this.#env.history?.durability === 'sync') return this.#wait(batch);",
+    "if (history?.durability === 'sync') return this.#wait(batch);",
     '',
   ),
   mutant(
     'ack-before-write',
     'events are shown before they are written',
     TAIL,
-    'this.#show(this.#env.history ? this.#write(this.#env.history, batch) : batch);',
-    'this.#show(batch);\n    if (this.#env.history) this.#write(this.#env.history, batch);',
+    'this.#show(history && (count > 0 || state.length > 0) ? this.#write(history, batch) : batch);',
+    'this.#show(batch);\n    if (history) this.#write(history, batch);',
   ),
   mutant(
     'reordered-state',
@@ -88,8 +89,8 @@ export const MUTANTS: readonly Mutant[] = [
     'progress-apart',
     'how far a publisher has come is not kept with its events',
     'src/actors/collector.ts',
-    'for (const intake of this.#intakes) for (const publisher of intake.takeProgress()) state.push({ publisher });',
-    'for (const intake of this.#intakes) intake.takeProgress();',
+    'for (const publisher of intake.takePublishers()) state.push({ publisher });',
+    'intake.takePublishers();',
   ),
   mutant(
     'torn-tail',
@@ -162,5 +163,66 @@ export const MUTANTS: readonly Mutant[] = [
     WRITER,
     'Promise.all([this.#retired, this.#file && this.#sync(this.#file.sink)])',
     'Promise.all([this.#file && this.#sync(this.#file.sink)])',
+  ),
+  {
+    id: 'released-uncommitted',
+    what: 'what intakes gave is let go of before the commit is true',
+    edits: [
+      {
+        file: TAIL,
+        search: 'for (const each of progress) each.prepare(commit);',
+        replace: 'for (const each of progress) {\n      each.prepare(commit);\n      each.release();\n    }',
+      },
+      { file: TAIL, search: 'for (const each of progress) each.release();', replace: '' },
+    ],
+  },
+  mutant(
+    'progress-unprepared',
+    'how far the intakes are is not written down for the commit',
+    TAIL,
+    'for (const each of progress) each.prepare(commit);',
+    '',
+  ),
+  mutant(
+    'progress-uncommitted',
+    'a collector that begins anew believes what was written down for a commit that has not come true',
+    'src/messages/ring-progress.ts',
+    'first > commit || (second <= commit && second > first) ? 1 : 0',
+    'second > first ? 1 : 0',
+  ),
+  mutant(
+    'commit-unfinished',
+    'what a dead collector had committed and not shown stays hidden',
+    KEEPER,
+    'if (last && last.committed < segmentEnd) last.commit(segmentEnd);',
+    '',
+  ),
+  mutant(
+    'state-forgotten',
+    'a collector that begins anew knows what was known when the process began',
+    KEEPER,
+    'if (stateLog === 0) return this.#recovered;',
+    'if (stateLog >= 0) return this.#recovered;',
+  ),
+  mutant(
+    'asks-forgotten',
+    'what an actor that has died was asked is not asked again',
+    'src/actors/asks.ts',
+    'for (const { of, post } of this.#pending.values()) if (of === name) post();',
+    '',
+  ),
+  mutant(
+    'segment-untold',
+    'a reader that begins anew, or was told half, does not hear of the newest segment',
+    TAIL,
+    "if (this.#announced) reader.post({ type: 'segment-opened', memory: this.#announced });",
+    '',
+  ),
+  mutant(
+    'answers-untold',
+    'answers that a dead collector had not come to tell are never told',
+    'src/actors/publish-intake.ts',
+    "this.post({ type: 'answers-ready', count: this.#ring.answered });",
+    '',
   ),
 ];

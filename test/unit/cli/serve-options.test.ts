@@ -33,6 +33,7 @@ const VALUES: { readonly [Name in OptionName]?: readonly OptionValue[] } = {
   maxStreams: [11],
   maxLagBytes: [123_456],
   drainTimeout: [250],
+  maxRestarts: [3],
   unknownContainers: ['drop'],
   isuladReplay: [0],
   redact: [false],
