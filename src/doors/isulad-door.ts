@@ -90,6 +90,8 @@ export class IsuladDoor {
       }, SILENCE_LIMIT_MS);
       session.once('stream', () => clearTimeout(silent));
       session.on('stream', (stream, headers) => {
+        // Also of a session that is over already: an error that nobody hears ends the thread.
+        stream.on('error', () => {});
         if (session.destroyed) return;
         if (this.#isFlood(caller)) {
           counters.add('connectionsBroken');
@@ -137,7 +139,6 @@ export class IsuladDoor {
   }
 
   #onStream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, caller: Caller): void {
-    stream.on('error', () => {});
     this.#serve(stream, headers, caller).catch((error: unknown) => {
       this.#env.counters.add('requestsRefused');
       refuse(stream, error);

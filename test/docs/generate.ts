@@ -29,7 +29,7 @@ const FAMILIES: Readonly<Record<ErrorFamily, string>> = {
   caller: 'What was asked for is wrong. Ask for something else.',
   sender: 'An event could not be handed in. The daemon is not there or not keeping up.',
   subscriber: 'A client was ended or not admitted. The others notice nothing.',
-  actor: 'A part of the service failed. The pipeline ends with this error.',
+  actor: 'A part of the service failed. It begins anew, and may be asked again, unless it has failed too often.',
   environment: 'Something on the machine has to be changed.',
   bug: 'A mistake of ours.',
 };

@@ -1,16 +1,33 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { put } from '../../bench/pages.ts';
+import { describeMachine } from '../../bench/results.ts';
+import { projectRoot } from '../architecture/source.ts';
 import { Random } from '../support/random.ts';
 import { ACTORS, kindAt, Kills } from './kills.ts';
 
-// node build/test/kills/run.js [ACTOR ...] [--kills N] [--seed N]: so many deaths of each of these actors, under load.
+// npm run kills -- [ACTOR ...] [--kills N] [--seed N] [--write]: so many deaths of each of these actors, under load.
+
+interface Row {
+  readonly deaths: number;
+  readonly records: number;
+  readonly faults: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+const FILE = path.join(projectRoot(), 'test/kills/results.json');
 const args = process.argv.slice(2);
+const isWritten = args.includes('--write');
+const rest = args.filter((arg) => arg !== '--write');
 const option = (name: string, byDefault: number): number => {
-  const at = args.indexOf(`--${name}`);
-  return at < 0 ? byDefault : Number(args.splice(at, 2)[1]);
+  const at = rest.indexOf(`--${name}`);
+  return at < 0 ? byDefault : Number(rest.splice(at, 2)[1]);
 };
 const kills = option('kills', 200);
 const seed = option('seed', 1);
-const actors = args.length > 0 ? args : ACTORS;
-for (const actor of actors) {
+
+async function hunt(actor: string): Promise<Row> {
   const random = new Random(seed);
   const bench = await Kills.start({
     clients: 50,
@@ -23,16 +40,52 @@ for (const actor of actors) {
     const { kind, window, recoveryMs } = await bench.kill(actor, kindAt(index));
     if (process.stdout.isTTY) console.log(`${actor} ${index + 1}: ${kind} at ${window}, ${Math.round(recoveryMs)} ms`);
   }
-  const sent = await bench.finish(60_000);
+  const records = await bench.finish(60_000);
   const times = bench.deaths.map(({ recoveryMs }) => recoveryMs).sort((a, b) => a - b);
   const quantile = (share: number): number => Math.round(times[Math.floor(share * (times.length - 1))] ?? 0);
+  if (bench.faults.length > 0) console.log(JSON.stringify(bench.faults.slice(0, 10)));
+  return {
+    deaths: bench.deaths.length,
+    records,
+    faults: bench.faults.length,
+    p50Ms: quantile(0.5),
+    p99Ms: quantile(0.99),
+  };
+}
+
+const rows: Record<string, Row> = {};
+for (const actor of rest.length > 0 ? rest : ACTORS) {
+  const row = (rows[actor] = await hunt(actor));
   console.log(
-    `${actor}: ${bench.deaths.length} deaths, ${sent} records, ${bench.faults.length} faults, ` +
-      `recovery p50 ${quantile(0.5)} ms, p99 ${quantile(0.99)} ms`,
+    `${actor}: ${row.deaths} deaths, ${row.records} records, ${row.faults} lost, repeated or out of order, p50 ${row.p50Ms} ms, p99 ${row.p99Ms} ms`,
   );
-  if (bench.faults.length > 0) {
-    console.log(JSON.stringify(bench.faults.slice(0, 10)));
-    process.exitCode = 1;
-    break;
-  }
+  if (row.faults > 0) process.exitCode = 1;
+}
+if (isWritten) {
+  const kept = fs.existsSync(FILE)
+    ? (JSON.parse(fs.readFileSync(FILE, 'utf8')) as { rows: Record<string, Row> }).rows
+    : {};
+  const machine = describeMachine(projectRoot());
+  const all = { ...kept, ...rows };
+  fs.writeFileSync(FILE, `${JSON.stringify({ machine, rows: all }, null, 2)}\n`);
+  const lines = ACTORS.flatMap((actor) => {
+    const row = all[actor];
+    return row
+      ? [
+          `| \`${actor}\` | ${row.deaths} | ${row.records.toLocaleString('en')} | ${row.faults} | ${row.p50Ms} ms | ${row.p99Ms} ms |`,
+        ]
+      : [];
+  });
+  put(
+    projectRoot(),
+    'docs/reliability.md',
+    'kills',
+    [
+      `${machine.date}, ${machine.cores} cores (${machine.cpu}), Linux ${machine.linux}, Node ${machine.node}, commit ${machine.commit}.`,
+      '',
+      '| actor | deaths | records | lost, repeated, out of order | works again after, p50 | p99 |',
+      '| --- | --- | --- | --- | --- | --- |',
+      ...lines,
+    ].join('\n'),
+  );
 }

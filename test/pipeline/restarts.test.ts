@@ -15,7 +15,7 @@ const WINDOWS: readonly Window[] = [
   ...(['segment.commit', 'port.post', 'file.write', 'turn'] as const),
 ];
 
-const DEATHS = 9;
+const DEATHS = 7;
 /** An actor that dies sooner than this after it has begun anew has to wait. */
 const LIFE_MS = 1_050;
 
@@ -45,7 +45,7 @@ class NumberedPublisher {
     const run = async (): Promise<void> => {
       while (!this.#isStopped) {
         const first = this.next;
-        const count = 1 + random.below(random.chance(0.2) ? 900 : 20);
+        const count = 1 + random.below(random.chance(0.05) ? 900 : 20);
         this.next += count;
         const events = Array.from({ length: count }, (_, index) => ({
           type,
@@ -54,7 +54,7 @@ class NumberedPublisher {
           args: String(first + index),
         }));
         this.answers.push({ first, count, ...(await publish(events, first)) });
-        await wait(random.below(3));
+        await wait(2 + random.below(6));
       }
     };
     this.#running = Array.from({ length: lanes }, run);
@@ -133,7 +133,7 @@ describe('a collector that dies and begins anew', () => {
         }
         const die = { type: 'container', action: 'die', id: 'h', args: String(handled.length) };
         pipeline.publish(die);
-      }, 5);
+      }, 20);
       const described = new Set<string>();
       for (let death = 0; death < DEATHS; death += 1) {
         const window = WINDOWS[death % WINDOWS.length]!;
