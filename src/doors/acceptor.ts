@@ -44,6 +44,10 @@ export class Acceptor {
     this.#look();
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Accepts nothing more. Connections that are there stay. */
   close(): void {
     if (this.#isClosed) return;
@@ -87,7 +91,9 @@ export class Acceptor {
 /** Ends a server and its connections. */
 export function closeServer(server: http.Server, acceptor: Acceptor): Promise<void> {
   return new Promise((resolve) => {
-    server.once('close', () => resolve());
+    // One that accepts nothing any more may have been closed by its last connection.
+    if (acceptor.isClosed) resolve();
+    else server.once('close', () => resolve());
     acceptor.close();
     server.closeAllConnections();
   });

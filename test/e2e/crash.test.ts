@@ -18,7 +18,7 @@ import {
 } from './support/crash-clients.ts';
 
 /** TOCSIN_KILLS=100 is the whole of it. */
-const KILLS = Number(process.env['TOCSIN_KILLS'] ?? 3);
+const KILLS = Number(process.env['TOCSIN_KILLS'] ?? 2);
 const SEED = Number(process.env['TOCSIN_SEED'] ?? Math.floor(Math.random() * 1e9));
 const CLIENTS_OF_EACH_KIND = 5;
 const BURST_BATCHES = 20;
@@ -217,7 +217,7 @@ describe(`SIGKILL at random moments (seed ${SEED}, TOCSIN_KILLS=${KILLS})`, () =
   }
 });
 
-const FULL_RATE_KILLS = Number(process.env['TOCSIN_KILLS'] ?? 2);
+const FULL_RATE_KILLS = Number(process.env['TOCSIN_KILLS'] ?? 1);
 /** FIFO records of the life before, at most: their numbers grow from life to life. */
 const LIFE = 40_000_000;
 const DRAINS = 20;

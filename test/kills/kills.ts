@@ -103,6 +103,10 @@ export class Kills {
     this.#sender = new Worker(new URL('./numbered-sender.js', import.meta.url), {
       workerData: { fifo: path.join(this.#root, 'fifo'), perSecond, burst, burstEveryMs } satisfies SenderTask,
     });
+    // A pipeline that has ended reads no FIFO any more.
+    this.#sender.on('error', (error) => {
+      if (this.pipeline.state === 'running') this.faults.push({ client: -1, expected: 0, got: String(error) });
+    });
   }
 
   /** Until every client is there. */

@@ -3,10 +3,8 @@ import { describePipeline } from './pipeline.suite.ts';
 import { describePublish } from './publish.suite.ts';
 import { describeDocker } from './docker.suite.ts';
 import { describeHistory } from './history.suite.ts';
-import { describeLimits } from './limits.suite.ts';
 import { describeListeners } from './listeners.suite.ts';
 import { describeRedaction } from './redaction.suite.ts';
-import { describeRemote } from './remote.suite.ts';
 import { describeResume } from './resume.suite.ts';
 import { describeSources } from './sources.suite.ts';
 
@@ -19,5 +17,3 @@ describeDocker('inline');
 describeHistory('inline');
 describeSources('inline');
 describeListeners('inline');
-describeRemote('inline');
-describeLimits('inline');
