@@ -9,7 +9,7 @@ import type { SavedState } from '../history/saved-state.ts';
 import { Segment } from '../history/segment.ts';
 import { StateLog } from '../history/state-log.ts';
 import type { KeeperNotice, LogNotice } from '../messages/collector.ts';
-import type { CommitJournal } from '../messages/commit-journal.ts';
+import type { CommitJournal, LogPosition } from '../messages/commit-journal.ts';
 import type { Counters } from '../messages/counters.ts';
 import { EVENT, MAX_EVENT_BYTES, SEGMENT } from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
@@ -129,28 +129,38 @@ export class LogTail {
     // Not all of it is of one epoch.
     const needsAnother = mark !== undefined && epochs.spans.at(-1)!.firstSeq > mark.firstSeq;
     const goOn = (): void => {
-      if (needsAnother || (logState.isHistoryFailed && !isSync)) return this.#goOnAsync(history, mark, nextSeq);
+      if (needsAnother) return this.#goOnAsync(history, mark, nextSeq);
       if (lastSegment) history.writer.resume(mark, nextSeq);
       else history.writer.reopen(mark, nextSeq);
       if (!isSync) this.#syncSoon(history);
     };
-    if (logState.isHistoryFailed)
-      return this.#fail(mark, new TocsinError('ERR_HISTORY_UNWRITABLE', 'it could not be before'), goOn);
     try {
+      if (logState.isHistoryFailed) throw new TocsinError('ERR_HISTORY_UNWRITABLE', 'it could not be before');
       goOn();
     } catch (error) {
       // At the very start somebody is there to hear of it.
       if (!lastSegment) throw error;
       if (isSync) this.#fail(mark, error, goOn);
+      // Another epoch once more: a file may have been begun for the one before, which does not know of what comes now.
       else this.#failAsync(history, mark, nextSeq, error);
     }
   }
 
   /** In a file of its own: what the memory has beside it is not on disk, or what stands there is of another epoch. */
   #goOnAsync(history: DurableHistory, mark: HistoryTail | undefined, nextSeq: number): void {
-    history.writer.reopen(mark, nextSeq);
-    history.writer.begin(this.#batchSeq);
+    const { writer } = history;
+    writer.reopen(mark, nextSeq);
+    writer.begin(this.#batchSeq);
+    // Whoever goes on must not do so in the file before, which lacks what only the memory has.
+    this.#stand({ file: writer.mark!.firstSeq, fileLength: writer.mark!.length });
     this.#syncSoon(history);
+  }
+
+  /** A commit that changes nothing but this. */
+  #stand(changes: Partial<LogPosition>): void {
+    const { journal } = this.#env;
+    journal.prepare({ ...journal.position, ...changes });
+    journal.commit();
   }
 
   /** Where records are written. */
@@ -181,12 +191,8 @@ export class LogTail {
 
   /** Every later event will be later than this, whoever goes on with the log. */
   promise(time: Timestamp): void {
-    const { journal } = this.#env;
-    const { position } = journal;
     // Later events may have been committed meanwhile.
-    if (compareTime(time, position) <= 0) return;
-    journal.prepare({ ...position, sec: time.sec, nanos: time.nanos });
-    journal.commit();
+    if (compareTime(time, this.#env.journal.position) > 0) this.#stand({ sec: time.sec, nanos: time.nanos });
   }
 
   /** Does it once everything that was committed before can be seen. */

@@ -1,7 +1,7 @@
 import { EXIT_CONFIG, EXIT_OK, EXIT_USAGE } from './exit.ts';
 
 const WINDOW_MS = 300_000;
-const MOST = 10;
+const MOST = 6;
 const FIRST_MS = 100;
 const LONGEST_MS = 5_000;
 
@@ -21,7 +21,7 @@ export class Restarts {
     return code === EXIT_OK || code === EXIT_USAGE || code === EXIT_CONFIG;
   }
 
-  /** @returns milliseconds to wait; undefined when it has died 10 times within five minutes: that is enough */
+  /** @returns milliseconds to wait; undefined when it has died 6 times within five minutes: that is enough */
   after(nowMs: number): number | undefined {
     this.#deaths = [...this.#deaths.filter((atMs) => nowMs - atMs < WINDOW_MS), nowMs];
     if (this.#deaths.length >= MOST) return undefined;

@@ -56,7 +56,7 @@ describe('tocsin supervise', () => {
     fs.writeFileSync(path.join(dying.root, 'history'), 'no folder');
     process.kill(childOf(dying), 'SIGKILL');
     assert.equal(await dying.exited, 1);
-    assert.match(dying.log, /the daemon died 10 times within 300 s, last of 1 \(ERR_DAEMON_DYING\)/);
+    assert.match(dying.log, /the daemon died 6 times within 300 s, last of 1 \(ERR_DAEMON_DYING\)/);
     await dying.stop();
   });
 

@@ -15,7 +15,7 @@ const WINDOWS: readonly Window[] = [
   ...(['segment.commit', 'port.post', 'file.write', 'turn'] as const),
 ];
 
-const DEATHS = 7;
+const DEATHS = 5;
 /** An actor that dies sooner than this after it has begun anew has to wait. */
 const LIFE_MS = 1_050;
 

@@ -5,9 +5,9 @@ import { MUTANTS } from './mutants/table.ts';
 import { simulateSeeds } from './simulate-seeds.ts';
 import { Tally } from './tally.ts';
 
-const SEEDS = 200;
-/** Tests of so many seeds each: a schedule that hangs is known by its hundred. */
-const SEEDS_PER_TEST = 100;
+const SEEDS = 150;
+/** Tests of so many seeds each: a schedule that hangs is known by its fifty. */
+const SEEDS_PER_TEST = 50;
 /** Those that concern what is acknowledged, and who begins anew; `npm run simulate -- --mutants` hunts them all. */
 const HUNTED = ['ack-before-sync', 'progress-apart', 'progress-uncommitted'];
 
