@@ -58,8 +58,8 @@ interface Slot {
 }
 
 /** What a thread may have of a processor without coming back. Clients can keep a shard busy for a while: that is none of their faults. */
-const BUSY_MS = 500;
-const SHARD_BUSY_MS = 3_000;
+const BUSY_MS = 1_500;
+const SHARD_BUSY_MS = 5_000;
 
 /** So many lives there have been in this process. */
 let lives = 0;
