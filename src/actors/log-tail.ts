@@ -130,8 +130,7 @@ export class LogTail {
     const needsAnother = mark !== undefined && epochs.spans.at(-1)!.firstSeq > mark.firstSeq;
     const goOn = (): void => {
       if (needsAnother) return this.#goOnAsync(history, mark, nextSeq);
-      if (lastSegment) history.writer.resume(mark, nextSeq);
-      else history.writer.reopen(mark, nextSeq);
+      history.writer.reopen(mark, nextSeq);
       if (!isSync) this.#syncSoon(history);
     };
     try {

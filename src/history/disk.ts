@@ -1,5 +1,5 @@
 /**
- * What the history needs of a folder. Everything but `sync` is done when the call returns; every call may throw what the system
+ * What the history needs of a folder. Everything but syncs is done when the call returns; every call may throw what the system
  * threw. One implementation for real folders (runtime/history-folder.ts), one for simulated ones; both pass one suite.
  */
 export interface Disk {
@@ -12,6 +12,8 @@ export interface Disk {
   write(name: string, bytes: Uint8Array): void;
   remove(name: string): void;
   rename(from: string, to: string): void;
+  /** Resolves when these files and their names survive a loss of power, as far as they are there. */
+  sync(names: readonly string[]): Promise<void>;
   /** A file that grows. @param length where to go on; what stands behind it is cut off */
   open(name: string, length: number): SegmentSink;
 }

@@ -27,6 +27,8 @@ export interface HistoryWriterEnv {
   readonly crc32: Crc32;
   readonly epochs: Epochs;
   readonly writer: SavedWriter;
+  /** A writer of this process has died, and left whatever it was about to do. */
+  readonly isHeir: boolean;
   readonly nowSec: () => number;
   /** A file is closed at this size, or when it is so old. */
   readonly fileBytes: number;
@@ -68,12 +70,15 @@ export class HistoryWriter {
   #syncing = 0;
   /** Settles when the files before are safe. */
   #retired: Promise<unknown> = Promise.resolve();
+  /** Which files the writer before had come to sync, and which it had told of, nobody knows. */
+  #isHeir: boolean;
   /** The time of the newest event that was written. */
   #last: Timestamp;
 
   constructor(env: HistoryWriterEnv, last: Timestamp) {
     this.#env = env;
     this.#packer = new BatchPacker(env.crc32);
+    this.#isHeir = env.isHeir;
     this.#last = last;
   }
 
@@ -100,7 +105,8 @@ export class HistoryWriter {
   /** Resolves when everything that was appended before is safe from a loss of power. */
   sync(): Promise<void> {
     const begun = this.#begun;
-    return Promise.all([this.#retired, this.#file && this.#sync(this.#file.sink)]).then(() => {
+    return Promise.all([this.#retired, this.#file && this.#counted(this.#file.sink.sync())]).then(() => {
+      this.#isHeir = false;
       if (!begun || begun !== this.#begun) return;
       this.#begun = undefined;
       if (this.#env.writer.durability === 'sync') this.#env.opened(begun);
@@ -137,18 +143,19 @@ export class HistoryWriter {
     for (const firstSeq of begun) removeFile(disk, firstSeq);
     // Where somebody has removed it, the next batch begins another.
     if (mark && begun.length === 0 && files.includes(mark.firstSeq)) this.#open(mark, nowSec(), false);
+    if (this.#isHeir) this.#inherit(files.filter((firstSeq) => !begun.includes(firstSeq)));
   }
 
-  /**
-   * As reopen, where another writer has died: what it had not come to say of the file is said again.
-   * @throws as reopen
-   */
-  resume(mark: HistoryTail | undefined, nextSeq: number): void {
-    this.reopen(mark, nextSeq);
-    if (!mark || this.#file?.firstSeq !== mark.firstSeq) return;
+  /** What the writer before may not have done is done again: files are synced, and it is said that the newest one is there. */
+  #inherit(files: readonly number[]): void {
     const { disk, crc32, opened } = this.#env;
+    const file = this.#file;
+    const complete = files.filter((firstSeq) => firstSeq !== file?.firstSeq);
+    this.#retired = this.#counted(disk.sync(complete.map(fileName)));
+    this.#retired.catch(() => {});
+    if (!file) return;
     const bytes = new Uint8Array(HISTORY_FILE.BYTES);
-    const head = readFileHead(bytes.subarray(0, disk.read(fileName(mark.firstSeq), 0, bytes)), crc32);
+    const head = readFileHead(bytes.subarray(0, disk.read(fileName(file.firstSeq), 0, bytes)), crc32);
     if (!head) return;
     this.#begun = head;
     opened(head);
@@ -172,10 +179,10 @@ export class HistoryWriter {
     this.#file = undefined;
   }
 
-  async #sync(sink: SegmentSink): Promise<void> {
+  async #counted(sync: Promise<void>): Promise<void> {
     this.#syncing += 1;
     try {
-      await sink.sync();
+      await sync;
     } finally {
       this.#syncing -= 1;
     }
@@ -205,7 +212,7 @@ export class HistoryWriter {
     const { firstSeq, sink, index, isIndexed } = this.#file;
     const { disk, crc32 } = this.#env;
     this.#file = undefined;
-    const retired = this.#sync(sink).finally(() => sink.close());
+    const retired = this.#counted(sink.sync()).finally(() => sink.close());
     this.#retired = Promise.all([this.#retired, retired]);
     this.#retired.catch(() => {});
     if (isIndexed) disk.write(indexName(firstSeq), index.pack(this.#length, crc32));

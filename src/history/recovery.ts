@@ -136,16 +136,8 @@ function stateBefore(disk: Disk, crc32: Crc32, files: readonly FileHead[]): Save
  * Resolves when what was recovered survives a loss of power: it is about to be shown, and what was shown is not taken back.
  * @throws what the disk throws
  */
-export async function secureHistory(disk: Disk, { files }: Recovered): Promise<void> {
-  for (const { firstSeq } of files) {
-    const name = fileName(firstSeq);
-    const sink = disk.open(name, disk.size(name));
-    try {
-      await sink.sync();
-    } finally {
-      sink.close();
-    }
-  }
+export function secureHistory(disk: Disk, { files }: Recovered): Promise<void> {
+  return disk.sync(files.map(({ firstSeq }) => fileName(firstSeq)));
 }
 
 /** Cursors of older lives than these are foreign. */

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import zlib from 'node:zlib';
 import sonicBoom from 'sonic-boom';
-import type { Disk, SegmentSink } from '../history/disk.ts';
+import { type Disk, isMissing, type SegmentSink } from '../history/disk.ts';
 
 const FILE_MODE = 0o600;
 /** Files that stay open for reading. */
@@ -66,6 +66,11 @@ export class HistoryFolder implements Disk {
     this.#forget(from);
     this.#forget(to);
     fs.renameSync(this.#path(from), this.#path(to));
+  }
+
+  async sync(names: readonly string[]): Promise<void> {
+    for (const name of names) await syncFile(this.#path(name));
+    if (names.length > 0) await syncPath(this.#folder);
   }
 
   open(name: string, length: number): SegmentSink {
@@ -156,7 +161,7 @@ class FileSink implements SegmentSink {
       await new Promise<void>((resolve, reject) =>
         fs.fdatasync(this.#fd, (error) => (error ? reject(error) : resolve())),
       );
-      if (this.#isNew) await syncFolder(this.#folder);
+      if (this.#isNew) await syncPath(this.#folder);
       this.#isNew = false;
     } finally {
       this.#syncing -= 1;
@@ -176,8 +181,18 @@ class FileSink implements SegmentSink {
   }
 }
 
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await fs.promises.open(folder, 'r');
+/** One that somebody removes meanwhile needs it no more. */
+async function syncFile(file: string): Promise<void> {
+  try {
+    await syncPath(file);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
+
+/** Of a file or a folder, whoever writes it. */
+async function syncPath(name: string): Promise<void> {
+  const handle = await fs.promises.open(name, 'r');
   try {
     await handle.sync();
   } finally {

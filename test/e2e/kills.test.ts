@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import type { Kind } from '../kills/fault-plan.ts';
-import { ACTORS, Kills } from '../kills/kills.ts';
+import { ACTORS } from '../kills/killer.ts';
+import { Kills } from '../kills/kills.ts';
 import { Random } from '../support/random.ts';
 
 /** The long form is `npm run kills`. */
@@ -31,13 +32,15 @@ describe('actors that die under load', () => {
       });
       await bench.begun();
       const before = descriptors();
-      for (const kind of DEATHS[actor]!) await bench.kill(actor, kind);
+      for (const kind of DEATHS[actor]!) await bench.killer.kill(actor, kind);
       const after = descriptors();
       const sent = await bench.finish(60_000);
       assert.deepEqual(bench.faults, []);
       assert.equal(bench.pipeline.stats().headSeq, sent);
       assert.ok(after <= before + 1, `${before} descriptors before, ${after} after`);
-      const recoveries = bench.deaths.map(({ kind, window, recoveryMs }) => `${kind} at ${window} ${recoveryMs} ms`);
+      const recoveries = bench.killer.deaths.map(
+        ({ kind, window, recoveryMs }) => `${kind} at ${window} ${recoveryMs} ms`,
+      );
       t.diagnostic(`${sent} records; ${recoveries.join(', ')}`);
     });
 
@@ -51,10 +54,10 @@ describe('actors that die under load', () => {
       random: () => random.next(),
       pipeline: { maxRestarts: 2 },
     });
-    await bench.kill('buffer', 'exit');
-    await bench.kill('collector', 'exit');
+    await bench.killer.kill('buffer', 'exit');
+    await bench.killer.kill('collector', 'exit');
     await assert.rejects(
-      Promise.all([bench.kill('monitored', 'exit'), bench.pipeline.closed]).catch((error: unknown) => {
+      Promise.all([bench.killer.kill('monitored', 'exit'), bench.pipeline.closed]).catch((error: unknown) => {
         throw error;
       }),
       { code: 'ERR_RESTARTS_EXHAUSTED' },

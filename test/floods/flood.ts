@@ -1,4 +1,5 @@
 import type { Daemon } from '../support/daemon.ts';
+import type { Figures } from '../support/process-figures.ts';
 
 /** How large a flood is. What each number means says its flood. */
 export type Size = Readonly<Record<'seconds' | 'count' | 'rate', number>>;
@@ -37,15 +38,6 @@ export interface Flood {
   attack(target: Target, size: Size): Promise<Tally>;
   /** Throws when the daemon has not done what it should. */
   check(counted: Counted, tally: Tally, size: Size): void;
-}
-
-/** A daemon's process, as the kernel sees it. */
-export interface Figures {
-  readonly rssKb: number;
-  readonly descriptors: number;
-  /** Of these, sockets. The others are the daemon's own files, whose number varies a little. */
-  readonly sockets: number;
-  readonly threads: number;
 }
 
 /** What one flood did. Latencies are those of the healthy clients, in microseconds. */

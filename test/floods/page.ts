@@ -2,7 +2,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { put } from '../../bench/pages.ts';
 import type { Machine } from '../../bench/topology.ts';
-import type { Counted, Figures, Outcome, Tally } from './flood.ts';
+import type { Figures } from '../support/process-figures.ts';
+import type { Counted, Outcome, Tally } from './flood.ts';
 import { FLOODS } from './floods.ts';
 
 /** What the floods of one run did, as it is kept. */

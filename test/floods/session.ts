@@ -2,12 +2,14 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { BenchPrograms } from '../../src/cli/bench/programs.ts';
 import { type Daemon, startDaemon, statsOf, temporaryFolder, waitFor } from '../support/daemon.ts';
-import type { Counted, Figures, Flood, Outcome, Place, Size, Tally } from './flood.ts';
-import { Healthy } from './healthy.ts';
-import { figuresOf, watchPeak } from './process-figures.ts';
+import type { Counted, Flood, Outcome, Place, Size, Tally } from './flood.ts';
+import { NativeLoad } from '../support/native-load.ts';
+import { type Figures, figuresOf, watchPeak } from '../support/process-figures.ts';
 import { pause } from './raw-client.ts';
 
 const ATTACKER = fileURLToPath(new URL('attacker.js', import.meta.url));
+/** Clients that do nothing wrong, and an engine that tells what happens. */
+const HEALTHY = { rate: 1_000, clients: 5 };
 const RETURN_LIMIT_MS = 60_000;
 /** A queue from which nothing is taken for so long is empty. */
 const QUEUE_MS = 200;
@@ -28,12 +30,12 @@ type Noted = Omit<Outcome, 'p99Before' | 'p99During' | 'p99Worst' | 'p99After'> 
 /** A daemon with healthy clients, which is flooded, in one way after the other. */
 export class Session {
   readonly daemon: Daemon;
-  readonly #healthy: Healthy;
+  readonly #healthy: NativeLoad;
   readonly #place: Place | undefined;
   readonly #pace: Pace;
   readonly #noted: Noted[] = [];
 
-  private constructor(daemon: Daemon, healthy: Healthy, place: Place | undefined, pace: Pace) {
+  private constructor(daemon: Daemon, healthy: NativeLoad, place: Place | undefined, pace: Pace) {
     this.daemon = daemon;
     this.#healthy = healthy;
     this.#place = place;
@@ -46,7 +48,7 @@ export class Session {
     const place = needs.place?.(root);
     try {
       const daemon = await startDaemon(needs.flags, root, { prefix: place?.prefix ?? [] });
-      const session = new Session(daemon, await Healthy.start(daemon, programs), place, pace);
+      const session = new Session(daemon, await NativeLoad.start(daemon, programs, HEALTHY), place, pace);
       await pause(pace.warmMs);
       return session;
     } catch (error) {

@@ -4,9 +4,15 @@ import { put } from '../../bench/pages.ts';
 import { describeMachine } from '../../bench/results.ts';
 import { projectRoot } from '../architecture/source.ts';
 import { Random } from '../support/random.ts';
-import { ACTORS, kindAt, Kills } from './kills.ts';
+import { killAtFullRate } from './full-rate.ts';
+import { ACTORS, type Death, kindAt } from './killer.ts';
+import { Kills } from './kills.ts';
 
-// npm run kills -- [ACTOR ...] [--kills N] [--seed N] [--write]: so many deaths of each of these actors, under load.
+/**
+ * So many deaths of each of these actors, under load: `npm run kills -- [ACTOR ...] [--kills N] [--seed N] [--write]`.
+ * `--full-rate` instead: of all of them, by turns, while records come as fast as they are taken.
+ */
+const FULL_RATE = 'any, at full rate';
 
 interface Row {
   readonly deaths: number;
@@ -19,7 +25,8 @@ interface Row {
 const FILE = path.join(projectRoot(), 'test/kills/results.json');
 const args = process.argv.slice(2);
 const isWritten = args.includes('--write');
-const rest = args.filter((arg) => arg !== '--write');
+const isFullRate = args.includes('--full-rate');
+const rest = args.filter((arg) => arg !== '--write' && arg !== '--full-rate');
 const option = (name: string, byDefault: number): number => {
   const at = rest.indexOf(`--${name}`);
   return at < 0 ? byDefault : Number(rest.splice(at, 2)[1]);
@@ -36,26 +43,34 @@ async function hunt(actor: string): Promise<Row> {
     burstEveryMs: 10_000,
     random: () => random.next(),
   });
-  for (let index = 0; index < kills && bench.faults.length === 0; index += 1) {
-    const { kind, window, recoveryMs } = await bench.kill(actor, kindAt(index));
+  const { killer, faults } = bench;
+  for (let index = 0; index < kills && faults.length === 0; index += 1) {
+    const { kind, window, recoveryMs } = await killer.kill(actor, kindAt(index));
     if (process.stdout.isTTY) console.log(`${actor} ${index + 1}: ${kind} at ${window}, ${Math.round(recoveryMs)} ms`);
   }
   const records = await bench.finish(60_000);
-  const times = bench.deaths.map(({ recoveryMs }) => recoveryMs).sort((a, b) => a - b);
+  if (faults.length > 0) console.log(JSON.stringify(faults.slice(0, 10)));
+  return rowOf(killer.deaths, records, faults.length);
+}
+
+async function huntAtFullRate(): Promise<Row> {
+  const random = new Random(seed);
+  const { deaths, sent, seconds, resumed } = await killAtFullRate(kills, () => random.next());
+  console.log(
+    `${Math.round(sent / seconds).toLocaleString('en')} records a second, clients came back ${resumed} times`,
+  );
+  return rowOf(deaths, sent, 0);
+}
+
+function rowOf(deaths: readonly Death[], records: number, faults: number): Row {
+  const times = deaths.map(({ recoveryMs }) => recoveryMs).sort((a, b) => a - b);
   const quantile = (share: number): number => Math.round(times[Math.floor(share * (times.length - 1))] ?? 0);
-  if (bench.faults.length > 0) console.log(JSON.stringify(bench.faults.slice(0, 10)));
-  return {
-    deaths: bench.deaths.length,
-    records,
-    faults: bench.faults.length,
-    p50Ms: quantile(0.5),
-    p99Ms: quantile(0.99),
-  };
+  return { deaths: deaths.length, records, faults, p50Ms: quantile(0.5), p99Ms: quantile(0.99) };
 }
 
 const rows: Record<string, Row> = {};
-for (const actor of rest.length > 0 ? rest : ACTORS) {
-  const row = (rows[actor] = await hunt(actor));
+for (const actor of isFullRate ? [FULL_RATE] : rest.length > 0 ? rest : ACTORS) {
+  const row = (rows[actor] = await (isFullRate ? huntAtFullRate() : hunt(actor)));
   console.log(
     `${actor}: ${row.deaths} deaths, ${row.records} records, ${row.faults} lost, repeated or out of order, p50 ${row.p50Ms} ms, p99 ${row.p99Ms} ms`,
   );
@@ -68,11 +83,11 @@ if (isWritten) {
   const machine = describeMachine(projectRoot());
   const all = { ...kept, ...rows };
   fs.writeFileSync(FILE, `${JSON.stringify({ machine, rows: all }, null, 2)}\n`);
-  const lines = ACTORS.flatMap((actor) => {
+  const lines = [...ACTORS, FULL_RATE].flatMap((actor) => {
     const row = all[actor];
     return row
       ? [
-          `| \`${actor}\` | ${row.deaths} | ${row.records.toLocaleString('en')} | ${row.faults} | ${row.p50Ms} ms | ${row.p99Ms} ms |`,
+          `| ${actor === FULL_RATE ? actor : `\`${actor}\``} | ${row.deaths} | ${row.records.toLocaleString('en')} | ${row.faults} | ${row.p50Ms} ms | ${row.p99Ms} ms |`,
         ]
       : [];
   });

@@ -7,12 +7,14 @@ import { EVENT, HISTORY_BATCH, HISTORY_FILE } from '../../src/messages/layout.ts
 import type { EpochSpan } from '../../src/event/epochs.ts';
 import { type LoggedEvent, loggedEvent } from '../support/world.ts';
 
+const NO_EPOCHS = new Epochs([{ epoch: 'xxxxxxxx', firstSeq: 1 }]);
+
 /** Every event that stands whole in the files of a history, found without the code under test; each must be there once. */
 export function scanDisk(disk: Disk, spans: readonly EpochSpan[]): Map<number, LoggedEvent> {
   const epochs = new Epochs(spans);
   const found = new Map<number, LoggedEvent>();
   for (const name of disk.list().filter((file) => file.endsWith('.log'))) {
-    for (const event of eventsOf(disk, name, epochs)) {
+    for (const event of scanFile(disk, name, epochs).events) {
       assert.ok(!found.has(event.seq), `event ${event.seq} is on disk twice, the second time in ${name}`);
       found.set(event.seq, event);
     }
@@ -20,17 +22,27 @@ export function scanDisk(disk: Disk, spans: readonly EpochSpan[]): Map<number, L
   return found;
 }
 
-/** Numbers of the events that stand whole in one file. */
-export function seqsOnDisk(disk: Disk, name: string): number[] {
-  return eventsOf(disk, name, new Epochs([{ epoch: 'xxxxxxxx', firstSeq: 1 }])).map(({ seq }) => seq);
+/** Whether part of a file is in no batch that stands whole: nobody knows what it said. */
+export function hasHoles(disk: Disk): boolean {
+  return disk.list().some((name) => name.endsWith('.log') && scanFile(disk, name, NO_EPOCHS).isTorn);
 }
 
-function eventsOf(disk: Disk, name: string, epochs: Epochs): LoggedEvent[] {
+/** Numbers of the events that stand whole in one file. */
+export function seqsOnDisk(disk: Disk, name: string): number[] {
+  return scanFile(disk, name, NO_EPOCHS).events.map(({ seq }) => seq);
+}
+
+function scanFile(
+  disk: Disk,
+  name: string,
+  epochs: Epochs,
+): { readonly events: LoggedEvent[]; readonly isTorn: boolean } {
   const bytes = new Uint8Array(new ArrayBuffer(disk.size(name)));
   disk.read(name, 0, bytes);
   const fields = new DataView(bytes.buffer);
   const view = new EventView(bytes.buffer.slice(0, bytes.length & ~7));
   const events: LoggedEvent[] = [];
+  let isTorn = false;
   for (let at: number = HISTORY_FILE.BYTES; at + HISTORY_BATCH.BYTES <= bytes.length; ) {
     const field = (offset: number): number => fields.getUint32(at + offset, true);
     const length = field(HISTORY_BATCH.LENGTH);
@@ -40,6 +52,7 @@ function eventsOf(disk: Disk, name: string, epochs: Epochs): LoggedEvent[] {
       at + length <= bytes.length &&
       crc32(bytes.subarray(at + HISTORY_BATCH.LENGTH, at + length)) === field(HISTORY_BATCH.CRC);
     if (!isBatch) {
+      isTorn = true;
       at += 8;
       continue;
     }
@@ -48,5 +61,5 @@ function eventsOf(disk: Disk, name: string, epochs: Epochs): LoggedEvent[] {
       events.push(loggedEvent(view, epochs));
     at += length;
   }
-  return events;
+  return { events, isTorn };
 }

@@ -168,6 +168,12 @@ export class SimulatedDisk implements Disk {
     this.#names.set(to, file);
   }
 
+  async sync(names: readonly string[]): Promise<void> {
+    const folder = { isSynced: false };
+    const files = names.flatMap((name) => this.#names.get(name) ?? []);
+    await Promise.all(files.map((file) => this.#ask(file, folder)));
+  }
+
   open(name: string, length: number): SegmentSink {
     this.#change();
     let file = this.#names.get(name);
@@ -270,6 +276,12 @@ export class SimulatedDisk implements Disk {
     sync.resolve();
   }
 
+  #ask(file: SimulatedFile, folder: { isSynced: boolean }): Promise<void> {
+    this.#turn += 1;
+    const asked = { file, image: file.image(), turn: this.#turn, folder, tag: this.tag() };
+    return new Promise((resolve, reject) => this.#pending.push({ ...asked, resolve, reject }));
+  }
+
   #sink(file: SimulatedFile, at: number): SegmentSink {
     let length = at;
     let isClosed = false;
@@ -293,12 +305,7 @@ export class SimulatedDisk implements Disk {
         file.append(bytes);
         length += bytes.length;
       },
-      sync: () => {
-        if (isClosed) return Promise.resolve();
-        this.#turn += 1;
-        const asked = { file, image: file.image(), turn: this.#turn, folder, tag: this.tag() };
-        return new Promise((resolve, reject) => this.#pending.push({ ...asked, resolve, reject }));
-      },
+      sync: () => (isClosed ? Promise.resolve() : this.#ask(file, folder)),
       truncate: (to) => {
         this.#change();
         file.truncate(to);

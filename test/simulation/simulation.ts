@@ -13,7 +13,7 @@ import { Random } from '../support/random.ts';
 import { EVERYTHING, settled, type World } from '../support/world.ts';
 import { ContainerModel } from './container-model.ts';
 import { Daemon } from './daemon.ts';
-import { scanDisk, seqsOnDisk } from './disk-scan.ts';
+import { hasHoles, scanDisk, seqsOnDisk } from './disk-scan.ts';
 import { Crashed, SimulatedDisk } from './simulated-disk.ts';
 import { type ClientEnv, type Shows, SimulatedClient } from './simulated-client.ts';
 import { SimulatedSender } from './simulated-sender.ts';
@@ -233,7 +233,9 @@ class Simulation {
     const isDurable = this.#durability !== 'memory';
     this.#truth.restart(end, recovered, isDurable ? scanDisk(this.#disk, epochs) : new Map());
     this.#recovering = undefined;
-    if (isDurable && this.#containers.compare(recovered)) this.#tally.add('container state restored');
+    // What is unreadable may have been a description and no event.
+    if (isDurable && !hasHoles(this.#disk) && this.#containers.compare(recovered))
+      this.#tally.add('container state restored');
     this.#disk.onChange = () => {};
     this.#syncFailedAt = -1;
     this.#hasCollectorDied = false;

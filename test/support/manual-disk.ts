@@ -6,7 +6,7 @@ export class ManualDisk implements Disk {
   /** Writes and new files are refused. */
   isFull = false;
   /** Syncs that wait for the test, oldest first. */
-  readonly syncs: { resolve(): void; reject(error: Error): void }[] = [];
+  readonly syncs: { readonly name: string; resolve(): void; reject(error: Error): void }[] = [];
   writes = 0;
 
   list(): string[] {
@@ -36,10 +36,19 @@ export class ManualDisk implements Disk {
     this.files.delete(from);
   }
 
+  async sync(names: readonly string[]): Promise<void> {
+    await Promise.all(names.map((name) => this.wait(name)));
+  }
+
   open(name: string, length: number): SegmentSink {
     if (this.isFull && !this.files.has(name)) throw new Error('no space left');
     this.files.set(name, (this.files.get(name) ?? new Uint8Array(0)).slice(0, length));
     return new ManualSink(this, name);
+  }
+
+  /** Until the test lets this sync through. */
+  wait(name: string): Promise<void> {
+    return new Promise((resolve, reject) => this.syncs.push({ name, resolve, reject }));
   }
 
   file(name: string): Uint8Array {
@@ -71,7 +80,7 @@ class ManualSink implements SegmentSink {
   }
 
   sync(): Promise<void> {
-    return new Promise((resolve, reject) => this.#disk.syncs.push({ resolve, reject }));
+    return this.#disk.wait(this.#name);
   }
 
   truncate(length: number): void {

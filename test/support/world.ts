@@ -322,6 +322,7 @@ export class World {
               {
                 epochs,
                 last: this.#journal.position,
+                isHeir: lastSegment !== undefined,
                 snapshot,
                 nowSec: () => this.clock.now().sec,
                 opened: (file) => life.of(this.#toBuffer).post({ type: 'history-file-opened', file }),
@@ -555,6 +556,7 @@ function openHistory(
   env: {
     readonly epochs: Epochs;
     readonly last: Timestamp;
+    readonly isHeir: boolean;
     readonly snapshot: () => Iterable<SavedState>;
     readonly nowSec: () => number;
     readonly opened: (file: HistoryFileHead) => void;

@@ -38,6 +38,7 @@ export async function writeHistory(
       crc32,
       epochs: new Epochs(options.epochs ?? [{ epoch: EPOCH, firstSeq: 1 }]),
       writer: WRITER,
+      isHeir: false,
       nowSec: () => 0,
       fileBytes: Infinity,
       fileAgeSec: Infinity,

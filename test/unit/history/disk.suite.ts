@@ -78,6 +78,16 @@ export function describeDisk(what: string, make: () => DiskUnderTest): void {
       dispose();
     });
 
+    it('syncs files by their names, and passes over those that are not there', async () => {
+      const { disk, endSyncs, dispose } = make();
+      disk.write('a.log', new Uint8Array([1]));
+      const synced = disk.sync(['a.log', 'b.log']);
+      endSyncs();
+      await synced;
+      assert.deepEqual(disk.list(), ['a.log']);
+      dispose();
+    });
+
     it('ends a sync that began before the file was closed', async () => {
       const { disk, endSyncs, dispose } = make();
       const sink = disk.open('a.log', 0);

@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
+import { Epochs } from '../../../src/event/epochs.ts';
+import type { NewBatch } from '../../../src/history/batch.ts';
 import { indexOf } from '../../../src/history/folder-listing.ts';
+import { fileName } from '../../../src/history/history-file.ts';
+import { HistoryWriter } from '../../../src/history/history-writer.ts';
 import type { SavedState } from '../../../src/history/saved-state.ts';
 import { crc32, HistoryFolder } from '../../../src/runtime/history-folder.ts';
 import { HISTORY_BATCH, HISTORY_FILE } from '../../../src/messages/layout.ts';
 import { eventsOf, readAll, TestHistory } from '../../support/history.ts';
 import { at, BASE_SEC } from '../../support/log.ts';
+import { ManualDisk } from '../../support/manual-disk.ts';
 
 function numbers(from: number, to: number): number[] {
   return Array.from({ length: Math.max(0, to + 1 - from) }, (_, index) => from + index);
@@ -322,6 +328,68 @@ describe('a history on disk', () => {
       assert.equal(files.retain(at(9), 4), 1);
       assert.equal(files.oldestSeq, 3);
     }));
+
+  it('syncs again what a writer that died had asked for, and says only then that it is safe', async () => {
+    const disk = new ManualDisk();
+    const said: string[] = [];
+    const writer = (isHeir: boolean): HistoryWriter =>
+      new HistoryWriter(
+        {
+          disk,
+          crc32,
+          epochs: new Epochs([{ epoch: 'abcdefgh', firstSeq: 1 }]),
+          writer: { boot: 'b', durability: 'async' },
+          isHeir,
+          nowSec: () => 0,
+          fileBytes: 1,
+          fileAgeSec: 1e9,
+          snapshot: () => [],
+          opened: ({ firstSeq }) => said.push(`opened ${firstSeq}`),
+          secured: (firstSeq) => said.push(`secured ${firstSeq}`),
+        },
+        at(1),
+      );
+    const batch = (seq: number): NewBatch => ({
+      events: new Uint8Array(8),
+      count: 1,
+      firstSeq: seq,
+      first: at(seq),
+      last: at(seq),
+      state: [],
+    });
+    const first = writer(false);
+    first.reopen(undefined, 1);
+    for (const seq of [1, 2, 3]) first.append(batch(seq));
+    // Whatever it waits for, it does not live to hear of.
+    assert.deepEqual(
+      disk.syncs.splice(0).map(({ name }) => name),
+      [fileName(1), fileName(2)],
+    );
+    said.length = 0;
+
+    const heir = writer(true);
+    heir.reopen(first.mark, 4);
+    assert.deepEqual(said, ['opened 3']);
+    let isSafe = false;
+    const safe = heir.sync().then(() => (isSafe = true));
+    assert.deepEqual(disk.syncs.map(({ name }) => name).sort(), [1, 2, 3].map(fileName));
+    disk.syncs.pop()!.resolve();
+    disk.syncs.pop()!.resolve();
+    await setImmediate();
+    assert.equal(isSafe, false);
+    assert.deepEqual(said, ['opened 3']);
+    disk.syncs.pop()!.resolve();
+    await safe;
+    assert.deepEqual(said, ['opened 3', 'secured 3']);
+
+    // One that fails is heard of.
+    const next = writer(true);
+    next.reopen(heir.mark, 4);
+    const failed = next.sync();
+    disk.syncs.shift()!.reject(new Error('input/output error'));
+    for (const sync of disk.syncs.splice(0)) sync.resolve();
+    await assert.rejects(failed, /input/);
+  });
 
   it('remembers how far it has come with a source, over snapshots and restarts, with the events of each batch', () =>
     withHistory((history) => {

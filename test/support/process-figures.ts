@@ -1,5 +1,13 @@
 import fs from 'node:fs';
-import type { Figures } from './flood.ts';
+
+/** A process, as the kernel sees it. */
+export interface Figures {
+  readonly rssKb: number;
+  readonly descriptors: number;
+  /** Of these, sockets. The others are its own files, whose number varies a little. */
+  readonly sockets: number;
+  readonly threads: number;
+}
 
 /** What a process has now. */
 export function figuresOf(pid: number): Figures {

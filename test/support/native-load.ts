@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import type { BenchPrograms } from '../../src/cli/bench/programs.ts';
+import { type Daemon, waitFor } from './daemon.ts';
+
+const WINDOW_SECONDS = 0.5;
+/** For the last of many events, which clients that are behind read from history. */
+const ALL_LIMIT_MS = 120_000;
+const TIMEOUT_SECONDS = 7_200;
+/** More than any test sends. */
+const EVENTS = 4_000_000_000;
+
+export interface NativeLoadOptions {
+  /** Records a second; 0 = as fast as they are taken. */
+  readonly rate: number;
+  /** Clients that read everything. */
+  readonly clients: number;
+  /** They come back when they are cut off, with the cursor behind their last event. */
+  readonly resume?: boolean;
+  /** How many events the sender may be ahead of the slowest client. */
+  readonly ahead?: number;
+  readonly containers?: number;
+}
+
+/** What the clients got, all together. */
+export interface Received {
+  readonly sent: number;
+  /** How often a client has come back. */
+  readonly resumed: number;
+  /** p99 of each half second since the first event, in microseconds; null without events. */
+  readonly windows: readonly (number | null)[];
+}
+
+interface Report extends Omit<Received, 'sent'> {
+  readonly bad: number;
+  readonly minEvents: number;
+  readonly maxEvents: number;
+  readonly abnormal: number;
+}
+
+/** A sender that writes records into the FIFO, and clients that check every event: C programs, which are never the limit. */
+export class NativeLoad {
+  readonly #load: ChildProcess;
+  readonly #drain: ChildProcess;
+  readonly #page: string;
+  readonly #beganMs = performance.now();
+  readonly #loaded: Promise<unknown>;
+  readonly #drained: Promise<unknown>;
+  #sent = '';
+  #drainSaid = '';
+
+  private constructor(load: ChildProcess, drain: ChildProcess, page: string) {
+    this.#load = load;
+    this.#drain = drain;
+    this.#page = page;
+    this.#loaded = new Promise((resolve) => load.once('close', resolve));
+    this.#drained = new Promise((resolve) => drain.once('close', resolve));
+    load.stdout!.setEncoding('utf8').on('data', (text: string) => (this.#sent += text));
+    drain.stdout!.setEncoding('utf8').on('data', (text: string) => (this.#drainSaid += text));
+  }
+
+  static async start(
+    daemon: Pick<Daemon, 'root' | 'events' | 'fifo'>,
+    programs: BenchPrograms,
+    { rate, clients, resume = false, ahead = EVENTS, containers = 500 }: NativeLoadOptions,
+  ): Promise<NativeLoad> {
+    const page = path.join(daemon.root, 'progress');
+    fs.writeFileSync(page, Buffer.alloc(4096));
+    const door = ['--door', 'native', '--path', '/v1/events?follow=true', ...(resume ? ['--resume'] : [])];
+    const window = ['--latency', '--window-seconds', String(WINDOW_SECONDS)];
+    const shape = [...window, '--timeout', String(TIMEOUT_SECONDS), '--progress', page];
+    const drain = spawn(programs.drain, [daemon.events, String(clients), String(EVENTS), ...door, ...shape], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let said = '';
+    await new Promise<void>((resolve, reject) => {
+      drain.stdout.on('data', (piece: Buffer) => {
+        said += piece.toString();
+        if (said.includes('ready\n')) resolve();
+      });
+      drain.once('exit', () => reject(new Error(`the clients ended: ${said}`)));
+    });
+    const pace = ['--rate', String(rate), '--progress', page, '--ahead', String(ahead)];
+    const args = ['fifo', daemon.fifo, String(EVENTS), '--containers', String(containers), ...pace];
+    const load = spawn(programs.load, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const both = new NativeLoad(load, drain, page);
+    await waitFor(() => both.reached > 0, 'the first event');
+    return both;
+  }
+
+  /** Events that the slowest of them has. */
+  get reached(): number {
+    return Number(fs.readFileSync(this.#page).readBigUInt64LE());
+  }
+
+  /** Of the window that is now. */
+  get window(): number {
+    return Math.floor((performance.now() - this.#beganMs) / 1000 / WINDOW_SECONDS);
+  }
+
+  /** Ends the sender. @returns how many records it has written */
+  async stop(): Promise<number> {
+    this.#load.kill('SIGTERM');
+    await this.#loaded;
+    return (JSON.parse(this.#sent) as { sent: number }).sent;
+  }
+
+  /** Ends sender and clients, once these have everything. @throws when one of them has not got every event once and in order */
+  async end(): Promise<Received> {
+    const sent = await this.stop();
+    await waitFor(() => this.reached >= sent, `the clients to get all ${sent} events`, ALL_LIMIT_MS);
+    this.#drain.kill('SIGTERM');
+    await this.#drained;
+    const line = this.#drainSaid.trim().split('\n').at(-1)!;
+    const { bad, minEvents, maxEvents, abnormal, resumed, windows } = JSON.parse(line) as Report;
+    assert.deepEqual(
+      { bad, minEvents, maxEvents, abnormal },
+      { bad: 0, minEvents: sent, maxEvents: sent, abnormal: 0 },
+    );
+    return { sent, resumed, windows };
+  }
+
+  kill(): void {
+    this.#load.kill('SIGKILL');
+    this.#drain.kill('SIGKILL');
+  }
+}
