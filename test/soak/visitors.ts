@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Random } from '../support/random.ts';
 import { type Stand, type Visit, type VisitKind, VISITS } from './visits.ts';
@@ -32,6 +33,7 @@ const [socket = '', count = '0', containers = '0', seed = '1'] = process.argv.sl
 const random = new Random(Number(seed));
 const faults: string[] = [];
 const finishing = new AbortController();
+setMaxListeners(0, finishing.signal);
 let sent = 0;
 
 /** Programs cost more than connections do: there are few of them. */

@@ -43,7 +43,11 @@ function library(stand: Stand): Visit {
     const from = stand.cursor ? { after: stand.cursor } : { since: '1' };
     const client = new TocsinClient({ host: `unix://${stand.socket}` });
     try {
-      for await (const delivery of client.events({ ...from, ...filterOf(stand), signal: abort.signal })) {
+      for await (const delivery of client.events({
+        ...from,
+        filter: [`container=${stand.container}`],
+        signal: abort.signal,
+      })) {
         if (delivery.type === 'gap' || !('attributes' in delivery)) stand.fault(JSON.stringify(delivery));
         else {
           stand.cursor = delivery.cursor;
@@ -62,8 +66,9 @@ function library(stand: Stand): Visit {
   };
 }
 
-function filterOf({ container }: Stand): { readonly filter: readonly string[] } {
-  return { filter: [`container=${container}`] };
+/** The filters of both HTTP doors. */
+function filtersOf({ container }: Stand): string {
+  return encodeURIComponent(JSON.stringify({ container: [container] }));
 }
 
 /** One line of JSON, of the native door or Docker's. */
@@ -96,9 +101,8 @@ interface HttpRequest {
 function eventSourceRequest(stand: Stand): HttpRequest {
   const headers: Record<string, string> = { Accept: 'text/event-stream' };
   if (stand.cursor) headers['Last-Event-ID'] = stand.cursor;
-  const filter = encodeURIComponent(`container=${stand.container}`);
   return {
-    path: `/v1/events?since=1&filter=${filter}`,
+    path: `/v1/events?since=1&filters=${filtersOf(stand)}`,
     headers,
     onText: lines((line) => {
       if (line.startsWith('event: gap')) stand.fault(line);
@@ -108,9 +112,8 @@ function eventSourceRequest(stand: Stand): HttpRequest {
 }
 
 function dockerRequest(stand: Stand): HttpRequest {
-  const filters = encodeURIComponent(JSON.stringify({ container: [stand.container] }));
   return {
-    path: `/v1.41/events?since=${secondsBehind(stand)}&filters=${filters}`,
+    path: `/v1.41/events?since=${secondsBehind(stand)}&filters=${filtersOf(stand)}`,
     onText: lines((line) => takeLine(stand, line)),
   };
 }
@@ -165,11 +168,10 @@ function dockerCli(stand: Stand): Visit {
 
 function curl(stand: Stand): Visit {
   return program(stand, () => {
-    const filter = encodeURIComponent(`container=${stand.container}`);
     const from = stand.cursor ? `after=${encodeURIComponent(stand.cursor)}` : 'since=1';
     return {
       command: 'curl',
-      args: ['-sN', '--unix-socket', stand.socket, `http://tocsin/v1/events?${from}&filter=${filter}`],
+      args: ['-sN', '--unix-socket', stand.socket, `http://tocsin/v1/events?${from}&filters=${filtersOf(stand)}`],
       env: {},
     };
   });
