@@ -3,7 +3,6 @@ import type { Epochs, EpochSpan } from '../event/epochs.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
 import type { Timestamp } from '../event/event.ts';
 import { compareTime } from '../event/time.ts';
-import type { NewBatch } from '../history/batch.ts';
 import type { HistoryTail, HistoryWriter } from '../history/history-writer.ts';
 import type { SavedState } from '../history/saved-state.ts';
 import { Segment } from '../history/segment.ts';
@@ -14,15 +13,14 @@ import type { Counters } from '../messages/counters.ts';
 import { EVENT, MAX_EVENT_BYTES, SEGMENT } from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { Later, Outbox } from './actor.ts';
-import { type IntakeProgress, joinProgress } from './intake-progress.ts';
+import type { IntakeProgress } from './intake-progress.ts';
+import { type Batch, bytesOf, joined, nextFlush } from './log-batch.ts';
 
 /** Under `async`, a loss of power takes what was written within this time. */
 const SYNC_EVERY_MS = 100;
 const RETRY_MS = 1_000;
 /** Under `sync`: what may wait for the disk before intake waits too. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
-/** Under `sync`: what goes to disk in one write. */
-const MAX_FLUSH_BYTES = 4 * 1024 * 1024;
 /** A write that takes longer is worth a word: whoever sends events waits for it. */
 const SLOW_MS = 1_000;
 
@@ -59,18 +57,6 @@ export interface LogTailEnv {
   readonly recovered: () => void;
   /** The disk kept everything waiting for so long. */
   readonly slow: (ms: number) => void;
-}
-
-interface Batch extends NewBatch {
-  readonly segment: Segment;
-  readonly from: number;
-  readonly to: number;
-  /** What was taken for it. */
-  readonly progress: readonly IntakeProgress[];
-  readonly stateLog: number;
-  readonly stateLogEnd: number;
-  /** To be done once it is shown. */
-  readonly effects: (() => void)[];
 }
 
 /**
@@ -362,7 +348,7 @@ export class LogTail {
   #flush(): void {
     const { history, moved } = this.#env;
     if (!history || this.#inFlight > 0 || this.#waiting.length === 0 || this.#failure) return;
-    const batches = this.#nextFlush();
+    const batches = nextFlush(this.#waiting);
     const { mark } = history.writer;
     const startedMs = this.#env.elapsedMs();
     const fail = (error: unknown): void => {
@@ -385,16 +371,6 @@ export class LogTail {
       this.#flush();
       moved();
     }, fail);
-  }
-
-  /** What goes to disk together; never so much that a reader would take it for garbage. */
-  #nextFlush(): Batch[] {
-    let bytes = 0;
-    const count = this.#waiting.findIndex((batch) => {
-      bytes += batch.events.length;
-      return bytes > MAX_FLUSH_BYTES;
-    });
-    return this.#waiting.slice(0, count < 0 ? undefined : Math.max(1, count));
   }
 
   #timed(startedMs: number): void {
@@ -426,39 +402,4 @@ export class LogTail {
     });
     return segment;
   }
-}
-
-/** Two batches, one behind the other, as one. */
-function joined(left: Batch, right: Batch): Batch {
-  const isOneStretch = left.segment === right.segment && left.to === right.from;
-  return {
-    // Of two segments it is to be written, not to be shown.
-    segment: left.segment,
-    from: left.from,
-    to: right.to,
-    events: isOneStretch
-      ? left.segment.view.bytes.subarray(left.from, right.to)
-      : concatenated(left.events, right.events),
-    count: left.count + right.count,
-    firstSeq: left.firstSeq,
-    first: left.count > 0 ? left.first : right.first,
-    last: right.last,
-    state: [...left.state, ...right.state],
-    progress: joinProgress(left.progress, right.progress),
-    stateLog: right.stateLog,
-    stateLogEnd: right.stateLogEnd,
-    effects: [...left.effects, ...right.effects],
-  };
-}
-
-/** What it keeps waiting, more or less; never nothing. */
-function bytesOf({ events, state }: NewBatch): number {
-  return events.length + 256 * state.length + 1;
-}
-
-function concatenated(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(left.length + right.length);
-  bytes.set(left);
-  bytes.set(right, left.length);
-  return bytes;
 }

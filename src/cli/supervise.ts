@@ -8,14 +8,30 @@ import { parseAdmins } from '../event/admin-address.ts';
 import { TocsinError } from '../event/errors.ts';
 import { parseListeners } from '../event/listener-address.ts';
 import { isDurable, type Options } from '../event/options.ts';
-import { EXIT_FAILURE, EXIT_OK, reportError } from './exit.ts';
+import { Restarts } from '../runtime/restarts.ts';
+import { EXIT_CONFIG, EXIT_FAILURE, EXIT_OK, EXIT_USAGE, reportError } from './exit.ts';
 import { makeFolder } from './paths.ts';
-import { type Ending, Restarts } from './restarts.ts';
 import { addOptionFlags, type Flags, serveOptions } from './serve-options.ts';
 import { booted, type Legacy, letGo, spawnDaemon } from './successor.ts';
 
 /** What a daemon may take to end beyond its drain timeout. */
 const END_MARGIN_MS = 60_000;
+/** Deaths of the daemon that are borne, within so long. */
+const MAX_DEATHS = 5;
+const WINDOW_MS = 300_000;
+const LIVED_MS = 10_000;
+const DAEMON = 'daemon';
+
+/** How a process ended. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Such an end is not mended by another start: it was wanted, or what was asked for is wrong. */
+export function isFinal({ code }: Ending): boolean {
+  return code === EXIT_OK || code === EXIT_USAGE || code === EXIT_CONFIG;
+}
 
 export function addSuperviseCommand(program: Command, run: (action: () => Promise<number>) => Promise<void>): void {
   const command = program
@@ -40,7 +56,7 @@ async function supervise(flags: Flags): Promise<number> {
 class Supervisor {
   readonly #options: Options;
   readonly #legacies: readonly Legacy[];
-  readonly #restarts = new Restarts();
+  readonly #restarts = new Restarts({ max: () => MAX_DEATHS, windowMs: WINDOW_MS, livedMs: LIVED_MS });
   #daemon: ChildProcess | undefined;
   #successor: ChildProcess | undefined;
   #pause: NodeJS.Timeout | undefined;
@@ -73,6 +89,7 @@ class Supervisor {
 
   #attend(child: ChildProcess): void {
     this.#daemon = child;
+    this.#restarts.begun(DAEMON, performance.now());
     let isGone = false;
     const gone = (code: number | null, signal: NodeJS.Signals | null): void => {
       if (isGone) return;
@@ -89,14 +106,15 @@ class Supervisor {
     if (this.#isStopping) return this.#end(code ?? EXIT_FAILURE);
     // A successor is on its way, and is told that there is no one before it any more.
     if (this.#successor) return;
-    if (Restarts.isFinal(ending)) {
+    if (isFinal(ending)) {
       if (code !== EXIT_OK)
         log(`the daemon ended with ${code}: what it was given is wrong, so it is not started again`);
       return this.#end(code ?? EXIT_OK);
     }
-    const waitMs = this.#restarts.after(performance.now());
+    const waitMs = this.#restarts.delayMs(DAEMON, performance.now());
     if (waitMs === undefined) {
-      const error = new TocsinError('ERR_DAEMON_DYING', `the daemon died ${Restarts.limit}, last of ${code ?? signal}`);
+      const deaths = `${MAX_DEATHS + 1} times within ${WINDOW_MS / 1_000} s`;
+      const error = new TocsinError('ERR_DAEMON_DYING', `the daemon died ${deaths}, last of ${code ?? signal}`);
       return this.#end(reportError(error));
     }
     log(`the daemon died of ${code ?? signal}; starting it again in ${waitMs} ms`);

@@ -29,6 +29,9 @@ export interface SupervisorEnv {
 }
 
 const TIDY_MS = 1_000;
+/** Deaths of all actors are counted within this time. */
+const DEATHS_WINDOW_MS = 60_000;
+const LIVED_MS = 1_000;
 
 /**
  * Watches the actors' threads, ends those that do not come back, and has actors that died begin anew. What each of them needs for
@@ -43,7 +46,7 @@ export class Supervisor {
 
   constructor(env: SupervisorEnv) {
     this.#env = env;
-    this.#restarts = new Restarts(env.maxRestarts);
+    this.#restarts = new Restarts({ max: env.maxRestarts, windowMs: DEATHS_WINDOW_MS, livedMs: LIVED_MS });
     this.#timers = [setInterval(() => env.actors.look(), BEAT_MS), setInterval(() => env.keeper.tidy(), TIDY_MS)];
     for (const timer of this.#timers) timer.unref();
   }

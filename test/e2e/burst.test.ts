@@ -14,6 +14,8 @@ import { buildNative, type NativePrograms, startSender } from './support/native.
 /** Records of the burst; a million once by hand (`TOCSIN_BURST=1000000`), fewer in every run. */
 const COUNT = Number(process.env['TOCSIN_BURST'] ?? 50_000);
 const LATE_OF_EACH_KIND = 9;
+/** Less than a test file may take, unless it is the large form. */
+const LIMIT_MS = Math.max(240_000, COUNT);
 const KINDS = ['grpc++', 'grpc-js', 'curl', 'cli', 'iterable', 'push'] as const;
 /** Docker's clients, in full from the first record on; the stock programs, at the rate that they take. */
 const DOCKER_KINDS = ['docker', 'docker', 'docker', 'dockerode', 'docker-py'] as const;
@@ -138,7 +140,18 @@ describe('a burst of records from a C program', () => {
     const total = early.length + late.length;
     const finishedInside = (): Outcome[] =>
       notices.flatMap((notice) => (notice.type === 'finished' ? [{ ...notice, kind: notice.kind as Kind }] : []));
-    await waitFor(() => outcomes.length + finishedInside().length === total, 'all clients', 900_000);
+    await waitFor(() => outcomes.length + finishedInside().length === total, 'all clients', LIMIT_MS).catch(
+      async (error: unknown) => {
+        const done = [...outcomes, ...finishedInside()].map(({ kind }) => kind);
+        const missing = [...early, ...late].filter((kind) => {
+          const at = done.indexOf(kind);
+          if (at >= 0) done.splice(at, 1);
+          return at < 0;
+        });
+        const { body } = await call(path.join(root, 'admin.sock'), '/v1/clients');
+        throw new Error(`${String(error)}; ${missing.join(', ')} are missing; the daemon has ${body}`);
+      },
+    );
     const all = [...outcomes, ...finishedInside()];
 
     const times = await timesOfAll();

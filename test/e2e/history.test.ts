@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { call, CHECKOUT, type Daemon, startDaemon, statsOf, temporaryFolder, tocsin } from '../support/daemon.ts';
-import { seeded } from '../support/raw-record.ts';
+import { Random } from '../support/random.ts';
 
 interface LoggedEvent {
   readonly seq: number;
@@ -23,13 +23,13 @@ async function logOf(daemon: Daemon): Promise<LoggedEvent[]> {
 
 /** As Docker prints them, with the moment of each. */
 function archive(count: number): { readonly text: string; readonly nanos: readonly string[] } {
-  const random = seeded(7);
+  const random = new Random(7);
   const nanos: string[] = [];
   let text = '';
   let sec = 1_600_000_000;
   for (let n = 1; n <= count; n += 1) {
-    sec += 1 + Math.floor(random() * 100);
-    const nano = `${sec}${String(Math.floor(random() * 1e9)).padStart(9, '0')}`;
+    sec += 1 + random.below(100);
+    const nano = `${sec}${String(random.below(1e9)).padStart(9, '0')}`;
     nanos.push(nano);
     const head = '"Type":"container","Action":"start","Actor":{"ID":"old","Attributes":';
     text += `{${head}{"n":"${n}"}},"scope":"local","time":${sec},"timeNano":${nano}}\n`;

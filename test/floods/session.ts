@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { BenchPrograms } from '../../src/cli/bench/programs.ts';
 import { type Daemon, startDaemon, statsOf, temporaryFolder, waitFor } from '../support/daemon.ts';
 import type { Counted, Flood, Outcome, Place, Size, Tally } from './flood.ts';
-import { NativeLoad } from '../support/native-load.ts';
+import { demandExact, NativeLoad } from '../support/native-load.ts';
 import { type Figures, figuresOf, watchPeak } from '../support/process-figures.ts';
 import { pause } from './raw-client.ts';
 
@@ -101,7 +101,9 @@ export class Session {
 
   /** Ends all of it. @throws when a healthy client has lost something, or the daemon has come to harm */
   async end(): Promise<readonly Outcome[]> {
-    const { windows } = await this.#healthy.end();
+    const received = await this.#healthy.end();
+    demandExact(received);
+    const { windows } = received;
     const code = await this.#stop();
     if (code !== 0) throw new Error(`the daemon ended with ${code}: ${this.daemon.log()}`);
     const p99 = ([from, to]: Windows): number[] =>

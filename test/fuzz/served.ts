@@ -6,7 +6,7 @@ import { createPipeline, type Pipeline } from '../../src/index.ts';
 import { temporaryFolder } from '../support/daemon.ts';
 import { checkAnswer, readAnswers } from './http-answers.ts';
 import { Stopwatch, until } from './stopwatch.ts';
-import { Broken, demand, show } from './target.ts';
+import { Broken, demand, type Run, show } from './target.ts';
 
 /** What takes longer never ends. */
 export const LIMIT_MS = 10_000;
@@ -44,6 +44,16 @@ export class Served {
     this.#pipeline = pipeline;
     this.#root = root;
     process.on('uncaughtException', this.#onStray);
+  }
+
+  /** A run of a target whose inputs are text, a byte a character. */
+  static async run(check: (served: Served, input: string) => Promise<void>): Promise<Run> {
+    const served = await Served.open();
+    return {
+      check: (input) => check(served, Buffer.from(input).toString('latin1')),
+      rest: () => served.rest(),
+      close: () => served.close(),
+    };
   }
 
   static async open(): Promise<Served> {

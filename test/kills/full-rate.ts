@@ -2,7 +2,7 @@ import path from 'node:path';
 import { createPipeline } from '../../src/create-pipeline.ts';
 import { buildPrograms } from '../../src/cli/bench/programs.ts';
 import { temporaryFolder } from '../support/daemon.ts';
-import { NativeLoad } from '../support/native-load.ts';
+import { demandExact, NativeLoad } from '../support/native-load.ts';
 import { ACTORS, type Death, Killer, kindAt } from './killer.ts';
 
 /** As much as a client may be behind: what is beyond it has to be read from disk. */
@@ -40,7 +40,9 @@ export async function killAtFullRate(kills: number, random: () => number): Promi
         if (process.stdout.isTTY) console.log(`${actor} ${index + 1}: ${kind} at ${window}, ${recoveryMs} ms`);
       }
     const seconds = (performance.now() - beganMs) / 1000;
-    const { sent, resumed } = await load.end();
+    const received = await load.end();
+    demandExact(received);
+    const { sent, resumed } = received;
     return { deaths: killer.deaths, sent, seconds, resumed };
   } finally {
     load?.kill();

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { rawRecord } from '../support/raw-record.ts';
+import { monitorRecord } from '../support/records.ts';
 
 /** What the sender's thread is told: `stop` ends it, and it says how many records it has written. */
 export interface SenderTask {
@@ -26,7 +26,13 @@ function write(count: number): void {
     const records = Math.min(left, RECORDS_PER_WRITE);
     const bytes = Buffer.concat(
       Array.from({ length: records }, (_, index) =>
-        rawRecord({ name: `c${(sent + index) % 50}`, args: `n=${sent + index + 1}.`, value: 3, pid: 1, exitCode: 0 }),
+        monitorRecord({
+          name: `c${(sent + index) % 50}`,
+          args: `n=${sent + index + 1}.`,
+          value: 3,
+          pid: 1,
+          exitCode: 0,
+        }),
       ),
     );
     for (let from = 0; from < bytes.length; ) from += fs.writeSync(fd, bytes, from);

@@ -6,7 +6,8 @@ import path from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { createPipeline, sendContainerEvent } from '../../src/index.ts';
 import { call, temporaryFolder, waitFor } from '../support/daemon.ts';
-import { rawRecord, seeded } from '../support/raw-record.ts';
+import { Random } from '../support/random.ts';
+import { monitorRecord } from '../support/records.ts';
 import { grpcClient, readAll } from '../e2e/support/grpc.ts';
 import { Fixture, type Threads } from './fixture.ts';
 
@@ -38,9 +39,9 @@ export function describeBadInput(threads: Threads): void {
       await fixture.close();
     });
 
-    const good = (id: string, fields: Parameters<typeof rawRecord>[0] = {}): Buffer => {
+    const good = (id: string, fields: Parameters<typeof monitorRecord>[0] = {}): Buffer => {
       sent.push(id);
-      return rawRecord({ ...fields, name: id });
+      return monitorRecord({ ...fields, name: id });
     };
     const counters = (): Readonly<Record<string, number>> => fixture.pipeline.stats().counters;
     const refusal = async (query: string): Promise<{ readonly status: number; readonly code: string }> => {
@@ -53,16 +54,16 @@ export function describeBadInput(threads: Threads): void {
 
     for (const seed of [1, 2, 3, 4, 5]) {
       it(`skips and counts junk of 1 to 4,000 bytes between records (seed ${seed})`, async () => {
-        const random = seeded(seed);
+        const random = new Random(seed);
         const junkBefore = counters()['junkBytes'] ?? 0;
         let junk = 0;
         const pieces: Buffer[] = [];
         for (let index = 0; index < 40; index += 1) {
-          if (random() < 0.5) {
-            const length = 1 + Math.floor(random() * 4_000);
+          if (random.chance(0.5)) {
+            const length = 1 + random.below(4_000);
             junk += length;
             // Any byte but those that could begin a valid record's type field.
-            pieces.push(Buffer.from(Array.from({ length }, () => 3 + Math.floor(random() * 253))));
+            pieces.push(Buffer.from(Array.from({ length }, () => 3 + random.below(253))));
           }
           pieces.push(good(`seed-${seed}-${index}`), good(`seed-${seed}-${index}-b`));
         }
@@ -81,7 +82,7 @@ export function describeBadInput(threads: Threads): void {
 
     it('drops the rest of a truncated write, and reads on with the next record', async () => {
       const before = counters()['junkBytes'] ?? 0;
-      fixture.write(rawRecord({ name: 'cut-short' }).subarray(0, 595));
+      fixture.write(monitorRecord({ name: 'cut-short' }).subarray(0, 595));
       await fixture.counter('junkBytes', before + 595);
       fixture.write(good('after-truncation'));
       await fixture.head(head + 1);
@@ -110,7 +111,7 @@ export function describeBadInput(threads: Threads): void {
     ] as const) {
       it(`takes a record with ${what} for junk`, async () => {
         const before = counters()['junkBytes'] ?? 0;
-        fixture.write(Buffer.concat([good('before-bad'), rawRecord(fields), good('behind-bad')]));
+        fixture.write(Buffer.concat([good('before-bad'), monitorRecord(fields), good('behind-bad')]));
         await fixture.head(head + 2);
         assert.deepEqual(
           (await fixture.log()).slice(head).map(({ id }) => id),
@@ -122,7 +123,7 @@ export function describeBadInput(threads: Threads): void {
 
     it('counts and ignores records of the types PRIORITY and EXIT_CODE', async () => {
       const before = counters()['recordsIgnored'] ?? 0;
-      fixture.write(Buffer.concat([rawRecord({ type: 1 }), rawRecord({ type: 2 }), good('after-ignored')]));
+      fixture.write(Buffer.concat([monitorRecord({ type: 1 }), monitorRecord({ type: 2 }), good('after-ignored')]));
       await fixture.head(head + 1);
       assert.equal(counters()['recordsIgnored'], before + 2);
     });

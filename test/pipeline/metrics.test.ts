@@ -5,7 +5,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { COUNTER_TABLE, type CounterId, metricName } from '../../src/messages/counters.ts';
 import { call, waitFor } from '../support/daemon.ts';
-import { rawRecord } from '../support/raw-record.ts';
+import { monitorRecord } from '../support/records.ts';
 import { Fixture, type Threads } from './fixture.ts';
 
 interface Sample {
@@ -99,7 +99,7 @@ for (const threads of ['workers', 'inline'] satisfies Threads[]) {
     after(() => fixture.close());
 
     it('have every counter, with its meaning and its value', async () => {
-      fixture.write(Buffer.concat([rawRecord({ name: 'c1', value: 11 }), Buffer.alloc(596, 1)]));
+      fixture.write(Buffer.concat([monitorRecord({ name: 'c1', value: 11 }), Buffer.alloc(596, 1)]));
       await fixture.head(1);
       await fixture.counter('junkBytes', 596);
       const found = await metrics();
@@ -112,8 +112,8 @@ for (const threads of ['workers', 'inline'] satisfies Threads[]) {
     });
 
     it('tell events by source, type and action, and what was dropped by reason', async () => {
-      fixture.write(Buffer.concat([1, 2, 3].map(() => rawRecord({ name: 'c2', value: 1 }))));
-      fixture.write(rawRecord({ name: 'nginx', value: 2, eventType: 1 }));
+      fixture.write(Buffer.concat([1, 2, 3].map(() => monitorRecord({ name: 'c2', value: 1 }))));
+      fixture.write(monitorRecord({ name: 'nginx', value: 2, eventType: 1 }));
       await fixture.head(5);
       await fixture.pipeline.publishDurable([
         { type: 'container', action: 'die', id: 'c3' },

@@ -12,7 +12,7 @@ import {
   type TocsinEvent,
 } from '../../src/index.ts';
 import { call, temporaryFolder, waitFor } from '../support/daemon.ts';
-import { rawRecord } from '../support/raw-record.ts';
+import { monitorRecord } from '../support/records.ts';
 import { grpcClient, readAll } from '../e2e/support/grpc.ts';
 import { Fixture, type Threads } from './fixture.ts';
 
@@ -532,7 +532,7 @@ export function describePipeline(threads: Threads): void {
     it('gives a gRPC client without since the newest 64 events, then live ones', async () => {
       const head = fixture.pipeline.stats().headSeq;
       fixture.write(
-        Buffer.concat(Array.from({ length: 100 }, (_, index) => rawRecord({ name: 'many', extra: `n=${index}` }))),
+        Buffer.concat(Array.from({ length: 100 }, (_, index) => monitorRecord({ name: 'many', extra: `n=${index}` }))),
         596,
       );
       await fixture.head(head + 100);
@@ -542,7 +542,7 @@ export function describePipeline(threads: Threads): void {
       stream.on('error', () => {});
       stream.on('data', (event: { annotations: Record<string, string> }) => got.push(event.annotations['n']!));
       await waitFor(() => got.length === 64, 'the replay');
-      fixture.write(rawRecord({ name: 'many', extra: 'n=live' }));
+      fixture.write(monitorRecord({ name: 'many', extra: 'n=live' }));
       await waitFor(() => got.length === 65, 'the live event');
       stream.cancel();
       client.close();
@@ -555,9 +555,9 @@ export function describePipeline(threads: Threads): void {
       await fixture.pipeline.containers.set('f00d02', { name: 'pear' });
       fixture.write(
         Buffer.concat([
-          rawRecord({ name: 'f00d01' }),
-          rawRecord({ name: 'f00d02' }),
-          rawRecord({ name: 'f00d01', value: 13 }),
+          monitorRecord({ name: 'f00d01' }),
+          monitorRecord({ name: 'f00d02' }),
+          monitorRecord({ name: 'f00d01', value: 13 }),
         ]),
       );
       await fixture.head(head + 3);

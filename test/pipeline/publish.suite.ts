@@ -3,7 +3,7 @@ import http from 'node:http';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Published } from '../../src/index.ts';
 import { call, waitFor } from '../support/daemon.ts';
-import { rawRecord } from '../support/raw-record.ts';
+import { monitorRecord } from '../support/records.ts';
 import { type Event, Fixture, type Threads } from './fixture.ts';
 
 const INVALID_UTF8 = Buffer.from('{"type":"a","action":"b","id":"x\xe2y"}', 'latin1');
@@ -313,7 +313,7 @@ export function describePublish(threads: Threads): void {
         assert.equal(refused.status, 503);
         const second = await call(fixture.admin, '/v1/history', { method: 'POST', body: lines(1, 1) });
         assert.equal(second.status, 503);
-        fixture.write(Buffer.concat([1, 2, 3].map((n) => rawRecord({ name: `fifo${n}` }))));
+        fixture.write(Buffer.concat([1, 2, 3].map((n) => monitorRecord({ name: `fifo${n}` }))));
         await fixture.counter('recordsRead', 3);
         assert.equal(pipeline.stats().headSeq, 2);
         release();
@@ -350,7 +350,7 @@ export function describePublish(threads: Threads): void {
         assert.equal(late.status, 400);
         assert.match(late.body, /line 1001: /);
         assert.equal(pipeline.publish(numbered(1, 1, 'now')[0]!), 'accepted');
-        fixture.write(rawRecord({ name: 'fifo' }));
+        fixture.write(monitorRecord({ name: 'fifo' }));
         await waitFor(async () => {
           const ids = (await fixture.log()).map(({ id }) => id);
           return ids.includes('now') && ids.includes('fifo');

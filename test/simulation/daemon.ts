@@ -2,7 +2,7 @@ import { PublishRing } from '../../src/messages/publish-ring.ts';
 import { Epochs } from '../../src/event/epochs.ts';
 import { type Recovered } from '../../src/history/recovery.ts';
 import { Publisher } from '../../src/runtime/publisher.ts';
-import { rawRecord } from '../support/raw-record.ts';
+import { monitorRecord } from '../support/records.ts';
 import { World, type WorldOptions } from '../support/world.ts';
 
 /** One life of the service: its actors, and what stands around them on the main thread. */
@@ -30,10 +30,10 @@ export class Daemon {
   }
 
   /** A record as the FIFO brings it; nobody hears whether it came through. @returns false when the ring is full */
-  write(fields: Parameters<typeof rawRecord>[0]): boolean {
+  write(fields: Parameters<typeof monitorRecord>[0]): boolean {
     const { ring } = this.world;
     if (ring.contiguousFree === 0) return false;
-    ring.bytes.set(rawRecord(fields), ring.writeOffset);
+    ring.bytes.set(monitorRecord(fields), ring.writeOffset);
     if (ring.commit(1)) this.world.wakeCollector();
     return true;
   }

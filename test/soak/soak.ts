@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { buildPrograms } from '../../src/cli/bench/programs.ts';
 import { ACTORS, type Death, kindAt } from '../kills/killer.ts';
 import { temporaryFolder } from '../support/daemon.ts';
-import { NativeLoad } from '../support/native-load.ts';
+import { demandExact, NativeLoad } from '../support/native-load.ts';
 import { type Figures, figuresOf } from '../support/process-figures.ts';
 import type { HostCommand, HostNotice } from './host.ts';
 import type { KindFigures, VisitorsCommand, VisitorsNotice } from './visitors.ts';
@@ -91,7 +91,8 @@ export async function soak(options: SoakOptions, onSample: (sample: Sample, deat
     const sent = await load.stop();
     tell<VisitorsCommand>(crowd, { type: 'finish', sent });
     const { kinds, faults } = await Promise.race([ended, finished]);
-    const { resumed } = await load.end();
+    const received = await load.end();
+    demandExact(received);
     await wait(1_000);
     const after = figuresOf(host.pid!);
     tell<HostCommand>(host, { type: 'close' });
@@ -101,7 +102,7 @@ export async function soak(options: SoakOptions, onSample: (sample: Sample, deat
       sent,
       accepted: headSeq,
       readers,
-      resumed,
+      resumed: received.resumed,
       kinds,
       faults: [...faults, ...unmended],
       deaths,

@@ -24,20 +24,33 @@ export interface NativeLoadOptions {
   readonly containers?: number;
 }
 
-/** What the clients got, all together. */
+/** What sender and clients say at the end, the clients all together. */
 export interface Received {
   readonly sent: number;
+  /** Exit code of the sender, which ends at the first error. */
+  readonly senderExit: number | null;
+  /** Numbers that did not follow. */
+  readonly bad: number;
+  /** Of the client that got the fewest, and of the one that got the most. */
+  readonly minEvents: number;
+  readonly maxEvents: number;
+  /** Streams that ended for good before they should. */
+  readonly abnormal: number;
   /** How often a client has come back. */
   readonly resumed: number;
   /** p99 of each half second since the first event, in microseconds; null without events. */
   readonly windows: readonly (number | null)[];
+  readonly p50us: number;
+  readonly p99us: number;
+  readonly p999us: number;
 }
 
-interface Report extends Omit<Received, 'sent'> {
-  readonly bad: number;
-  readonly minEvents: number;
-  readonly maxEvents: number;
-  readonly abnormal: number;
+/** @throws when the sender has failed, or a client has not got every event once and in order */
+export function demandExact({ sent, senderExit, bad, minEvents, maxEvents, abnormal }: Received): void {
+  assert.deepEqual(
+    { senderExit, bad, minEvents, maxEvents, abnormal },
+    { senderExit: 0, bad: 0, minEvents: sent, maxEvents: sent, abnormal: 0 },
+  );
 }
 
 /** A sender that writes records into the FIFO, and clients that check every event: C programs, which are never the limit. */
@@ -46,8 +59,9 @@ export class NativeLoad {
   readonly #drain: ChildProcess;
   readonly #page: string;
   readonly #beganMs = performance.now();
-  readonly #loaded: Promise<unknown>;
-  readonly #drained: Promise<unknown>;
+  /** Exit codes. */
+  readonly #loaded: Promise<number | null>;
+  readonly #drained: Promise<number | null>;
   #sent = '';
   #drainSaid = '';
 
@@ -107,19 +121,15 @@ export class NativeLoad {
     return (JSON.parse(this.#sent) as { sent: number }).sent;
   }
 
-  /** Ends sender and clients, once these have everything. @throws when one of them has not got every event once and in order */
+  /** Ends sender and clients. @throws when a client does not come to the last event */
   async end(): Promise<Received> {
     const sent = await this.stop();
+    const senderExit = await this.#loaded;
     await waitFor(() => this.reached >= sent, `the clients to get all ${sent} events`, ALL_LIMIT_MS);
     this.#drain.kill('SIGTERM');
     await this.#drained;
     const line = this.#drainSaid.trim().split('\n').at(-1)!;
-    const { bad, minEvents, maxEvents, abnormal, resumed, windows } = JSON.parse(line) as Report;
-    assert.deepEqual(
-      { bad, minEvents, maxEvents, abnormal },
-      { bad: 0, minEvents: sent, maxEvents: sent, abnormal: 0 },
-    );
-    return { sent, resumed, windows };
+    return { ...(JSON.parse(line) as Omit<Received, 'sent' | 'senderExit'>), sent, senderExit };
   }
 
   kill(): void {

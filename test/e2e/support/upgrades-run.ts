@@ -1,21 +1,17 @@
 /** The long form of the upgrade test: `npm run upgrades -- [--count 100] [--rate 5000] [--command serve|supervise] [--write]`. */
-import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { put } from '../../../bench/pages.ts';
+import { describeMachine } from '../../../bench/results.ts';
+import type { Machine } from '../../../bench/topology.ts';
 import { CHECKOUT } from '../../support/daemon.ts';
 import { runUpgrades, type Upgrades } from './upgrades.ts';
 
 const COMMANDS = ['serve', 'supervise'] as const;
 type Command = (typeof COMMANDS)[number];
 
-interface Result extends Upgrades {
-  readonly date: string;
-  readonly commit: string;
-  readonly cores: number;
-  readonly node: string;
-}
+type Result = Upgrades & Machine;
 
 const { values } = parseArgs({
   options: {
@@ -28,10 +24,7 @@ const { values } = parseArgs({
 const command = COMMANDS.find((one) => one === values.command);
 if (!command) throw new Error(`--command: expected ${COMMANDS.join(' or ')}`);
 const result: Result = {
-  date: new Date().toISOString().slice(0, 10),
-  commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: CHECKOUT, encoding: 'utf8' }).trim(),
-  cores: os.availableParallelism(),
-  node: process.versions.node,
+  ...describeMachine(CHECKOUT),
   ...(await runUpgrades(Number(values.count), Number(values.rate), command)),
 };
 process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
@@ -56,12 +49,7 @@ function write(of: Command, measured: Result): void {
     '| --- '.repeat(11) + '|',
     ...rows,
   ].join('\n');
-  const page = path.join(CHECKOUT, 'docs/reliability.md');
-  const text = fs.readFileSync(page, 'utf8');
-  const begin = '<!-- upgrades -->';
-  const end = '<!-- /upgrades -->';
-  const [head = '', rest = ''] = text.split(begin);
-  fs.writeFileSync(page, `${head}${begin}\n${table}\n${end}${rest.split(end)[1] ?? ''}`);
+  put(CHECKOUT, 'docs/reliability.md', 'upgrades', table);
 }
 
 function row(name: Command, one: Result): string {

@@ -5,6 +5,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { buildPrograms } from '../../../src/cli/bench/programs.ts';
 import { call, exitOf, MAIN, statsOf, temporaryFolder, waitFor } from '../../support/daemon.ts';
+import { NativeLoad } from '../../support/native-load.ts';
 
 /** What a run of upgrades under load has shown. */
 export interface Upgrades {
@@ -34,22 +35,9 @@ export interface Upgrades {
   readonly p999Ms: number;
 }
 
-interface DrainReport {
-  readonly bad: number;
-  readonly minEvents: number;
-  readonly maxEvents: number;
-  readonly resumed: number;
-  readonly p50us: number;
-  readonly p99us: number;
-  readonly p999us: number;
-}
-
 const CLIENTS = 4;
 const PROBE_MS = 10;
-/** More than any upgrade takes: the sender is not to come to its end before. */
-const SECONDS_EACH = 20;
-const MORE_SECONDS = 60;
-/** For the last of many events, which clients that are behind read from history. */
+/** For the last of many events. */
 const LIMIT_MS = 120_000;
 
 /** A daemon of which there is one after the other; its output is all in one place. */
@@ -134,11 +122,6 @@ async function epochOf({ admin }: Lineage): Promise<string> {
   return (JSON.parse((await call(admin, '/v1/stats')).body) as { readonly epoch: string }).epoch;
 }
 
-async function haveAll({ admin }: Lineage): Promise<boolean> {
-  const clients = JSON.parse((await call(admin, '/v1/clients')).body) as readonly { readonly lagEvents: number }[];
-  return clients.length === CLIENTS && clients.every(({ lagEvents }) => lagEvents === 0);
-}
-
 /** Opens the FIFO as a sender does, and connects as clients do, all the time. */
 class Prober {
   probes = 0;
@@ -172,55 +155,22 @@ export async function runUpgrades(
   rate: number,
   command: 'serve' | 'supervise' = 'serve',
 ): Promise<Upgrades> {
-  const { load, drain } = buildPrograms();
+  const programs = buildPrograms();
   const lineage = new Lineage(command, ['--history-bytes', '20GiB']);
-  const { fifo, events } = lineage;
-  const last = rate * (upgrades * SECONDS_EACH + MORE_SECONDS);
-  let clients: ChildProcess | undefined;
-  let sender: ChildProcess | undefined;
+  let load: NativeLoad | undefined;
   let prober: Prober | undefined;
   try {
     await lineage.ready();
-    clients = spawn(
-      drain,
-      [
-        events,
-        String(CLIENTS),
-        String(last),
-        '--door',
-        'native',
-        '--path',
-        '/v1/events?follow=true',
-        '--resume',
-      ].concat(['--latency', '--timeout', String(upgrades * SECONDS_EACH + MORE_SECONDS)]),
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
-    let said = '';
-    clients.stdout!.setEncoding('utf8').on('data', (text: string) => (said += text));
-    const drained = exitOf(clients);
-    await waitFor(() => said.includes('ready') || clients?.exitCode !== null, 'the clients to be accepted');
-    sender = spawn(load, ['fifo', fifo, String(last), '--rate', String(rate)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let sentSaid = '';
-    sender.stdout!.setEncoding('utf8').on('data', (text: string) => (sentSaid += text));
-    const senderExited = new Promise<number | null>((resolve) => sender?.once('close', resolve));
-    // From its first event on a client has a cursor to come back with.
-    await waitFor(async () => (await statsOf(lineage)).headSeq > rate / 10, 'the first events');
+    load = await NativeLoad.start(lineage, programs, { rate, clients: CLIENTS, resume: true });
     const epoch = await epochOf(lineage);
     prober = new Prober(lineage);
     const tookMs: number[] = [];
     for (let upgrade = 0; upgrade < upgrades; upgrade += 1) tookMs.push(await lineage.upgrade());
     prober.stop();
-    sender.kill('SIGTERM');
-    const senderExit = await senderExited;
-    const { sent } = JSON.parse(sentSaid) as { sent: number };
+    const sent = await load.stop();
     await waitFor(async () => (await statsOf(lineage)).headSeq >= sent, 'the last events', LIMIT_MS).catch(() => {});
     const { headSeq } = await statsOf(lineage);
-    await waitFor(() => haveAll(lineage), 'the clients to have got them', LIMIT_MS).catch(() => {});
-    clients.kill('SIGTERM');
-    await drained;
-    const report = JSON.parse(said.slice(said.indexOf('{'))) as DrainReport;
+    const { senderExit, bad, minEvents, maxEvents, resumed, p50us, p99us, p999us } = await load.end();
     tookMs.sort((a, b) => a - b);
     return {
       upgrades,
@@ -231,20 +181,19 @@ export async function runUpgrades(
       probes: prober.probes,
       refused: [...new Set(prober.refused)],
       accepted: headSeq,
-      lost: sent - report.minEvents,
-      repeated: Math.max(0, report.maxEvents - headSeq) + report.bad,
-      resumed: report.resumed,
+      lost: sent - minEvents,
+      repeated: Math.max(0, maxEvents - headSeq) + bad,
+      resumed,
       isSameEpoch: (await epochOf(lineage)) === epoch,
       medianMs: tookMs[tookMs.length >> 1]!,
       longestMs: tookMs.at(-1)!,
-      p50Ms: report.p50us / 1_000,
-      p99Ms: report.p99us / 1_000,
-      p999Ms: report.p999us / 1_000,
+      p50Ms: p50us / 1_000,
+      p99Ms: p99us / 1_000,
+      p999Ms: p999us / 1_000,
     };
   } finally {
     prober?.stop();
-    sender?.kill('SIGKILL');
-    clients?.kill('SIGKILL');
+    load?.kill();
     const code = await lineage.stop();
     assert.equal(code, 0, lineage.log.slice(-4_000));
   }

@@ -3,7 +3,7 @@ import { Monitored, type RecordSource } from '../../../src/actors/monitored.ts';
 import { IntakeRing } from '../../../src/messages/intake-ring.ts';
 import { INTAKE } from '../../../src/messages/layout.ts';
 import { CounterTable } from '../../support/actors.ts';
-import { rawRecord } from '../../support/raw-record.ts';
+import { monitorRecord } from '../../support/records.ts';
 import { RECORD_BYTES, recordsIn } from '../naive-records.ts';
 import { demand, show, type Target } from '../target.ts';
 
@@ -19,7 +19,8 @@ const MANY_SLOTS = 32;
 const CHUNKS = [Infinity, 31, 595, 596, 597, 1192, 2000, 4096];
 const MAX_PUMPS = 100_000;
 
-const text = (parts: Parameters<typeof rawRecord>[0]): string => rawRecord({ pid: 7, ...parts }).toString('latin1');
+const text = (parts: Parameters<typeof monitorRecord>[0]): string =>
+  monitorRecord({ pid: 7, ...parts }).toString('latin1');
 const RECORDS = [
   text({ name: 'c1' }),
   text({ name: 'c2', value: 2, pid: 0 }),
@@ -38,7 +39,7 @@ export const target: Target = {
   sources: ['actors/monitored.ts', 'codec/monitor-record.ts', 'messages/intake-ring.ts'],
   seeds: [
     ...RECORDS,
-    rawRecord({ pid: -1 }),
+    monitorRecord({ pid: -1 }),
     RECORDS.slice(0, 6).join(''),
     `${RECORDS[0]!.slice(0, 300)}${EMPTY}${RECORDS[0]}${EMPTY}${RECORDS[1]}`,
     `xx${RECORDS.slice(0, 6).join('')}`,

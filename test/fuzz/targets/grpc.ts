@@ -69,14 +69,7 @@ export const target: Target = {
     )
     .map(([first, one, other, more]) => first + framed(one + other, Math.max(0, one.length + other.length + more))),
   batch: 64,
-  open: async () => {
-    const served = await Served.open();
-    return {
-      check: (input) => check(served, Buffer.from(input).toString('latin1')),
-      rest: () => served.rest(),
-      close: () => served.close(),
-    };
-  },
+  open: () => Served.run(check),
 };
 
 interface Call {

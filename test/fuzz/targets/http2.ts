@@ -107,14 +107,7 @@ export const target: Target = {
     )
     .map((frames) => SETTINGS + frames.join('')),
   batch: 64,
-  open: async () => {
-    const served = await Served.open();
-    return {
-      check: (input) => check(served, Buffer.from(input).toString('latin1')),
-      rest: () => served.rest(),
-      close: () => served.close(),
-    };
-  },
+  open: () => Served.run(check),
 };
 
 /**

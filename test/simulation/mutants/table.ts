@@ -1,6 +1,7 @@
 import { type Mutant, mutant } from '../../support/mutant.ts';
 
 const KEEPER = 'src/runtime/log-keeper.ts';
+const BATCH = 'src/actors/log-batch.ts';
 const TAIL = 'src/actors/log-tail.ts';
 const RECOVERY = 'src/history/recovery.ts';
 const WRITER = 'src/history/history-writer.ts';
@@ -46,7 +47,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'reordered-state',
     'of two batches that are joined, the older one has the last word',
-    TAIL,
+    BATCH,
     'state: [...left.state, ...right.state],',
     'state: [...right.state, ...left.state],',
   ),
@@ -117,8 +118,8 @@ export const MUTANTS: readonly Mutant[] = [
     'unsafe-restart',
     'what a crashed process left is shown before it is safe from a loss of power',
     RECOVERY,
-    'for (const { firstSeq } of files) {\n    const name',
-    'for (const { firstSeq } of files.slice(files.length)) {\n    const name',
+    'return disk.sync(files.map(',
+    'return disk.sync(files.slice(files.length).map(',
   ),
   mutant(
     'epoch-overtaken',
@@ -161,8 +162,8 @@ export const MUTANTS: readonly Mutant[] = [
     'retired-unsynced',
     'a file that is complete is not waited for before what follows it is shown',
     WRITER,
-    'Promise.all([this.#retired, this.#file && this.#sync(this.#file.sink)])',
-    'Promise.all([this.#file && this.#sync(this.#file.sink)])',
+    'Promise.all([this.#retired, this.#file && this.#counted(this.#file.sink.sync())])',
+    'Promise.all([this.#file && this.#counted(this.#file.sink.sync())])',
   ),
   {
     id: 'released-uncommitted',

@@ -4,7 +4,7 @@ import type { NewEvent } from '../../../src/event/event.ts';
 import { addNanos } from '../../../src/event/time.ts';
 import type { Subscription } from '../../../src/messages/control.ts';
 import { BASE_SEC, EPOCH } from '../../support/log.ts';
-import { settled, World } from '../../support/world.ts';
+import { EVERYTHING, settled, World } from '../../support/world.ts';
 
 const SECOND = 1_000_000_000;
 
@@ -57,10 +57,10 @@ describe('Fanout: where a client begins', () => {
     // The collector has appended them; the message to the shard is on its way.
     while (world.logState.headSeq < 15) await world.step();
     const late = world.sink();
-    const handle = await world.shards[0]!.subscribe({ ...subscriptionOf(), start: { from: 'live' } });
+    const handle = await world.shards[0]!.subscribe({ ...EVERYTHING, start: { from: 'live' } });
     late.start(handle);
     const resumed = world.sink();
-    resumed.start(await world.shards[0]!.subscribe({ ...subscriptionOf(), start: cursor(13) }));
+    resumed.start(await world.shards[0]!.subscribe({ ...EVERYTHING, start: cursor(13) }));
     world.publish(...events(2));
     await world.run();
     assert.deepEqual(late.told, seqs(16, 17));
@@ -152,7 +152,7 @@ describe('Fanout: where a client begins', () => {
   it('delivers nothing before the door has started the client', async () => {
     const world = await worldWith(3);
     const sink = world.sink();
-    const handle = await world.shards[0]!.subscribe({ ...subscriptionOf(), start: cursor(1) });
+    const handle = await world.shards[0]!.subscribe({ ...EVERYTHING, start: cursor(1) });
     world.publish(event());
     await world.run();
     assert.deepEqual(sink.told, []);
@@ -904,14 +904,14 @@ describe('Fanout: who is ended', () => {
     world.publish(...events(5));
     await world.run();
     const [first, second] = [world.shards[0]!, world.shards[1]!];
-    const reading = await first.subscribe({ ...subscriptionOf(), start: cursor(2) });
-    await assert.rejects(second.subscribe({ ...subscriptionOf(), start: cursor(0) }), {
+    const reading = await first.subscribe({ ...EVERYTHING, start: cursor(2) });
+    await assert.rejects(second.subscribe({ ...EVERYTHING, start: cursor(0) }), {
       code: 'ERR_REPLAYS_EXHAUSTED',
       detail: { limit: 'max-replays', maximum: 1 },
     });
-    const live = await second.subscribe(subscriptionOf());
-    await first.subscribe(subscriptionOf());
-    await assert.rejects(second.subscribe(subscriptionOf()), {
+    const live = await second.subscribe(EVERYTHING);
+    await first.subscribe(EVERYTHING);
+    await assert.rejects(second.subscribe(EVERYTHING), {
       code: 'ERR_CLIENTS_EXHAUSTED',
       detail: { limit: 'max-clients', maximum: 3 },
     });
@@ -920,14 +920,14 @@ describe('Fanout: who is ended', () => {
     sink.start(reading);
     await world.run();
     // The first one has read what there was: its place is another's.
-    await second.subscribe({ ...subscriptionOf(), start: cursor(0) });
+    await second.subscribe({ ...EVERYTHING, start: cursor(0) });
   });
 
   it('refuses clients beyond its rows and admits one again when a row is free', async () => {
     const world = new World({ clientRows: 100 });
     const sinks = [];
     for (let client = 0; client < 100; client += 1) {
-      sinks.push(await world.shards[0]!.subscribe(subscriptionOf()));
+      sinks.push(await world.shards[0]!.subscribe(EVERYTHING));
     }
     await assert.rejects(world.attach(), { code: 'ERR_CLIENTS_EXHAUSTED' });
     sinks[77]?.left();
@@ -1057,7 +1057,7 @@ describe('Fanout: the end', () => {
   it('refuses new clients, also those that were waiting to be admitted', async () => {
     const world = await worldWith(3);
     world.collector.putContainer('aaa', {});
-    const waiting = assert.rejects(world.shards[0]!.subscribe({ ...subscriptionOf(), name: 'aaa' }), {
+    const waiting = assert.rejects(world.shards[0]!.subscribe({ ...EVERYTHING, name: 'aaa' }), {
       code: 'ERR_PIPELINE_CLOSED',
     });
     // Sealed before the collector answers.
@@ -1069,7 +1069,7 @@ describe('Fanout: the end', () => {
 
   it('gives a client that was admitted but not started everything all the same', async () => {
     const world = await worldWith(3);
-    const handle = await world.shards[0]!.subscribe({ ...subscriptionOf(), start: cursor(0) });
+    const handle = await world.shards[0]!.subscribe({ ...EVERYTHING, start: cursor(0) });
     world.publish(event());
     world.seal();
     await world.run();
@@ -1082,16 +1082,3 @@ describe('Fanout: the end', () => {
     await settled();
   });
 });
-
-function subscriptionOf(): Subscription {
-  return {
-    door: 'test',
-    peer: 'test',
-    format: 'packed',
-    start: { from: 'live' },
-    follow: true,
-    filter: [],
-    lagLimit: 0,
-    heartbeatMs: 0,
-  };
-}

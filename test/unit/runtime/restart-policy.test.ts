@@ -3,9 +3,11 @@ import { describe, it } from 'node:test';
 import { Pulse } from '../../../src/runtime/pulse.ts';
 import { Restarts } from '../../../src/runtime/restarts.ts';
 
+const restartsOf = (max: number): Restarts => new Restarts({ max: () => max, windowMs: 60_000, livedMs: 1_000 });
+
 describe('Restarts', () => {
-  it('lets an actor begin anew at once, also time and again when it has worked in between', () => {
-    const restarts = new Restarts(() => 100);
+  it('lets what has died begin anew at once, also time and again when it has worked in between', () => {
+    const restarts = restartsOf(100);
     for (let minute = 0; minute < 5; minute += 1) {
       assert.equal(restarts.delayMs('collector', minute * 60_000), 0);
       restarts.begun('collector', minute * 60_000 + 80);
@@ -13,7 +15,7 @@ describe('Restarts', () => {
   });
 
   it('waits longer each time that the same one dies soon after it has begun, up to 5 s', () => {
-    const restarts = new Restarts(() => 100);
+    const restarts = restartsOf(100);
     let nowMs = 0;
     const delays = Array.from({ length: 9 }, () => {
       const delayMs = restarts.delayMs('buffer', nowMs);
@@ -27,13 +29,13 @@ describe('Restarts', () => {
   });
 
   it('gives up when more of them die within a minute than are borne, and never counts what was longer ago', () => {
-    const restarts = new Restarts(() => 3);
+    const restarts = restartsOf(3);
     assert.equal(restarts.delayMs('fanout-0', 0), 0);
     assert.equal(restarts.delayMs('fanout-1', 1_000), 0);
     assert.equal(restarts.delayMs('monitored', 2_000), 0);
     assert.equal(restarts.delayMs('collector', 60_500), 0);
     assert.equal(restarts.delayMs('buffer', 60_600), undefined);
-    assert.equal(new Restarts(() => 0).delayMs('buffer', 0), undefined);
+    assert.equal(restartsOf(0).delayMs('buffer', 0), undefined);
   });
 });
 
