@@ -6,9 +6,10 @@ import { lockFolder } from './doors/folder-lock.ts';
 import { Inherited } from './doors/inherited.ts';
 import type { Heritage, OpenPipeline } from './doors/open-pipeline.ts';
 import { openMetricsDoor } from './doors/metrics-door.ts';
-import { reclaimDescriptors } from './doors/reclaim.ts';
+import { deafenSockets, reclaimDescriptors } from './doors/reclaim.ts';
 import type { Listener } from './doors/listener.ts';
 import { openListener } from './doors/open-listener.ts';
+import { loadPosix } from './doors/posix.ts';
 import { TocsinError } from './event/errors.ts';
 import { type AdminAddress, parseAdmins } from './event/admin-address.ts';
 import { type ListenerAddress, parseListeners } from './event/listener-address.ts';
@@ -93,6 +94,7 @@ export async function openPipeline(given: PipelineOptions, heritage?: Heritage):
       report?.(`the history ended with ${recovered.truncatedBytes} bytes that were no whole batch; they were cut off`);
     if (!inherited.hasPredecessor) await openSockets();
     for (const path of inherited.closeRest()) report?.(`${path} was handed down, but no option names it; closed`);
+    const posix = listeners.length > 0 ? await loadPosix() : undefined;
     pipeline = await Pipeline.start({
       options,
       recovered,
@@ -102,6 +104,7 @@ export async function openPipeline(given: PipelineOptions, heritage?: Heritage):
       release,
       boot: (name) => new ActorThread(name, urlOf(workerUrl)),
       reclaim: reclaimDescriptors,
+      deafen: (sockets) => posix && deafenSockets(posix, sockets),
       ...(fifo ? { fifoFd: fifo.fd } : {}),
       listenFds: () => listeners.map((listener) => listener.duplicate()),
     });

@@ -1,8 +1,10 @@
 import net from 'node:net';
 import { asTocsinError, type TocsinError } from '../event/errors.ts';
 import type { Counters } from '../messages/counters.ts';
+import type { DescriptorTable } from '../messages/descriptor-table.ts';
 import { Acceptor } from './acceptor.ts';
 import type { ConnectionPlaces } from './connection-places.ts';
+import { descriptorOf, inodeOf } from './descriptor.ts';
 import { Http1Door } from './http1-door.ts';
 import { refuseConnection } from './http-server.ts';
 import type { IsuladDoor } from './isulad-door.ts';
@@ -26,6 +28,8 @@ export interface ListenerDoorsEnv {
   readonly counters: Counters;
   readonly writer: SocketWriter;
   readonly places: ConnectionPlaces;
+  /** Where main finds connections over which HTTP/2 comes. */
+  readonly descriptors: DescriptorTable;
   /** Newest events that an iSulad client without `since` gets, as it is now. */
   readonly isuladReplay: () => number;
   /** Over one connection: streams at a time, and requests before it is ended. */
@@ -50,6 +54,7 @@ export class ListenerDoors {
   /** Those whose protocol is not known yet. */
   readonly #undecided = new Set<net.Socket>();
   readonly #http1Sockets = new Set<net.Socket>();
+  readonly #http2Sockets = new Set<net.Socket>();
   #flushLimitMs = FLUSH_LIMIT_MS;
 
   constructor(shard: ListenerShard, env: ListenerDoorsEnv) {
@@ -133,9 +138,24 @@ export class ListenerDoors {
       },
       http2: (ready) => {
         this.#undecided.delete(ready);
+        track(ready, this.#http2Sockets);
+        this.#list(ready);
         void (this.#isulad ??= this.#openIsulad()).then((door) => door.accept(ready, refusal));
       },
     });
+  }
+
+  #list(socket: net.Socket): void {
+    const fd = descriptorOf(socket);
+    const inode = fd === undefined ? undefined : inodeOf(fd);
+    if (fd === undefined || inode === undefined) return;
+    this.#env.descriptors.add({ fd, inode });
+    socket.once('close', () => this.#env.descriptors.remove({ fd, inode }));
+  }
+
+  /** The thread ends at once, and must read no HTTP/2 any more: see `deafenSockets`. */
+  abandon(): void {
+    for (const socket of this.#http2Sockets) socket.destroy();
   }
 
   async #openIsulad(): Promise<IsuladDoor> {

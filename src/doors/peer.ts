@@ -1,4 +1,5 @@
 import type net from 'node:net';
+import { descriptorOf } from './descriptor.ts';
 import type { Posix } from './posix.ts';
 import type { RemotePeer } from './remote-peer.ts';
 
@@ -16,9 +17,8 @@ export interface LocalPeer {
 
 /** @returns undefined when the other end has gone already */
 export function localPeerOf(posix: Posix, socket: net.Socket): LocalPeer | undefined {
-  // Node has no other way to the descriptor of a socket.
-  const fd = (socket as unknown as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd;
-  if (fd === undefined || fd < 0) return undefined;
+  const fd = descriptorOf(socket);
+  if (fd === undefined) return undefined;
   const [pid = 0, uid = 0, gid = 0] = posix.peer(fd) ?? [];
   if (pid === 0) return undefined;
   let groups: readonly number[] | undefined;

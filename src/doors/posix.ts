@@ -9,6 +9,8 @@ export interface Posix {
   setPipeSize(fd: number, bytes: number): number;
   /** The new descriptor is not handed down to other programs. */
   dup(fd: number): number;
+  /** dup2: `to` is closed, and is what `from` is. */
+  replace(from: number, to: number): number;
   /** Keeps a descriptor that was inherited from being handed down to other programs. */
   closeOnExec(fd: number): number;
   /** The path that a unix socket is bound to; undefined for what is none, and where it has no path. */
@@ -76,6 +78,7 @@ async function load(): Promise<Posix> {
       cmd: number,
       ...rest: unknown[]
     ) => number;
+    const replace = libc.func('int dup2(int from, int to)') as (from: number, to: number) => number;
     const close = libc.func('int close(int fd)') as (fd: number) => number;
     const getsockname = libc.func('int getsockname(int fd, void *address, void *length)') as (
       fd: number,
@@ -145,6 +148,7 @@ async function load(): Promise<Posix> {
     const lockPointer = koffi.pointer(lock);
     return {
       mkfifo,
+      replace,
       dup: (fd) => fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0),
       closeOnExec: (fd) => fcntl(fd, F_SETFD, 'int', FD_CLOEXEC),
       boundPath(fd) {

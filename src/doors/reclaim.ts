@@ -1,5 +1,8 @@
 import fs from 'node:fs';
+import type { OpenSocket } from '../messages/descriptor-table.ts';
+import { inodeOf } from './descriptor.ts';
 import { pageFileName } from './page-file.ts';
+import type { Posix } from './posix.ts';
 
 const FOLDER = '/proc/self/fd';
 
@@ -14,6 +17,17 @@ export function reclaimDescriptors(life: number, listenFds: readonly number[]): 
     const isOurs = target.startsWith(`/memfd:${pageFileName(life)} `);
     if (isOurs || (listenFds.includes(fd) && target.startsWith('socket:') && isListening(target))) fs.closeSync(fd);
   }
+}
+
+/**
+ * Takes sockets from a thread that hangs: what it reads from them now is their end, and so it is for their clients. Node reads on for a
+ * moment when it ends a thread, without its JavaScript, and aborts the process over an HTTP/2 request that it reads then.
+ */
+export function deafenSockets(posix: Posix, sockets: readonly OpenSocket[]): void {
+  if (sockets.length === 0) return;
+  const nothing = fs.openSync('/dev/null', 'r+');
+  for (const { fd, inode } of sockets) if (inodeOf(fd) === inode) posix.replace(nothing, fd);
+  fs.closeSync(nothing);
 }
 
 function targetOf(fd: number): string {

@@ -1,8 +1,10 @@
+import { isMainThread } from 'node:worker_threads';
 import type { Fanout } from '../actors/fanout.ts';
 import { Redactor } from '../codec/redactor.ts';
 import { parseListeners } from '../event/listener-address.ts';
 import { parseSecretWords } from '../event/secret-names.ts';
 import type { Counters } from '../messages/counters.ts';
+import { DescriptorTable } from '../messages/descriptor-table.ts';
 import { LiveSettings } from '../messages/live-settings.ts';
 import type { HostInit } from '../runtime/actor-init.ts';
 import type { ShardDoors } from '../runtime/door-hooks.ts';
@@ -23,13 +25,19 @@ export async function openShardDoors(fanout: Fanout, init: HostInit, counters: C
   const settings = new LiveSettings(init.memory.settings);
   const isuladReplay = (): number => settings.get('isuladReplay');
   const places = new ConnectionPlaces(init.shard, new LogState(init.memory.logState), settings);
-  const env = { posix, counters, writer, places, isuladReplay, maxStreams, maxRequests };
+  const descriptors = new DescriptorTable(init.memory.descriptors, init.shard);
+  const env = { posix, descriptors, counters, writer, places, isuladReplay, maxStreams, maxRequests };
   const words = parseSecretWords(redactNames);
   const doors = parseListeners(options.listen).map((listener) => {
     const redactor = (listener.redact ?? redact) ? new Redactor(words) : undefined;
     return new ListenerDoors(new ListenerShard(posix, fanout, listener, redactor), env);
   });
+  const abandon = (): void => {
+    for (const door of doors) door.abandon();
+  };
+  if (!isMainThread) process.once('exit', abandon);
   const close = async (): Promise<void> => {
+    process.off('exit', abandon);
     await Promise.all(doors.map((door) => door.close()));
     writer.close();
   };

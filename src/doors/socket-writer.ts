@@ -1,4 +1,5 @@
 import type net from 'node:net';
+import { descriptorOf } from './descriptor.ts';
 import { PageFile } from './page-file.ts';
 import type { Posix } from './posix.ts';
 import { isTls } from './remote-peer.ts';
@@ -38,7 +39,7 @@ export class SocketWriter {
   to(socket: net.Socket, onRoom: () => void): DirectSocket {
     // What goes past it would go out in the clear, and break the connection.
     if (isTls(socket)) return { write: (bytes) => socket.write(bytes), settle() {} };
-    const fd = descriptorOf(socket);
+    const fd = descriptorOf(socket) ?? -1;
     /** Waits behind the probe: it is part of what others get, so it is not copied either, and goes as pages in its turn. */
     let left: Uint8Array | undefined;
     let isLeftShared = false;
@@ -73,9 +74,4 @@ export class SocketWriter {
   close(): void {
     this.#pages.close();
   }
-}
-
-/** Node has no other way to it. It is the socket's until that is destroyed. */
-function descriptorOf(socket: net.Socket): number {
-  return (socket as unknown as { readonly _handle: { readonly fd: number } | null })._handle?.fd ?? -1;
 }

@@ -29,6 +29,8 @@ export interface SharedMemory {
   readonly settings: SharedArrayBuffer;
   /** Of each actor's thread, by `ActorInit.writer`. */
   readonly heartbeats: SharedArrayBuffer;
+  /** Of each shard. */
+  readonly descriptors: SharedArrayBuffer;
 }
 
 /** Everything that an actor's thread is given; it can be cloned. */

@@ -36,6 +36,8 @@ interface ActorSetEvents {
   readonly notice: (from: ActorName, notice: Notice) => void;
   /** One ended without having been asked to. Its thread may still be on its way out. */
   readonly death: (name: ActorName, error: TocsinError) => void;
+  /** One is about to be ended because it does not come back. */
+  readonly hanging: (name: ActorName) => void;
 }
 
 /** One actor, whichever thread it is on. */
@@ -193,7 +195,9 @@ export class ActorSet {
     for (const { name, isUp, actor, writer, pulse, threadId } of this.#slots.values()) {
       if (!isUp) continue;
       const why = pulse.look(this.#heartbeats.of(writer), () => threadCpuMs(threadId));
-      if (why) actor.kill(new TocsinError('ERR_ACTOR_DIED', `${name}: ${why}`));
+      if (!why) continue;
+      this.#on.hanging(name);
+      actor.kill(new TocsinError('ERR_ACTOR_DIED', `${name}: ${why}`));
     }
   }
 

@@ -20,6 +20,7 @@ import type {
   Subscription,
 } from '../messages/control.ts';
 import { counterBytes, Counters, type CounterValues, readCounters } from '../messages/counters.ts';
+import { DescriptorTable, type OpenSocket } from '../messages/descriptor-table.ts';
 import { Doorbell } from '../messages/doorbell.ts';
 import type { FanoutCommand } from '../messages/fanout.ts';
 import { Heartbeats } from '../messages/heartbeats.ts';
@@ -75,6 +76,8 @@ export interface PipelineParts extends ActorParts {
   readonly report?: ((message: string) => void) | undefined;
   /** Closes what a shard left behind that has died: descriptors that it had been given, or had opened. */
   readonly reclaim: (life: number, listenFds: readonly number[]) => void;
+  /** Takes sockets from a thread that hangs, before it is ended: it must not read them any more. */
+  readonly deafen: (sockets: readonly OpenSocket[]) => void;
   /** Gives back what was opened for the pipeline; called once, when no actor runs any more. */
   readonly release: () => Promise<void>;
 }
@@ -148,6 +151,7 @@ export class Pipeline {
       doorbells: Doorbell.allocate(shards + 1),
       settings: LiveSettings.allocate(options),
       heartbeats: Heartbeats.allocate(shards + 6),
+      descriptors: DescriptorTable.allocate(shards),
     };
     this.#logState = new LogState(this.#memory.logState);
     this.#clientTable = new ClientTable(this.#memory.clients);
@@ -180,6 +184,7 @@ export class Pipeline {
           if (from === 'sources') parts.report?.((notice as SourceNotice).message);
         },
         death: (name, error) => this.#onDeath(name, error),
+        hanging: (name) => this.#deafen(name),
       },
     );
     this.#connections = new Connections({
@@ -203,6 +208,14 @@ export class Pipeline {
       report: parts.report,
       giveUp: (error) => void this.destroy(error),
     });
+  }
+
+  #deafen(name: ActorName): void {
+    const shard = this.#actors.shardNames.indexOf(name);
+    if (shard < 0) return;
+    const table = new DescriptorTable(this.#memory.descriptors, shard);
+    this.#parts.deafen(table.all);
+    table.clear();
   }
 
   #onDeath(name: ActorName, error: TocsinError): void {

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import path from 'node:path';
 import { describe, it } from 'node:test';
+import { createPipeline } from '../../src/create-pipeline.ts';
 import type { Kind } from '../kills/fault-plan.ts';
-import { ACTORS } from '../kills/killer.ts';
+import { ACTORS, Killer } from '../kills/killer.ts';
 import { Kills } from '../kills/kills.ts';
+import { temporaryFolder, waitFor } from '../support/daemon.ts';
 import { Random } from '../support/random.ts';
+import { grpcClient } from './support/grpc.ts';
 
 /** The long form is `npm run kills`. */
 const DEATHS: Readonly<Record<string, readonly Kind[]>> = {
@@ -43,6 +47,44 @@ describe('actors that die under load', () => {
       );
       t.diagnostic(`${sent} records; ${recoveries.join(', ')}`);
     });
+
+  it('fanout, while gRPC calls come in: the process goes on, and so do the calls', async (t) => {
+    const random = new Random(7);
+    const killer = new Killer(() => random.next());
+    const root = temporaryFolder();
+    const socket = path.join(root, 'tocsin.sock');
+    const pipeline = await createPipeline({ listen: [socket], history: root, ...killer.options });
+    for (let index = 0; index < 10; index += 1) pipeline.publish({ type: 'container', action: 'start', id: 'c1' });
+    let isOver = false;
+    let calls = 0;
+    const callers = Array.from({ length: 8 }, async () => {
+      const client = grpcClient(socket);
+      while (!isOver) {
+        const call = client.Events({ since: { seconds: '1', nanos: 0 } });
+        let events = 0;
+        call.on('data', () => {
+          events += 1;
+          if (events === 5) call.cancel();
+        });
+        call.on('error', () => {});
+        await new Promise((resolve) => call.once('status', resolve));
+        if (events === 5) calls += 1;
+      }
+      client.close();
+    });
+    await waitFor(() => calls > 0, 'the first call');
+    // Memory that runs out ends the thread from within, where nobody comes in between: docs/supervision.md.
+    for (const kind of ['loop', 'throw', 'exit', 'throw', 'exit'] as const) {
+      await killer.kill('fanout', kind);
+      const before = calls;
+      await waitFor(() => calls > before + 8, 'calls to go on');
+    }
+    isOver = true;
+    await Promise.all(callers);
+    await pipeline.close();
+    fs.rmSync(root, { recursive: true, force: true });
+    t.diagnostic(`${calls} calls`);
+  });
 
   it('more of them than --max-restarts: the pipeline ends, says why, and the history is whole', async () => {
     const random = new Random(1);
