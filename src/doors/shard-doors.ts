@@ -1,4 +1,3 @@
-import { isMainThread } from 'node:worker_threads';
 import type { Fanout } from '../actors/fanout.ts';
 import { Redactor } from '../codec/redactor.ts';
 import { parseListeners } from '../event/listener-address.ts';
@@ -35,7 +34,8 @@ export async function openShardDoors(fanout: Fanout, init: HostInit, counters: C
   const abandon = (): void => {
     for (const door of doors) door.abandon();
   };
-  if (!isMainThread) process.once('exit', abandon);
+  // What ends this thread ends no process then.
+  if (options.threads === 'workers') process.once('exit', abandon);
   const close = async (): Promise<void> => {
     process.off('exit', abandon);
     await Promise.all(doors.map((door) => door.close()));

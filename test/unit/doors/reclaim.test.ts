@@ -56,7 +56,7 @@ describe('what a dead shard left open', () => {
     ]);
     const read: Buffer[] = [];
     accepted.on('data', (bytes: Buffer) => read.push(bytes));
-    await Promise.all([once(accepted, 'close'), once(client.resume(), 'close')]);
+    await Promise.all([accepted, client.resume()].map((each) => new Promise((resolve) => each.once('close', resolve))));
     assert.deepEqual(read, []);
     other.write('another');
     assert.equal(String((await once(otherAccepted, 'data'))[0]), 'another');
