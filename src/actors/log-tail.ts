@@ -141,6 +141,12 @@ export class LogTail {
     this.#syncSoon(history);
   }
 
+  /** The writer may not know yet what an earlier one knew. */
+  get #safeBefore(): number {
+    const { journal, history } = this.#env;
+    return Math.max(journal.position.safeBefore, history?.writer.safeBefore ?? 0);
+  }
+
   /** A commit that changes nothing but this. */
   #stand(changes: Partial<LogPosition>): void {
     const { journal } = this.#env;
@@ -240,6 +246,7 @@ export class LogTail {
       stateLogEnd,
       file: mark?.firstSeq ?? 0,
       fileLength: mark?.length ?? 0,
+      safeBefore: this.#safeBefore,
     });
     for (const each of progress) each.prepare(commit);
     journal.commit();

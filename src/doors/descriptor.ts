@@ -7,10 +7,11 @@ export function descriptorOf(socket: net.Socket): number | undefined {
   return fd === undefined || fd < 0 ? undefined : fd;
 }
 
-/** The low 32 bits; undefined when there is no such descriptor. */
+/** The low 32 bits; undefined when the descriptor is that of no socket. */
 export function inodeOf(fd: number): number | undefined {
   try {
-    return Number(fs.fstatSync(fd, { bigint: true }).ino & 0xffff_ffffn);
+    const stats = fs.fstatSync(fd, { bigint: true });
+    return stats.isSocket() ? Number(stats.ino & 0xffff_ffffn) : undefined;
   } catch {
     return undefined;
   }

@@ -9,8 +9,10 @@ export interface Posix {
   setPipeSize(fd: number, bytes: number): number;
   /** The new descriptor is not handed down to other programs. */
   dup(fd: number): number;
-  /** dup2: `to` is closed, and is what `from` is. */
-  replace(from: number, to: number): number;
+  /** Of a socket, in both directions. */
+  shutdown(fd: number): number;
+  /** Takes what has come over a socket and was not read. */
+  discard(fd: number): void;
   /** Keeps a descriptor that was inherited from being handed down to other programs. */
   closeOnExec(fd: number): number;
   /** The path that a unix socket is bound to; undefined for what is none, and where it has no path. */
@@ -41,6 +43,8 @@ const F_DUPFD_CLOEXEC = 1030;
 const F_SETPIPE_SZ = 1031;
 const F_WRLCK = 1;
 const MSG_DONTWAIT = 0x40;
+const SHUT_RDWR = 2;
+const DISCARD_BYTES = 64 * 1024;
 const MSG_NOSIGNAL = 0x4000;
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
@@ -78,7 +82,13 @@ async function load(): Promise<Posix> {
       cmd: number,
       ...rest: unknown[]
     ) => number;
-    const replace = libc.func('int dup2(int from, int to)') as (from: number, to: number) => number;
+    const shutdown = libc.func('int shutdown(int fd, int how)') as (fd: number, how: number) => number;
+    const recv = libc.func('long recv(int fd, void *bytes, size_t length, int flags)') as (
+      fd: number,
+      bytes: Uint8Array,
+      length: number,
+      flags: number,
+    ) => number;
     const close = libc.func('int close(int fd)') as (fd: number) => number;
     const getsockname = libc.func('int getsockname(int fd, void *address, void *length)') as (
       fd: number,
@@ -148,7 +158,11 @@ async function load(): Promise<Posix> {
     const lockPointer = koffi.pointer(lock);
     return {
       mkfifo,
-      replace,
+      shutdown: (fd) => shutdown(fd, SHUT_RDWR),
+      discard(fd) {
+        const bytes = new Uint8Array(DISCARD_BYTES);
+        while (recv(fd, bytes, bytes.length, MSG_DONTWAIT) > 0);
+      },
       dup: (fd) => fcntl(fd, F_DUPFD_CLOEXEC, 'int', 0),
       closeOnExec: (fd) => fcntl(fd, F_SETFD, 'int', FD_CLOEXEC),
       boundPath(fd) {

@@ -20,14 +20,16 @@ export function reclaimDescriptors(life: number, listenFds: readonly number[]): 
 }
 
 /**
- * Takes sockets from a thread that hangs: what it reads from them now is their end, and so it is for their clients. Node reads on for a
- * moment when it ends a thread, without its JavaScript, and aborts the process over an HTTP/2 request that it reads then.
+ * Takes from a thread that hangs what it has not read yet, and what could still come: its clients hear of the end, and so does the thread
+ * if it reads once more. For Node reads on for a moment when it ends a thread, without its JavaScript, and aborts the process over an
+ * HTTP/2 request that it reads then.
  */
 export function deafenSockets(posix: Posix, sockets: readonly OpenSocket[]): void {
-  if (sockets.length === 0) return;
-  const nothing = fs.openSync('/dev/null', 'r+');
-  for (const { fd, inode } of sockets) if (inodeOf(fd) === inode) posix.replace(nothing, fd);
-  fs.closeSync(nothing);
+  for (const { fd, inode } of sockets) {
+    if (inodeOf(fd) !== inode) continue;
+    posix.shutdown(fd);
+    posix.discard(fd);
+  }
 }
 
 function targetOf(fd: number): string {

@@ -37,9 +37,9 @@ export async function openShardDoors(fanout: Fanout, init: HostInit, counters: C
   // What ends this thread ends no process then.
   if (options.threads === 'workers') process.once('exit', abandon);
   const close = async (): Promise<void> => {
-    process.off('exit', abandon);
     await Promise.all(doors.map((door) => door.close()));
     writer.close();
+    process.off('exit', abandon);
   };
   try {
     await Promise.all(doors.map((door, index) => door.open(listenFds[index]!)));

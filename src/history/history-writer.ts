@@ -27,8 +27,8 @@ export interface HistoryWriterEnv {
   readonly crc32: Crc32;
   readonly epochs: Epochs;
   readonly writer: SavedWriter;
-  /** A writer of this process has died, and left whatever it was about to do. */
-  readonly isHeir: boolean;
+  /** Present when a writer of this process has died, and left whatever it was about to do: files that begin before this are safe. */
+  readonly inherited: { readonly safeBefore: number } | undefined;
   readonly nowSec: () => number;
   /** A file is closed at this size, or when it is so old. */
   readonly fileBytes: number;
@@ -70,15 +70,16 @@ export class HistoryWriter {
   #syncing = 0;
   /** Settles when the files before are safe. */
   #retired: Promise<unknown> = Promise.resolve();
-  /** Which files the writer before had come to sync, and which it had told of, nobody knows. */
-  #isHeir: boolean;
+  /** Which files from there on the writer before had come to sync, and which it had told of, nobody knows. */
+  #inherited: HistoryWriterEnv['inherited'];
+  #safeBefore = 0;
   /** The time of the newest event that was written. */
   #last: Timestamp;
 
   constructor(env: HistoryWriterEnv, last: Timestamp) {
     this.#env = env;
     this.#packer = new BatchPacker(env.crc32);
-    this.#isHeir = env.isHeir;
+    this.#inherited = env.inherited;
     this.#last = last;
   }
 
@@ -105,13 +106,20 @@ export class HistoryWriter {
   /** Resolves when everything that was appended before is safe from a loss of power. */
   sync(): Promise<void> {
     const begun = this.#begun;
+    const safeBefore = this.#file?.firstSeq ?? 0;
     return Promise.all([this.#retired, this.#file && this.#counted(this.#file.sink.sync())]).then(() => {
-      this.#isHeir = false;
+      this.#inherited = undefined;
+      this.#safeBefore = Math.max(this.#safeBefore, safeBefore);
       if (!begun || begun !== this.#begun) return;
       this.#begun = undefined;
       if (this.#env.writer.durability === 'sync') this.#env.opened(begun);
       this.#env.secured(begun.firstSeq);
     });
+  }
+
+  /** Files that begin before this event would survive a loss of power; 0 = nothing is known of that yet. */
+  get safeBefore(): number {
+    return this.#safeBefore;
   }
 
   /** What has been written so far; undefined before the first file. */
@@ -143,14 +151,18 @@ export class HistoryWriter {
     for (const firstSeq of begun) removeFile(disk, firstSeq);
     // Where somebody has removed it, the next batch begins another.
     if (mark && begun.length === 0 && files.includes(mark.firstSeq)) this.#open(mark, nowSec(), false);
-    if (this.#isHeir) this.#inherit(files.filter((firstSeq) => !begun.includes(firstSeq)));
+    if (this.#inherited)
+      this.#inherit(
+        files.filter((firstSeq) => !begun.includes(firstSeq)),
+        this.#inherited.safeBefore,
+      );
   }
 
   /** What the writer before may not have done is done again: files are synced, and it is said that the newest one is there. */
-  #inherit(files: readonly number[]): void {
+  #inherit(files: readonly number[], safeBefore: number): void {
     const { disk, crc32, opened } = this.#env;
     const file = this.#file;
-    const complete = files.filter((firstSeq) => firstSeq !== file?.firstSeq);
+    const complete = files.filter((firstSeq) => firstSeq >= safeBefore && firstSeq !== file?.firstSeq);
     this.#retired = this.#counted(disk.sync(complete.map(fileName)));
     this.#retired.catch(() => {});
     if (!file) return;

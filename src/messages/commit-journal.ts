@@ -15,6 +15,8 @@ export interface LogPosition {
   /** First event of the history file that is written (0 = none), and how long it is. */
   readonly file: number;
   readonly fileLength: number;
+  /** History files that begin before this event would survive a loss of power. */
+  readonly safeBefore: number;
 }
 
 const NOTHING: LogPosition = {
@@ -27,7 +29,22 @@ const NOTHING: LogPosition = {
   stateLogEnd: 0,
   file: 0,
   fileLength: 0,
+  safeBefore: 0,
 };
+
+/** Where the log stands at the start, behind what is on disk and safe. */
+export function positionOf({
+  headSeq,
+  time,
+  tail,
+}: {
+  readonly headSeq: number;
+  readonly time: { readonly sec: number; readonly nanos: number };
+  readonly tail: { readonly firstSeq: number; readonly length: number } | undefined;
+}): Partial<LogPosition> {
+  const file = tail ? { file: tail.firstSeq, fileLength: tail.length } : {};
+  return { headSeq, ...time, ...file, safeBefore: tail?.firstSeq ?? headSeq + 1 };
+}
 
 /**
  * The commits of the log. One store makes a commit true, whatever becomes of the collector: what it has done for a commit before
@@ -72,6 +89,7 @@ export class CommitJournal {
       stateLogEnd: cell(COMMITS.STATE_LOG_END),
       file: cell(COMMITS.FILE),
       fileLength: cell(COMMITS.FILE_LENGTH),
+      safeBefore: cell(COMMITS.SAFE_BEFORE),
     };
   }
 
@@ -97,5 +115,6 @@ export class CommitJournal {
     cells[COMMITS.STATE_LOG_END] = position.stateLogEnd;
     cells[COMMITS.FILE] = position.file;
     cells[COMMITS.FILE_LENGTH] = position.fileLength;
+    cells[COMMITS.SAFE_BEFORE] = position.safeBefore;
   }
 }

@@ -117,6 +117,8 @@ export const COMMITS = {
   /** First event of the history file that is written (0 = none), and how long it is. */
   FILE: 7,
   FILE_LENGTH: 8,
+  /** History files that begin before this event would survive a loss of power. */
+  SAFE_BEFORE: 9,
   CELLS: 16,
   BYTES: 8 + 2 * 16 * 8,
 } as const;

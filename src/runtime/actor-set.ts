@@ -192,6 +192,8 @@ export class ActorSet {
 
   /** To be called every 100 ms: ends threads that do not come back. */
   look(): void {
+    // On the thread of everybody nobody can be ended, and nobody beats.
+    if (!this.#parts.threads) return;
     for (const { name, isUp, actor, writer, pulse, threadId } of this.#slots.values()) {
       if (!isUp) continue;
       const why = pulse.look(this.#heartbeats.of(writer), () => threadCpuMs(threadId));

@@ -52,7 +52,7 @@ export function hostCollector(init: HostInit): Hosted {
           openWriter(options, {
             last: journal.position,
             epochs,
-            isHeir: init.segments.length > 0,
+            inherited: init.isAnew ? { safeBefore: journal.position.safeBefore } : undefined,
             snapshot,
             opened: (file) => buffer.post({ type: 'history-file-opened', file }),
             secured: (firstSeq) => buffer.post({ type: 'history-file-secured', firstSeq }),
@@ -113,7 +113,9 @@ export function hostCollector(init: HostInit): Hosted {
 /** The history's end, behind what an earlier process left. */
 function openWriter(
   { history, historyBytes, historyAge, durability }: Options,
-  env: Pick<HistoryWriterEnv, 'epochs' | 'isHeir' | 'snapshot' | 'opened' | 'secured'> & { readonly last: Timestamp },
+  env: Pick<HistoryWriterEnv, 'epochs' | 'inherited' | 'snapshot' | 'opened' | 'secured'> & {
+    readonly last: Timestamp;
+  },
 ): DurableHistory {
   const { last, ...rest } = env;
   const isSync = durability === 'sync';

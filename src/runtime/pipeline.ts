@@ -10,7 +10,7 @@ import { LIVE_OPTIONS, makeOptions, OPTION_NAMES, type OptionName, type Options 
 import { ClientTable } from '../messages/client-table.ts';
 import type { Recovered } from '../history/recovery.ts';
 import type { CollectorCommand, HistoryNotice, KeeperNotice } from '../messages/collector.ts';
-import { CommitJournal } from '../messages/commit-journal.ts';
+import { CommitJournal, positionOf } from '../messages/commit-journal.ts';
 import type {
   BufferControl,
   ClientInfo,
@@ -140,12 +140,7 @@ export class Pipeline {
       publishRing: PublishRing.allocate(),
       ...(options.source.length > 0 ? { sourceRing: PublishRing.allocate() } : {}),
       logState: LogState.allocate(recovered.headSeq, recovered.files[0]?.firstSeq),
-      commits: CommitJournal.allocate({
-        headSeq: recovered.headSeq,
-        ...recovered.time,
-        file: recovered.tail?.firstSeq ?? 0,
-        fileLength: recovered.tail?.length ?? 0,
-      }),
+      commits: CommitJournal.allocate(positionOf(recovered)),
       clients: ClientTable.allocate(shards),
       counters: new SharedArrayBuffer(counterBytes(shards + 6)),
       doorbells: Doorbell.allocate(shards + 1),
@@ -199,6 +194,7 @@ export class Pipeline {
       keeper: this.#keeper,
       logState: this.#logState,
       clients: this.#clientTable,
+      descriptors: this.#memory.descriptors,
       counters: this.#counters,
       maxRestarts: () => this.#settings.get('maxRestarts'),
       recovered: () => ({ ...recovered, epochs: this.#epochs.spans }),
@@ -213,9 +209,7 @@ export class Pipeline {
   #deafen(name: ActorName): void {
     const shard = this.#actors.shardNames.indexOf(name);
     if (shard < 0) return;
-    const table = new DescriptorTable(this.#memory.descriptors, shard);
-    this.#parts.deafen(table.all);
-    table.clear();
+    this.#parts.deafen(new DescriptorTable(this.#memory.descriptors, shard).all);
   }
 
   #onDeath(name: ActorName, error: TocsinError): void {

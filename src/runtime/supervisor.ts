@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { TocsinError } from '../event/errors.ts';
 import type { ClientTable } from '../messages/client-table.ts';
 import type { Counters } from '../messages/counters.ts';
+import { DescriptorTable } from '../messages/descriptor-table.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { ActorName } from './actor-init.ts';
 import type { ActorSet, Resumed } from './actor-set.ts';
@@ -14,6 +15,8 @@ export interface SupervisorEnv {
   readonly keeper: LogKeeper;
   readonly logState: LogState;
   readonly clients: ClientTable;
+  /** Of a DescriptorTable. */
+  readonly descriptors: SharedArrayBuffer;
   readonly counters: Counters;
   readonly maxRestarts: () => number;
   /** What an actor that begins now is given of the log's past, beside what the keeper knows. */
@@ -102,7 +105,7 @@ export class Supervisor {
   }
 
   async #resume(name: ActorName, life: number, listenFds: readonly number[]): Promise<Resumed> {
-    const { keeper, logState, clients, counters, recovered, sourcesSettled, shardGone } = this.#env;
+    const { keeper, logState, clients, descriptors, counters, recovered, sourcesSettled, shardGone } = this.#env;
     const { segments } = keeper;
     const shard = name.startsWith('fanout-') ? Number(name.slice('fanout-'.length)) : undefined;
     if (shard !== undefined) {
@@ -111,6 +114,7 @@ export class Supervisor {
       logState.replays.clear(shard);
       logState.connections.clear(shard);
       logState.connectionsOf.clear(shard);
+      new DescriptorTable(descriptors, shard).clear();
       shardGone(life, listenFds);
       return { recovered: { ...recovered(), headSeq: keeper.newestFirstSeq - 1 }, segments: segments.slice(-1) };
     }

@@ -72,17 +72,20 @@ describe('actors that die under load', () => {
       }
       client.close();
     });
-    await waitFor(() => calls > 0, 'the first call');
-    // Memory that runs out ends the thread from within, where nobody comes in between: docs/supervision.md.
-    for (const kind of ['loop', 'throw', 'exit', 'throw', 'exit'] as const) {
-      await killer.kill('fanout', kind);
-      const before = calls;
-      await waitFor(() => calls > before + 8, 'calls to go on');
+    try {
+      await waitFor(() => calls > 0, 'the first call');
+      // Memory that runs out ends the thread from within, where nobody comes in between: docs/supervision.md.
+      for (const kind of ['loop', 'throw', 'exit', 'throw', 'exit'] as const) {
+        await killer.kill('fanout', kind);
+        const before = calls;
+        await waitFor(() => calls > before + 8, 'calls to go on');
+      }
+    } finally {
+      isOver = true;
+      await Promise.all(callers);
+      await pipeline.close();
+      fs.rmSync(root, { recursive: true, force: true });
     }
-    isOver = true;
-    await Promise.all(callers);
-    await pipeline.close();
-    fs.rmSync(root, { recursive: true, force: true });
     t.diagnostic(`${calls} calls`);
   });
 

@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import path from 'node:path';
 import { createPipeline } from '../../src/create-pipeline.ts';
 import { buildPrograms } from '../../src/cli/bench/programs.ts';
@@ -47,5 +48,6 @@ export async function killAtFullRate(kills: number, random: () => number): Promi
   } finally {
     load?.kill();
     await pipeline.close();
+    fs.rmSync(root, { recursive: true, force: true });
   }
 }

@@ -62,6 +62,8 @@ export async function soak(options: SoakOptions, onSample: (sample: Sample, deat
       host.once('exit', (code, signal) => reject(new Error(`the pipeline's process ended: ${code ?? signal}`))),
     );
     ended.catch(() => {});
+    const gone = (child: ChildProcess): Promise<never> =>
+      new Promise((_, reject) => child.once('exit', () => setImmediate(reject, new Error('the visitors ended'))));
     const closed = noticeOf<HostNotice, 'closed'>(host, 'closed');
     const deaths: Death[] = [];
     host.on('message', (notice: HostNotice) => notice.type === 'death' && deaths.push(notice.death));
@@ -83,7 +85,7 @@ export async function soak(options: SoakOptions, onSample: (sample: Sample, deat
       samples.push(sample);
       onSample(sample, deaths.length);
       // Not so late that the end comes before the new beginning.
-      if (second >= (kills + 1) * killEverySeconds && second < seconds) {
+      if (second >= (kills + 1) * killEverySeconds && second < seconds && deaths.length === kills) {
         const actor = ACTORS[kills % ACTORS.length]!;
         const kinds = actor === 'fanout' ? KINDS_WITH_GRPC : KINDS;
         tell<HostCommand>(host, {
@@ -98,13 +100,13 @@ export async function soak(options: SoakOptions, onSample: (sample: Sample, deat
     while (deaths.length < kills && performance.now() < deadline) await Promise.race([ended, wait(100)]);
     const sent = await load.stop();
     tell<VisitorsCommand>(crowd, { type: 'finish', sent });
-    const { kinds, faults } = await Promise.race([ended, finished]);
+    const { kinds, faults } = await Promise.race([ended, gone(crowd), finished]);
     const received = await load.end();
     demandExact(received);
     await wait(1_000);
     const after = figuresOf(host.pid!);
     tell<HostCommand>(host, { type: 'close' });
-    const { headSeq } = await closed;
+    const { headSeq } = await Promise.race([ended, closed]);
     const unmended = deaths.length < kills ? [`${kills - deaths.length} threads did not begin anew`] : [];
     return {
       sent,

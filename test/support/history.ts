@@ -50,7 +50,7 @@ export class TestHistory {
         crc32,
         epochs: this.epochs,
         writer: { boot: this.boot, durability: this.durability },
-        isHeir: false,
+        inherited: undefined,
         nowSec: () => this.nowSec,
         fileBytes: this.fileBytes,
         fileAgeSec: this.fileAgeSec,

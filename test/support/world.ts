@@ -30,7 +30,7 @@ import type {
   KeeperNotice,
   LogNotice,
 } from '../../src/messages/collector.ts';
-import { CommitJournal } from '../../src/messages/commit-journal.ts';
+import { CommitJournal, positionOf } from '../../src/messages/commit-journal.ts';
 import type { Subscription } from '../../src/messages/control.ts';
 import type { FanoutCommand, FanoutNotice } from '../../src/messages/fanout.ts';
 import { IntakeRing } from '../../src/messages/intake-ring.ts';
@@ -178,12 +178,11 @@ export class World {
     this.#recovered = recovered;
     this.#epochs = new Epochs(recovered.epochs);
     this.#mainEpochs = new Epochs(recovered.epochs);
-    const { headSeq, tail, time } = recovered;
+    const { headSeq } = recovered;
     const count = options.shards ?? 1;
     this.clientTable = new ClientTable(ClientTable.allocate(count, options.clientRows), options.clientRows);
     this.#witness = new LogReader(logState.memory, count + 1, headSeq);
-    const file = { file: tail?.firstSeq ?? 0, fileLength: tail?.length ?? 0 };
-    this.#journal = new CommitJournal(CommitJournal.allocate({ headSeq, ...time, ...file }));
+    this.#journal = new CommitJournal(CommitJournal.allocate(positionOf(recovered)));
     this.#keeper = new LogKeeper(this.#journal, logState, recovered);
     const shards = Array.from({ length: count }, (_, shard) => shard);
     this.#toShards = shards.map((shard) =>
@@ -272,7 +271,8 @@ export class World {
     for (const memory of anew ?? []) this.shards[shard].receive({ type: 'segment-opened', memory });
   }
 
-  #makeCollector(lastSegment?: SharedArrayBuffer): void {
+  #makeCollector(isAnew = false): void {
+    const lastSegment = isAnew ? this.#keeper.segments.at(-1) : undefined;
     const { history, segmentBytes = 64 * 1024, toPublisher } = this.#options;
     const life = new Life();
     this.#life = life;
@@ -322,7 +322,7 @@ export class World {
               {
                 epochs,
                 last: this.#journal.position,
-                isHeir: lastSegment !== undefined,
+                inherited: isAnew ? { safeBefore: this.#journal.position.safeBefore } : undefined,
                 snapshot,
                 nowSec: () => this.clock.now().sec,
                 opened: (file) => life.of(this.#toBuffer).post({ type: 'history-file-opened', file }),
@@ -361,7 +361,7 @@ export class World {
     this.#keeper.finishCommit();
     this.look();
     for (const shard of this.shards) shard.askAgain('collector');
-    this.#makeCollector(this.#keeper.segments.at(-1));
+    this.#makeCollector(true);
     for (const { ring, publisher } of this.#intakes) this.#life.turn(() => this.#openIntake(ring, publisher));
     this.wakeCollector();
   }
@@ -556,7 +556,7 @@ function openHistory(
   env: {
     readonly epochs: Epochs;
     readonly last: Timestamp;
-    readonly isHeir: boolean;
+    readonly inherited: { readonly safeBefore: number } | undefined;
     readonly snapshot: () => Iterable<SavedState>;
     readonly nowSec: () => number;
     readonly opened: (file: HistoryFileHead) => void;

@@ -38,7 +38,7 @@ export async function writeHistory(
       crc32,
       epochs: new Epochs(options.epochs ?? [{ epoch: EPOCH, firstSeq: 1 }]),
       writer: WRITER,
-      isHeir: false,
+      inherited: undefined,
       nowSec: () => 0,
       fileBytes: Infinity,
       fileAgeSec: Infinity,

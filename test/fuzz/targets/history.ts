@@ -38,7 +38,7 @@ function envOf(disk: MemoryDisk, more: Partial<HistoryWriterEnv> = {}): HistoryW
     crc32,
     epochs: new Epochs([{ epoch: EPOCH, firstSeq: 1 }]),
     writer: WRITER,
-    isHeir: false,
+    inherited: undefined,
     nowSec: () => 0,
     fileBytes: Infinity,
     fileAgeSec: Infinity,

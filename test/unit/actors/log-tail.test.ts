@@ -39,7 +39,7 @@ class Bench {
         crc32,
         epochs: this.epochs,
         writer: { boot: 'b', durability },
-        isHeir: false,
+        inherited: undefined,
         nowSec: () => 0,
         fileBytes: 1e9,
         fileAgeSec: 1e9,

@@ -332,14 +332,14 @@ describe('a history on disk', () => {
   it('syncs again what a writer that died had asked for, and says only then that it is safe', async () => {
     const disk = new ManualDisk();
     const said: string[] = [];
-    const writer = (isHeir: boolean): HistoryWriter =>
+    const writer = (inherited?: { readonly safeBefore: number }): HistoryWriter =>
       new HistoryWriter(
         {
           disk,
           crc32,
           epochs: new Epochs([{ epoch: 'abcdefgh', firstSeq: 1 }]),
           writer: { boot: 'b', durability: 'async' },
-          isHeir,
+          inherited,
           nowSec: () => 0,
           fileBytes: 1,
           fileAgeSec: 1e9,
@@ -357,7 +357,7 @@ describe('a history on disk', () => {
       last: at(seq),
       state: [],
     });
-    const first = writer(false);
+    const first = writer();
     first.reopen(undefined, 1);
     for (const seq of [1, 2, 3]) first.append(batch(seq));
     // Whatever it waits for, it does not live to hear of.
@@ -367,13 +367,13 @@ describe('a history on disk', () => {
     );
     said.length = 0;
 
-    const heir = writer(true);
+    const heir = writer({ safeBefore: 2 });
     heir.reopen(first.mark, 4);
     assert.deepEqual(said, ['opened 3']);
     let isSafe = false;
     const safe = heir.sync().then(() => (isSafe = true));
-    assert.deepEqual(disk.syncs.map(({ name }) => name).sort(), [1, 2, 3].map(fileName));
-    disk.syncs.pop()!.resolve();
+    // The first one was safe before.
+    assert.deepEqual(disk.syncs.map(({ name }) => name).sort(), [2, 3].map(fileName));
     disk.syncs.pop()!.resolve();
     await setImmediate();
     assert.equal(isSafe, false);
@@ -381,9 +381,10 @@ describe('a history on disk', () => {
     disk.syncs.pop()!.resolve();
     await safe;
     assert.deepEqual(said, ['opened 3', 'secured 3']);
+    assert.equal(heir.safeBefore, 3);
 
     // One that fails is heard of.
-    const next = writer(true);
+    const next = writer({ safeBefore: heir.safeBefore });
     next.reopen(heir.mark, 4);
     const failed = next.sync();
     disk.syncs.shift()!.reject(new Error('input/output error'));
