@@ -116,7 +116,8 @@ export class Fanout {
         Math.abs(now.sec - client.lastWriteSec) * 1000 >= everyMs
       ) {
         client.lastWriteSec = now.sec;
-        this.#beat(client);
+        // Of events that have not come here yet, the epoch may not have been heard of either.
+        if (client.nextSeq <= this.#delivery.headSeq + 1) this.#beat(client);
       }
     }
   }
