@@ -120,16 +120,18 @@ export class NativeLoad {
     return (JSON.parse(this.#sent) as { sent: number }).sent;
   }
 
-  /** Ends sender and clients, once these have everything or will not get it. */
+  /** Ends sender and clients, once these have everything or will not get it. @throws when a client was refused */
   async end(): Promise<Received> {
     const sent = await this.stop();
     const senderExit = await this.#loaded;
-    for (let before = this.reached; before < sent; before = this.reached)
+    for (let before = this.reached; before < sent && this.#drain.exitCode === null; before = this.reached)
       if (!(await this.#comesFurther(before))) break;
     this.#drain.kill('SIGTERM');
     await this.#drained;
     const line = this.#drainSaid.trim().split('\n').at(-1)!;
-    return { ...(JSON.parse(line) as Omit<Received, 'sent' | 'senderExit'>), sent, senderExit };
+    const report = JSON.parse(line) as Omit<Received, 'sent' | 'senderExit'> | { readonly error: string };
+    if ('error' in report) throw new Error(`the clients ended: ${report.error}`);
+    return { ...report, sent, senderExit };
   }
 
   async #comesFurther(from: number): Promise<boolean> {
