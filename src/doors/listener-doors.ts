@@ -16,6 +16,9 @@ import type { TlsHandshakes } from './tls-handshakes.ts';
 
 /** How long connections may take to send what is queued for them when the shard closes. */
 const FLUSH_LIMIT_MS = 5_000;
+/** A connection that has come may ask within this, when no others come any more. */
+const ASK_LIMIT_MS = 100;
+const ASK_LOOK_MS = 5;
 /** Over TCP the kernel notices a peer that is gone, on a connection that is otherwise silent. */
 const SERVER_OPTIONS: net.ServerOpts = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
 /** A connection that is one too many gets an answer if it asks within this, unless so many wait for one already. */
@@ -76,10 +79,16 @@ export class ListenerDoors {
     await this.#acceptor.open();
   }
 
-  /** Takes no new connection. @param flushLimitMs how long those that are there may take when the shard closes; 5 s otherwise */
-  stopListening(flushLimitMs: number): void {
+  /**
+   * Takes no new connection. Resolves when those that have just come have begun to ask, or do not within a moment: the log is not to end
+   * between.
+   * @param flushLimitMs how long those that are there may take when the shard closes; 5 s otherwise
+   */
+  async stopListening(flushLimitMs: number): Promise<void> {
     this.#flushLimitMs = flushLimitMs;
     this.#acceptor?.close();
+    for (const endMs = performance.now() + ASK_LIMIT_MS; this.#undecided.size > 0 && performance.now() < endMs; )
+      await limit(ASK_LOOK_MS);
   }
 
   /** Takes no new connection; lets those that are there send what is queued for them, for a while. */

@@ -17,7 +17,7 @@ import { SocketWriter } from './socket-writer.ts';
 /** The doors of one shard, on every socket that the pipeline listens on. */
 export async function openShardDoors(fanout: Fanout, init: HostInit, counters: Counters): Promise<ShardDoors> {
   const { options, listenFds } = init;
-  if (listenFds.length === 0) return { stopListening() {}, reloadCertificates() {}, close: async () => {} };
+  if (listenFds.length === 0) return { stopListening: async () => {}, reloadCertificates() {}, close: async () => {} };
   const posix = await loadPosix();
   const writer = new SocketWriter(posix, init.life);
   const { redact, redactNames, maxStreams, maxRequests } = options;
@@ -49,8 +49,8 @@ export async function openShardDoors(fanout: Fanout, init: HostInit, counters: C
   }
   return {
     close,
-    stopListening(flushLimitMs) {
-      for (const door of doors) door.stopListening(flushLimitMs);
+    async stopListening(flushLimitMs) {
+      await Promise.all(doors.map((door) => door.stopListening(flushLimitMs)));
     },
     reloadCertificates() {
       for (const door of doors) door.reloadCertificates();

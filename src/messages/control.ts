@@ -146,7 +146,7 @@ export interface FanoutControl<Port> {
   /** @throws ERR_LISTENER_TLS */
   reloadCertificates(): void;
   /** Event sockets take no new connection; those that are there get so long to send what is queued when the shard ends. */
-  stopListening(flushLimitMs: number): void;
+  stopListening(flushLimitMs: number): Promise<void>;
   /** Serves `addClient` to another thread of the embedding program, on this port. */
   serveConnection(port: Port): void;
 }

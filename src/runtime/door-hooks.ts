@@ -14,8 +14,11 @@ export interface IntakeDriver {
 
 /** Listeners of one shard. */
 export interface ShardDoors {
-  /** Takes no new connection. @param flushLimitMs how long those that are there may take in `close` */
-  stopListening(flushLimitMs: number): void;
+  /**
+   * Takes no new connection. Resolves when those that have just come have begun to ask, or do not.
+   * @param flushLimitMs how long those that are there may take in `close`
+   */
+  stopListening(flushLimitMs: number): Promise<void>;
   /** Takes no new connection; ends those that are idle. */
   close(): Promise<void>;
   /** @throws ERR_LISTENER_TLS */

@@ -41,7 +41,7 @@ export function describeBadInput(threads: Threads): void {
 
     const good = (id: string, fields: Parameters<typeof monitorRecord>[0] = {}): Buffer => {
       sent.push(id);
-      return monitorRecord({ ...fields, name: id });
+      return Buffer.from(monitorRecord({ ...fields, name: id }));
     };
     const counters = (): Readonly<Record<string, number>> => fixture.pipeline.stats().counters;
     const refusal = async (query: string): Promise<{ readonly status: number; readonly code: string }> => {

@@ -19,17 +19,18 @@ export interface RecordParts {
 export const RECORD_BYTES = 596;
 
 /** A START of container `c1` where nothing else is said. */
-export function monitorRecord(parts: RecordParts = {}): Buffer<ArrayBuffer> {
+export function monitorRecord(parts: RecordParts = {}): Uint8Array<ArrayBuffer> {
   const { type = 0, eventType = 0, name = 'c1', args = '', extra = '', value = 11, exitCode = 0, pid = -1 } = parts;
-  const bytes = Buffer.alloc(RECORD_BYTES);
-  bytes.writeUInt32LE(type, 0);
-  bytes.writeUInt32LE(eventType, 4);
+  const bytes = new Uint8Array(RECORD_BYTES);
+  const fields = new DataView(bytes.buffer);
+  fields.setUint32(0, type, true);
+  fields.setUint32(4, eventType, true);
   bytes.set(field(name, 65), 8);
   bytes.set(field(args, 255), 73);
   bytes.set(field(extra, 255), 328);
-  bytes.writeInt32LE(value, 584);
-  bytes.writeInt32LE(exitCode, 588);
-  bytes.writeInt32LE(pid, 592);
+  fields.setInt32(584, value, true);
+  fields.setInt32(588, exitCode, true);
+  fields.setInt32(592, pid, true);
   return bytes;
 }
 

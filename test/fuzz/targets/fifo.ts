@@ -20,7 +20,7 @@ const CHUNKS = [Infinity, 31, 595, 596, 597, 1192, 2000, 4096];
 const MAX_PUMPS = 100_000;
 
 const text = (parts: Parameters<typeof monitorRecord>[0]): string =>
-  monitorRecord({ pid: 7, ...parts }).toString('latin1');
+  Buffer.from(monitorRecord({ pid: 7, ...parts })).toString('latin1');
 const RECORDS = [
   text({ name: 'c1' }),
   text({ name: 'c2', value: 2, pid: 0 }),
