@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import http from 'node:http';
 import { TocsinClient } from '../../src/client/tocsin-client.ts';
 import { grpcClient, type GrpcEvent } from '../e2e/support/grpc.ts';
+import { textLines } from '../support/text-lines.ts';
 
 /** Where a client stands in the stream of one container, and what it does with an event. */
 export interface Stand {
@@ -82,16 +83,6 @@ function takeLine(stand: Stand, line: string): void {
   stand.take(Number(number));
 }
 
-/** Splits what comes into lines. */
-function lines(onLine: (line: string) => void): (text: string) => void {
-  let rest = '';
-  return (text) => {
-    const parts = (rest + text).split('\n');
-    rest = parts.pop()!;
-    for (const line of parts) if (line !== '') onLine(line);
-  };
-}
-
 interface HttpRequest {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -104,7 +95,7 @@ function eventSourceRequest(stand: Stand): HttpRequest {
   return {
     path: `/v1/events?since=1&filters=${filtersOf(stand)}`,
     headers,
-    onText: lines((line) => {
+    onText: textLines((line) => {
       if (line.startsWith('event: gap')) stand.fault(line);
       if (line.startsWith('data: {"seq"')) takeLine(stand, line.slice('data: '.length));
     }),
@@ -114,7 +105,7 @@ function eventSourceRequest(stand: Stand): HttpRequest {
 function dockerRequest(stand: Stand): HttpRequest {
   return {
     path: `/v1.41/events?since=${secondsBehind(stand)}&filters=${filtersOf(stand)}`,
-    onText: lines((line) => takeLine(stand, line)),
+    onText: textLines((line) => takeLine(stand, line)),
   };
 }
 
@@ -124,34 +115,42 @@ function secondsBehind({ timeNano }: Stand): string {
   return `${next / NANOS}.${String(next % NANOS).padStart(9, '0')}`;
 }
 
-function overHttp(stand: Stand, requestOf: (stand: Stand) => HttpRequest): Visit {
+/** One connection of a visit. */
+interface Connection {
+  close(): void;
+  readonly closed: Promise<unknown>;
+}
+
+/** @param connect what comes over the connection counts as long as `isThere` says so */
+function visiting(connect: (isThere: () => boolean) => Connection): Visit {
   let isLeft = false;
-  let request: http.ClientRequest | undefined;
-  let closed: Promise<void> = Promise.resolve();
-  const connect = (): void => {
+  let connection: Connection;
+  const come = (): void => {
     if (isLeft) return;
-    const { path, headers = {}, onText } = requestOf(stand);
-    request = http.get({ socketPath: stand.socket, path, headers, agent: false }, (response) => {
-      if (response.statusCode !== 200) stand.fault(`status ${response.statusCode}`);
-      response.setEncoding('utf8').on('data', (text: string) => !isLeft && onText(text));
-      response.on('error', () => {});
-    });
-    request.once('error', () => {});
-    closed = new Promise((resolve) =>
-      request!.once('close', () => {
-        setTimeout(connect, AGAIN_MS);
-        resolve();
-      }),
-    );
+    connection = connect(() => !isLeft);
+    void connection.closed.then(() => setTimeout(come, AGAIN_MS));
   };
-  connect();
+  come();
   return {
     async leave() {
       isLeft = true;
-      request?.destroy();
-      await closed;
+      connection.close();
+      await connection.closed;
     },
   };
+}
+
+function overHttp(stand: Stand, requestOf: (stand: Stand) => HttpRequest): Visit {
+  return visiting((isThere) => {
+    const { path, headers = {}, onText } = requestOf(stand);
+    const request = http.get({ socketPath: stand.socket, path, headers, agent: false }, (response) => {
+      if (response.statusCode !== 200) stand.fault(`status ${response.statusCode}`);
+      response.setEncoding('utf8').on('data', (text: string) => isThere() && onText(text));
+      response.on('error', () => {});
+    });
+    request.once('error', () => {});
+    return { close: () => request.destroy(), closed: new Promise((resolve) => request.once('close', resolve)) };
+  });
 }
 
 /** The stock command line. */
@@ -185,64 +184,36 @@ function program(
     readonly env: Readonly<Record<string, string>>;
   },
 ): Visit {
-  let isLeft = false;
-  let end: () => void = () => {};
-  let closed: Promise<void> = Promise.resolve();
-  const start = (): void => {
-    if (isLeft) return;
+  return visiting((isThere) => {
     const { command, args, env } = commandOf();
     const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'ignore'] });
     child.once('error', (error) => stand.fault(String(error)));
-    const onText = lines((line) => takeLine(stand, line));
-    child.stdout.setEncoding('utf8').on('data', (text: string) => !isLeft && onText(text));
-    end = () => child.kill('SIGTERM');
-    closed = new Promise((resolve) =>
-      child.once('close', () => {
-        setTimeout(start, AGAIN_MS);
-        resolve();
-      }),
-    );
-  };
-  start();
-  return {
-    async leave() {
-      isLeft = true;
-      end();
-      await closed;
-    },
-  };
+    const onText = textLines((line) => takeLine(stand, line));
+    child.stdout.setEncoding('utf8').on('data', (text: string) => isThere() && onText(text));
+    return {
+      close: () => child.kill('SIGTERM'),
+      closed: new Promise((resolve) => child.once('close', resolve)),
+    };
+  });
 }
 
 function grpcJs(stand: Stand): Visit {
   const client = grpcClient(stand.socket);
-  let isLeft = false;
-  let cancel: () => void = () => {};
-  let closed: Promise<void> = Promise.resolve();
-  const call = (): void => {
-    if (isLeft) return;
+  const visit = visiting((isThere) => {
     const next = stand.timeNano === undefined ? FIRST_NANO : stand.timeNano + 1n;
     const since = { seconds: String(next / NANOS), nanos: Number(next % NANOS) };
     const stream = client.Events({ since, id: stand.container });
     stream.on('data', ({ timestamp, annotations }: GrpcEvent) => {
-      if (isLeft) return;
+      if (!isThere()) return;
       stand.timeNano = BigInt(timestamp.seconds) * NANOS + BigInt(timestamp.nanos);
       stand.take(Number.parseInt(annotations['seq'] ?? '', 10));
     });
     stream.on('error', () => {});
-    cancel = () => stream.cancel();
-    closed = new Promise((resolve) =>
-      stream.once('status', () => {
-        setTimeout(call, AGAIN_MS);
-        resolve();
-      }),
-    );
-  };
-  call();
+    return { close: () => stream.cancel(), closed: new Promise((resolve) => stream.once('status', resolve)) };
+  });
   return {
     async leave() {
-      isLeft = true;
-      cancel();
-      await closed;
+      await visit.leave();
       client.close();
     },
   };

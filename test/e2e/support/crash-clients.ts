@@ -5,6 +5,7 @@ import zlib from 'node:zlib';
 import { TocsinClient } from '../../../src/client/index.ts';
 import { MAIN } from '../../support/daemon.ts';
 import { EventSourceParser } from '../../support/event-source.ts';
+import { textLines } from '../../support/text-lines.ts';
 
 /** A client that goes on over every death of the daemon, and everything that it was told, in order. */
 export interface CrashClient {
@@ -54,16 +55,6 @@ export class Told {
 
 export function markOf(timeNano: string, id: string): number {
   return zlib.crc32(`${timeNano} ${id}`);
-}
-
-/** Splits what comes into lines. */
-function lines(onLine: (line: string) => void): (text: string) => void {
-  let rest = '';
-  return (text) => {
-    const parts = (rest + text).split('\n');
-    rest = parts.pop()!;
-    for (const line of parts) if (line !== '') onLine(line);
-  };
 }
 
 export function libraryClient(socket: string): CrashClient {
@@ -116,7 +107,7 @@ export function commandClient(
     const started = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
     started.stdout.setEncoding('utf8').on(
       'data',
-      lines((line) => told.line(line)),
+      textLines((line) => told.line(line)),
     );
     exited = new Promise((resolve) => started.once('close', resolve));
     child = started;
@@ -189,7 +180,7 @@ export function dockerClient(socket: string): CrashClient {
     });
     started.stdout.setEncoding('utf8').on(
       'data',
-      lines((line) => told.docker(line)),
+      textLines((line) => told.docker(line)),
     );
     exited = new Promise((resolve) =>
       started.once('close', () => {
