@@ -78,6 +78,11 @@ export function copyBytes(source: Uint8Array, from: number, to: number, out: Uin
   return pos + count;
 }
 
+/** For shared memory, into which `Uint8Array.set` goes byte by byte unless both texts lie alike in their words. */
+export function writeView(out: Uint8Array, pos: number, source: DataView): number {
+  return copyWords(source, 0, source.byteLength, viewToWrite(out), pos);
+}
+
 export function writeBytes(out: Uint8Array, pos: number, source: Uint8Array): number {
   return copyBytes(source, 0, source.length, out, pos);
 }

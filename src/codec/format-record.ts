@@ -10,7 +10,7 @@ import {
   NO_EXIT_CODE,
   NO_PID,
 } from '../messages/layout.ts';
-import { repairUtf8, textOf, utf8, writeBytes } from './bytes.ts';
+import { repairUtf8, textOf, utf8, viewOf, writeBytes, writeView } from './bytes.ts';
 import { type EventView, roundUp8, writeAttribute } from './event-record.ts';
 import { readInt32, textEnd } from './monitor-record.ts';
 import { BUILT_IN_SCAN } from './secret-scan.ts';
@@ -25,6 +25,7 @@ export interface Origin {
   readonly id: Uint8Array;
   /** The end of its records as it stands there: id, source, packed attributes (image, name, labels). */
   readonly tail: Uint8Array;
+  readonly tailView: DataView;
   readonly attributesBytes: number;
   readonly attributeCount: number;
   readonly labels: Readonly<Record<string, string>>;
@@ -81,6 +82,7 @@ export function makeOrigin(
   return {
     id,
     tail,
+    tailView: viewOf(tail),
     attributesBytes: size,
     attributeCount: entries.length,
     labels,
@@ -136,8 +138,7 @@ export class RecordFormatter {
       end = this.#text(record, at + MONITOR.ARGS, MONITOR.ARGS_BYTES, bytes, end);
     const argsBytes = end - argsFrom;
     let isSuspect = origin.isSuspect || BUILT_IN_SCAN.findsInCommand(out, argsFrom, end);
-    bytes.set(origin.tail, end);
-    end += origin.tail.length;
+    end = writeView(bytes, end, origin.tailView);
     const attributesFrom = end - origin.attributesBytes;
     if (!isImage && record[at + MONITOR.EXTRA] !== 0) {
       end = this.#extra(record, at + MONITOR.EXTRA, bytes, end, attributesFrom, origin);
@@ -226,7 +227,8 @@ export class RecordFormatter {
       }
     }
     const valueBytes = end - valueAt - 1;
-    out.copyWithin(valueAt, valueAt + 1, end);
+    // copyWithin is slower for a few bytes of shared memory.
+    for (let at = valueAt; at < end - 1; at += 1) out[at] = out[at + 1]!;
     out[pos] = keyBytes & 0xff;
     out[pos + 1] = keyBytes >> 8;
     out[pos + 2] = valueBytes & 0xff;
