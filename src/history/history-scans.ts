@@ -20,9 +20,14 @@ interface OpenScan {
   readonly key: string;
   nextSeq: number;
   readonly results: AsyncIterator<ScanResult>;
+  /** Its next page is read ahead. */
+  readonly isKept: boolean;
 }
 
-/** Scans whose next page is read ahead. Others begin anew. */
+/**
+ * Scans whose next page is read ahead. Where more clients wait for pages, the others begin anew with each: what was read ahead for
+ * one would be gone again before its turn comes.
+ */
 const KEPT_OPEN = 8;
 /** Filters that are remembered for showing too much: for them, pages as they are do better. */
 const KEPT_BROAD = 1_000;
@@ -37,6 +42,8 @@ export class HistoryScans {
   readonly #redactNames: readonly string[];
   readonly #open: OpenScan[] = [];
   readonly #broad = new Set<string>();
+  /** Pages that are waited for. */
+  #wanted = 0;
 
   constructor(env: {
     readonly disk: Disk;
@@ -62,8 +69,18 @@ export class HistoryScans {
    * What is wanted of the events from `seq` to `toSeq`, or of the first of them.
    * @returns undefined when the files have none of these events
    */
-  page(seq: number, toSeq: number, wanted: WantedEvents, epochs: readonly EpochSpan[]): Promise<DiskPage | undefined> {
-    return this.#admission.admit(wanted.isResume, () => this.#page(seq, toSeq, wanted, epochs));
+  async page(
+    seq: number,
+    toSeq: number,
+    wanted: WantedEvents,
+    epochs: readonly EpochSpan[],
+  ): Promise<DiskPage | undefined> {
+    this.#wanted += 1;
+    try {
+      return await this.#admission.admit(wanted.isResume, () => this.#page(seq, toSeq, wanted, epochs));
+    } finally {
+      this.#wanted -= 1;
+    }
   }
 
   close(): Promise<void> {
@@ -98,7 +115,7 @@ export class HistoryScans {
       scan.nextSeq = hole ? hole.from : value.nextSeq;
       if (value.events === 0 && !hole) continue;
       if (value.events > value.scanned * BROAD_SHARE) this.#noteBroad(key);
-      if (hole) this.#end(scan);
+      if (hole || !scan.isKept) this.#end(scan);
       else this.#keep(scan);
       return { run: { ...runOf(value, firstSeq, hole?.at), nextSeq: scan.nextSeq }, reason };
     }
@@ -110,7 +127,9 @@ export class HistoryScans {
     const redactNames = wanted.redact ? this.#redactNames : undefined;
     const wish = { fromSeq: seq, toSeq, terms, container, limit, redactNames, format: 'packed', epochs } as const;
     const tasks: Iterable<ScanTask> = planScan(this.#disk, this.#crc32, files, wish);
-    return { key, nextSeq: seq, results: this.#pool.run('scan', tasks)[Symbol.asyncIterator]() };
+    const isKept = this.#wanted <= KEPT_OPEN;
+    const results = this.#pool.run('scan', tasks, isKept);
+    return { key, nextSeq: seq, results: results[Symbol.asyncIterator](), isKept };
   }
 
   #take(key: string, seq: number): OpenScan | undefined {

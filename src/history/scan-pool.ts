@@ -18,8 +18,15 @@ export type ScanJob = keyof ScanJobs;
  * only a few ahead of what has been taken, and leaving the loop asks for no more.
  */
 export interface ScanPool {
-  /** @throws what a task throws, in its turn */
-  run<Job extends ScanJob>(job: Job, tasks: Iterable<ScanJobs[Job]['task']>): AsyncIterable<ScanJobs[Job]['result']>;
+  /**
+   * @param isAhead as many at a time as there are threads, before they are asked for; otherwise one
+   * @throws what a task throws, in its turn
+   */
+  run<Job extends ScanJob>(
+    job: Job,
+    tasks: Iterable<ScanJobs[Job]['task']>,
+    isAhead?: boolean,
+  ): AsyncIterable<ScanJobs[Job]['result']>;
   /** Ends its threads. */
   close(): Promise<void>;
 }

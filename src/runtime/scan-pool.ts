@@ -41,10 +41,11 @@ export class ThreadedScans implements ScanPool {
   async *run<Job extends ScanJob>(
     job: Job,
     tasks: Iterable<ScanJobs[Job]['task']>,
+    isAhead = true,
   ): AsyncGenerator<ScanJobs[Job]['result'], void> {
     const running: Promise<ScanAnswer>[] = [];
     // One more than threads, so that none waits while a result is taken.
-    const ahead = this.#maxThreads + 1;
+    const ahead = isAhead ? this.#maxThreads + 1 : 1;
     const pool = await (this.#pool ??= this.#open());
     for (const task of tasks) {
       const answer = pool.run({ folder: this.#folder, job, task });

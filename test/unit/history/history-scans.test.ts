@@ -49,4 +49,31 @@ describe('scans of a history that go on', () => {
         type,
       );
   });
+
+  it('read ahead for a few: where many wait for pages, nothing is read in vain', async () => {
+    const disk = new HistoryFolder(folder);
+    const readsAhead: boolean[] = [];
+    const run = async function* (_: unknown, tasks: Iterable<Parameters<typeof scanFile>[2]>, isAhead: boolean) {
+      readsAhead.push(isAhead);
+      for (const task of tasks) yield await scanFile(disk, crc32, task);
+    };
+    const pool = { run, close: async () => {} } as unknown as ScanPool;
+    const admission: ScanAdmission = { admit: (_, scan) => scan() };
+    const scans = new HistoryScans({ disk, crc32, pool, admission, redactNames: [] });
+    const pageOf = async (type: string, client: number): Promise<number[]> => {
+      const limit = [parseFilterTerm(`type=${type}`), parseFilterTerm(`event!=${client}`)];
+      const wanted = { terms: [], container: undefined, limit, redact: false, isResume: false };
+      const page = await scans.page(1, COUNT, wanted, [{ epoch: EPOCH, firstSeq: 1 }]);
+      return seqsOf(page!.run);
+    };
+    const alone = await pageOf('network', 0);
+    assert.deepEqual(readsAhead.splice(0), [true]);
+    const together = await Promise.all(Array.from({ length: 20 }, (_, client) => pageOf('network', client + 1)));
+    for (const page of together) assert.deepEqual(page, alone);
+    assert.deepEqual(
+      readsAhead.splice(0),
+      Array.from({ length: 20 }, (_, begun) => begun < 8),
+    );
+    disk.close();
+  });
 });
