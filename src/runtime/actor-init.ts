@@ -2,6 +2,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Options } from '../event/options.ts';
 import type { Recovered } from '../history/recovery.ts';
 import type { Links } from './links.ts';
+import type { SharedMemory } from './shared-memory.ts';
 
 /** `fanout-0`, `fanout-1`, ...; `main` is the supervising thread. */
 export type ActorName =
@@ -12,26 +13,6 @@ export type ActorName =
   | 'buffer'
   | 'clients-checker'
   | `fanout-${number}`;
-
-/** Memory that main owns and every actor may use. */
-export interface SharedMemory {
-  readonly intakeRing: SharedArrayBuffer;
-  readonly publishRing: SharedArrayBuffer;
-  /** Present when there are engines to listen to. */
-  readonly sourceRing?: SharedArrayBuffer;
-  readonly logState: SharedArrayBuffer;
-  readonly commits: SharedArrayBuffer;
-  readonly clients: SharedArrayBuffer;
-  readonly counters: SharedArrayBuffer;
-  /** Of the collector and of each shard. */
-  readonly doorbells: SharedArrayBuffer;
-  /** Options that may change meanwhile. */
-  readonly settings: SharedArrayBuffer;
-  /** Of each actor's thread, by `ActorInit.writer`. */
-  readonly heartbeats: SharedArrayBuffer;
-  /** Of each shard. */
-  readonly descriptors: SharedArrayBuffer;
-}
 
 /** Everything that an actor's thread is given; it can be cloned. */
 export interface ActorInit {

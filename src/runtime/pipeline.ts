@@ -9,8 +9,8 @@ import type { ContainerInfo, ContainerSpec, NewEvent } from '../event/event.ts';
 import { LIVE_OPTIONS, makeOptions, OPTION_NAMES, type OptionName, type Options } from '../event/options.ts';
 import { ClientTable } from '../messages/client-table.ts';
 import type { Recovered } from '../history/recovery.ts';
-import type { CollectorCommand, HistoryNotice, KeeperNotice } from '../messages/collector.ts';
-import { CommitJournal, positionOf } from '../messages/commit-journal.ts';
+import type { HistoryNotice, KeeperNotice } from '../messages/collector.ts';
+import { CommitJournal } from '../messages/commit-journal.ts';
 import type {
   BufferControl,
   ClientInfo,
@@ -19,29 +19,26 @@ import type {
   FanoutControl,
   Subscription,
 } from '../messages/control.ts';
-import { counterBytes, Counters, type CounterValues, readCounters } from '../messages/counters.ts';
+import { Counters, type CounterValues, readCounters } from '../messages/counters.ts';
 import { DescriptorTable, type OpenSocket } from '../messages/descriptor-table.ts';
-import { Doorbell } from '../messages/doorbell.ts';
-import type { FanoutCommand } from '../messages/fanout.ts';
-import { Heartbeats } from '../messages/heartbeats.ts';
-import { IntakeRing } from '../messages/intake-ring.ts';
 import { LiveSettings } from '../messages/live-settings.ts';
 import { LogState } from '../messages/log-state.ts';
-import type { MonitoredCommand } from '../messages/monitored.ts';
 import { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
 import type { SourceNotice } from '../messages/engine-source.ts';
-import type { ActorName, SharedMemory } from './actor-init.ts';
+import type { ActorName } from './actor-init.ts';
 import { type ActorParts, ActorSet } from './actor-set.ts';
 import { systemClock } from './clock.ts';
 import { Connections } from './connections.ts';
 import type { Asks } from './control.ts';
+import { Drain, type DrainOrder, INTAKE_STOP_LIMIT_MS, within } from './drain.ts';
 import { HistoryImport } from './history-import.ts';
 import { LogKeeper } from './log-keeper.ts';
 import type { Observation } from './observation.ts';
 import { BEAT_MS } from './pulse.ts';
 import { closed, type Published, Publisher, type PublishOrigin, type PublishOutcome } from './publisher.ts';
 import { type PushClient, type PushClientFunctions, runPushClient } from './push-client.ts';
+import { allocateMemory, type SharedMemory } from './shared-memory.ts';
 import type { StateHandlers, StateHandlerOptions } from './state-handlers.ts';
 import { Subscriber } from './subscriber.ts';
 import { Supervisor } from './supervisor.ts';
@@ -82,8 +79,6 @@ export interface PipelineParts extends ActorParts {
   readonly release: () => Promise<void>;
 }
 
-const INTAKE_STOP_LIMIT_MS = 2_000;
-const CUT_LIMIT_MS = 2_000;
 /** What is not in the log by then is lost; nothing else would wait so long. */
 const HAND_OVER_LIMIT_MS = 30_000;
 const SOURCES_LIMIT_MS = 5_000;
@@ -112,16 +107,13 @@ export class Pipeline {
   readonly #supervisor: Supervisor;
   readonly #connections: Connections;
   readonly #import: HistoryImport;
+  readonly #end: Drain;
   readonly #handlers = new Set<StateHandlers>();
   readonly #clock = systemClock();
   /** As they are now. */
   #options: Options;
   #state: PipelineState = 'starting';
   #nextShard = 0;
-  /** How far the end has come: whoever begins anew meanwhile is told what the one before it was. */
-  #stopIntake: MonitoredCommand | undefined;
-  #isIntakeStopped = false;
-  #isSealing = false;
   #closing: Promise<void> | undefined;
   #finishing: Promise<void> | undefined;
   #failure: TocsinError | undefined;
@@ -134,20 +126,7 @@ export class Pipeline {
     const { options, recovered } = parts;
     this.#options = options;
     this.#epochs = new Epochs(recovered.epochs);
-    const shards = options.fanouts;
-    this.#memory = {
-      intakeRing: IntakeRing.allocate(),
-      publishRing: PublishRing.allocate(),
-      ...(options.source.length > 0 ? { sourceRing: PublishRing.allocate() } : {}),
-      logState: LogState.allocate(recovered.headSeq, recovered.files[0]?.firstSeq),
-      commits: CommitJournal.allocate(positionOf(recovered)),
-      clients: ClientTable.allocate(shards),
-      counters: new SharedArrayBuffer(counterBytes(shards + 6)),
-      doorbells: Doorbell.allocate(shards + 1),
-      settings: LiveSettings.allocate(options),
-      heartbeats: Heartbeats.allocate(shards + 6),
-      descriptors: DescriptorTable.allocate(shards),
-    };
+    this.#memory = allocateMemory(options, recovered);
     this.#logState = new LogState(this.#memory.logState);
     this.#clientTable = new ClientTable(this.#memory.clients);
     this.#counters = new Counters(this.#memory.counters, 0);
@@ -171,7 +150,7 @@ export class Pipeline {
     this.closed.catch(() => {});
     this.#actors = new ActorSet(
       parts,
-      { recovered, options, memory: this.#memory, shards },
+      { recovered, options, memory: this.#memory, shards: options.fanouts },
       {
         notice: (from, notice) => {
           // What the others tell is waited for where it is wanted.
@@ -188,6 +167,11 @@ export class Pipeline {
       collector: () => this.#collector(),
       shard: (name) => this.#shard(name),
       pickShard: () => this.#pickShard(),
+    });
+    this.#end = new Drain({
+      actors: this.#actors,
+      publisher: this.#publisher,
+      timeoutMs: () => this.#settings.get('drainTimeout'),
     });
     this.#supervisor = new Supervisor({
       actors: this.#actors,
@@ -214,8 +198,7 @@ export class Pipeline {
 
   #onDeath(name: ActorName, error: TocsinError): void {
     if (this.#state !== 'running' && this.#state !== 'draining') return;
-    // What it has read is in the ring, and it was to read no more.
-    if (name === 'monitored' && this.#isIntakeStopped) return;
+    if (!this.#end.needs(name)) return;
     if (name === 'collector') this.#import.abort(error);
     this.#supervisor.died(name, error);
   }
@@ -223,9 +206,7 @@ export class Pipeline {
   async #begunAnew(name: ActorName): Promise<void> {
     if (name === 'collector') this.#publisher.wakeCollector();
     await this.#connections.begunAnew(name);
-    // What the one before was told for the end.
-    if (name === 'monitored' && this.#stopIntake) this.#actors.tell(name, this.#stopIntake);
-    if (name === 'collector' && this.#isSealing) this.#actors.tell(name, { type: 'seal' } satisfies CollectorCommand);
+    this.#end.begunAnew(name);
   }
 
   /** Until the collector has taken, and committed, what the sources have handed over. */
@@ -475,35 +456,13 @@ export class Pipeline {
     return finished;
   }
 
-  /** @param limitMs for what was read to get into the log */
-  async #drain({ leavesRest, limitMs }: { readonly leavesRest: boolean; readonly limitMs: number }): Promise<void> {
+  async #drain(order: DrainOrder): Promise<void> {
     if (this.#state !== 'running') return this.#finish('stopped');
     // Whoever is on the way to begin anew has something to hand over.
     await within(this.#supervisor.settled(), INTAKE_STOP_LIMIT_MS);
     if (this.#state !== 'running') return this.#finish('stopped');
     this.#state = 'draining';
-    const actors = this.#actors;
-    if (actors.has('monitored')) {
-      const stopped = actors.told('monitored', 'intake-stopped', limitMs);
-      this.#stopIntake = { type: 'stop-intake', leavesRest };
-      actors.tell('monitored', this.#stopIntake);
-      await stopped;
-      this.#isIntakeStopped = true;
-    }
-    await within(this.#publisher.settled(), INTAKE_STOP_LIMIT_MS);
-    const drained = actors.shardNames.map((name) => actors.told(name, 'drained', this.#settings.get('drainTimeout')));
-    this.#isSealing = true;
-    actors.tell('collector', { type: 'seal' } satisfies CollectorCommand);
-    const outcomes = await Promise.all(drained);
-    await Promise.all(
-      actors.shardNames.map(async (name, shard) => {
-        if (outcomes[shard]) return;
-        // Not before the log is sealed, whose writer may be behind.
-        const cut = actors.told(name, 'drained', Math.max(limitMs, CUT_LIMIT_MS));
-        actors.tell(name, { type: 'cut-clients' } satisfies FanoutCommand);
-        await cut;
-      }),
-    );
+    await this.#end.run(order);
     await Promise.all(
       [...this.#handlers].map((handlers) => within(handlers.finished(), this.#settings.get('drainTimeout'))),
     );
@@ -567,14 +526,4 @@ export class Pipeline {
     if (this.#state !== 'running' && this.#state !== 'draining')
       throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${this.#state}`);
   }
-}
-
-/** Waits for it, at most so long. */
-async function within(settled: Promise<void>, limitMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
-  });
-  await Promise.race([settled, limit]);
-  clearTimeout(timer);
 }
