@@ -20,7 +20,7 @@ const { values, positionals } = parseArgs({
 });
 const programs = buildPrograms();
 const floods = positionals.length > 0 ? positionals.map(floodNamed) : FLOODS;
-const pace = values.short ? { warmMs: 1_000, quietMs: 500 } : { warmMs: 20_000, quietMs: 12_000 };
+const pace = values.short ? { warmMs: 1_000, quietMs: 500 } : { warmMs: 10_000, quietMs: 8_000 };
 
 async function run(flood: Flood): Promise<Outcome> {
   const session = await Session.start(programs, flood, pace);
