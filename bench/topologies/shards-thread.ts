@@ -39,6 +39,7 @@ const fanout = new Fanout({
   defer,
   later,
   maxDelayMs: 0,
+  closeEvents: 2_048,
   limits: { clients: 0, replays: 0 },
   maxLagBytes: 0,
   makeEncoder: (format) => makeEncoder(format, epochs),

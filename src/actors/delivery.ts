@@ -13,6 +13,7 @@ import type { Counters } from '../messages/counters.ts';
 import type { Clock, Defer, Later } from './actor.ts';
 import type { Asks } from './asks.ts';
 import type { Client, Sink } from './client.ts';
+import { Convoy } from './convoy.ts';
 import type { LagPolicy } from './lag-policy.ts';
 import { LatencyTally } from './latency-tally.ts';
 import type { Allocate, Lane } from './lane.ts';
@@ -42,6 +43,8 @@ export interface DeliveryEnv {
   readonly later: Later;
   /** How long events may wait for others while the shard is busy; 0 = not at all. */
   readonly maxDelayMs: number;
+  /** Whoever is so few events behind reads on by himself; others wait for each other, and go on together. */
+  readonly closeEvents: number;
   readonly makeEncoder: (format: LaneFormat) => Encoder;
   readonly allocate: (format: LaneFormat) => Allocate;
   /** Shows events to clients that are to see no secrets. */
@@ -73,6 +76,7 @@ export class Delivery {
   readonly #lanes: Lanes;
   /** Lanes that could go on at once but let others go first. */
   readonly #due = new Set<Lane>();
+  readonly #convoy: Convoy;
   readonly recent = new RecentRuns();
   readonly #pacer: Pacer;
   #headSeq: number;
@@ -90,6 +94,7 @@ export class Delivery {
     this.#log = env.log;
     this.#headSeq = env.headSeq;
     this.#lanes = new Lanes(env);
+    this.#convoy = new Convoy(env.clock, env.closeEvents);
     this.#pacer = new Pacer(env, () => this.#flush());
   }
 
@@ -116,6 +121,12 @@ export class Delivery {
   remove(client: Client): void {
     if (client.blocked) this.#blocked -= 1;
     this.#lanes.remove(client);
+    this.release();
+  }
+
+  /** Lets lanes go on that have waited for others long enough. */
+  release(): void {
+    for (const lane of this.#convoy.released()) this.#pumpSoon(lane);
   }
 
   /** Nothing will come behind this event. */
@@ -186,8 +197,13 @@ export class Delivery {
       this.#env.clients.progress(row, nextSeq, delivered, missed);
   }
 
-  /** Writes what the lane has; encodes more while a client wants it, for one turn. */
+  /** Writes what the lane has; encodes more while a client wants it, for one turn. Others may have waited for that. */
   #pump(lane: Lane): void {
+    this.#turn(lane);
+    this.release();
+  }
+
+  #turn(lane: Lane): void {
     const isCostly = this.#lanes.isCostly(lane);
     const maxLooked = isCostly ? Math.max(1, Math.floor(TURN_COST / lane.matcher.cost)) : undefined;
     for (let steps = isCostly ? STEPS_PER_TURN - 1 : 0; steps < STEPS_PER_TURN; steps += 1) {
@@ -196,6 +212,7 @@ export class Delivery {
       if (lane.nextSeq > this.#headSeq) return this.#atHead(lane);
       const target = this.#lanes.merge(lane);
       if (target) return this.#pumpSoon(target);
+      if (this.#convoy.holds(lane, this.#lanes.of(lane.key), this.#headSeq)) return;
       const run = this.#runAt(lane);
       if (!run) return void this.#readPage(lane);
       const encoded = lane.encode(run, Math.min(this.#headSeq, this.#lanes.lastBeforeNext(lane)), maxLooked);

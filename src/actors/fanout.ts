@@ -104,6 +104,7 @@ export class Fanout {
   tick(): void {
     const now = this.#env.clock.now();
     this.#delivery.report();
+    this.#delivery.release();
     for (const client of this.#clients.values()) {
       if (client.isReplaying && client.nextSeq > client.headAtStart) this.#endReplay(client);
       if (client.blocked && this.#lag.isTooFar(client)) this.#cutLagged(client);

@@ -49,6 +49,11 @@ export class Lanes {
     for (const group of this.#groups.values()) yield* group;
   }
 
+  /** Those that show the same. */
+  of(key: string): Iterable<Lane> {
+    return this.#groups.get(key) ?? [];
+  }
+
   get walking(): Iterable<Lane> {
     return this.#walking;
   }

@@ -18,6 +18,8 @@ import { startPortSink } from './port-sink.ts';
 
 /** Heartbeats are in seconds. */
 const HEARTBEAT_TICK_MS = 1000;
+/** A step or two. */
+const CLOSE_EVENTS = 2_048;
 
 export async function hostFanout(init: HostInit, hooks: DoorHooks): Promise<Hosted> {
   const { recovered, shard, memory } = init;
@@ -37,6 +39,7 @@ export async function hostFanout(init: HostInit, hooks: DoorHooks): Promise<Host
     defer: standBy.defer,
     later: standBy.later,
     maxDelayMs: init.options.maxDelay,
+    closeEvents: CLOSE_EVENTS,
     limits: {
       get clients() {
         return settings.get('maxClients');

@@ -133,16 +133,16 @@ describe('a burst of records from a C program', () => {
     }, 'the early clients');
     const fifo = path.join(root, 'monitord_fifo');
     const begun = Date.now() / 1000;
-    const first = startSender(programs, fifo, COUNT / 2);
+    const firstHalf = startSender(programs, fifo, COUNT / 2);
     const late = KINDS.flatMap((kind) => Array.from({ length: LATE_OF_EACH_KIND }, () => kind));
     late.sort(() => Math.random() - 0.5);
     const half = late.length / 2;
     for (const kind of late.slice(0, half)) await attachLate(kind, begun, Date.now() / 1000);
-    const before = await first.done;
+    const before = await firstHalf.done;
     const paused = Date.now() / 1000;
-    const second = startSender(programs, fifo, COUNT / 2, ['--start', String(COUNT / 2)]);
+    const secondHalf = startSender(programs, fifo, COUNT / 2, ['--start', String(COUNT / 2)]);
     for (const kind of late.slice(half)) await attachLate(kind, begun, paused);
-    const sent = before.sent + (await second.done).sent;
+    const sent = before.sent + (await secondHalf.done).sent;
     const total = early.length + late.length;
     const finishedInside = (): Outcome[] =>
       notices.flatMap((notice) => (notice.type === 'finished' ? [{ ...notice, kind: notice.kind as Kind }] : []));

@@ -251,6 +251,7 @@ export class World {
       defer: this.#tasks(`shard ${shard}`),
       later: this.#later(`shard ${shard}`),
       maxDelayMs: 1,
+      closeEvents: 4,
       limits: { clients: 0, replays: 0, ...clients },
       maxLagBytes,
       makeEncoder: (format) => makeEncoder(format, epochs),
