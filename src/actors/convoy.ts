@@ -43,6 +43,11 @@ export class Convoy {
     return true;
   }
 
+  /** Whether the lane waits, or may go on and has not been told. */
+  has(lane: Lane): boolean {
+    return this.#waiting.has(lane);
+  }
+
   /** Lanes that wait no more. */
   released(): readonly Lane[] {
     if (this.#waiting.size === 0) return [];

@@ -180,7 +180,7 @@ export class Delivery {
     this.#headSeq = this.#log.takenSeq;
     for (const lane of this.#lanes.walking) {
       if (this.#lanes.isCostly(lane)) this.#pumpSoon(lane);
-      else this.#pump(lane);
+      else if (!this.#convoy.has(lane)) this.#pump(lane);
     }
   }
 
@@ -212,7 +212,11 @@ export class Delivery {
       if (lane.nextSeq > this.#headSeq) return this.#atHead(lane);
       const target = this.#lanes.merge(lane);
       if (target) return this.#pumpSoon(target);
-      if (this.#convoy.holds(lane, this.#lanes.of(lane.key), this.#headSeq)) return;
+      if (this.#convoy.holds(lane, this.#lanes.of(lane.key), this.#headSeq)) {
+        // As for a slow client.
+        lane.page = undefined;
+        return;
+      }
       const run = this.#runAt(lane);
       if (!run) return void this.#readPage(lane);
       const encoded = lane.encode(run, Math.min(this.#headSeq, this.#lanes.lastBeforeNext(lane)), maxLooked);
