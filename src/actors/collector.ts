@@ -1,11 +1,8 @@
 import { BUILT_IN_ATTRIBUTES } from '../codec/format-record.ts';
-import { ContainerTable, describeContainer } from '../event/container-table.ts';
+import { describeContainer } from '../event/container-table.ts';
 import type { Epochs, EpochSpan } from '../event/epochs.ts';
-import { asTocsinError, assertNever, TocsinError } from '../event/errors.ts';
+import { assertNever, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, ContainerSpec } from '../event/event.ts';
-import type { Term } from '../event/filter.ts';
-import { PublisherTable } from '../event/publisher-table.ts';
-import { SourceTable } from '../event/source-table.ts';
 import type { Recovered } from '../history/recovery.ts';
 import type { SavedState } from '../history/saved-state.ts';
 import type {
@@ -26,11 +23,11 @@ import type { MonitoredCommand } from '../messages/monitored.ts';
 import type { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
 import type { Clock, Defer, Later, Outbox } from './actor.ts';
-import { containerLimit } from './container-limit.ts';
 import { EngineContainers } from './engine-containers.ts';
 import { EventAppender } from './event-appender.ts';
 import type { IntakeProgress } from './intake-progress.ts';
 import type { IntakeTally } from './intake-tally.ts';
+import { KnownState } from './known-state.ts';
 import { LogReaders } from './log-readers.ts';
 import { type DurableHistory, LogTail } from './log-tail.ts';
 import { LogTime } from './log-time.ts';
@@ -42,13 +39,8 @@ import { RecordObjects } from './record-objects.ts';
 const TURN = 256;
 /** Turns of both intakes before messages get theirs; also the most that one commit makes visible. */
 const TURNS_PER_BATCH = 4;
-/** Containers are looked over for forgetting each time the history has moved on this far. */
-const EXPIRE_EVERY = 16_384;
-
 /** Publishers with a ring of their own. */
 const MAX_INTAKES = 64;
-/** Named publishers whose retries are recognised. */
-const KNOWN_PUBLISHERS = 10_000;
 
 /**
  * The `collector`: takes records from the intakes in turn, gives each its object's attributes, its time and its number, and
@@ -56,15 +48,13 @@ const KNOWN_PUBLISHERS = 10_000;
  */
 export class Collector {
   readonly #env: CollectorEnv;
-  readonly #table = new ContainerTable();
+  readonly #known: KnownState;
   readonly #time: LogTime;
   /** The last commit of the collector before this one: behind it nothing that is written down in a ring has come true. */
   readonly #goesOnBehind: number;
   readonly #records: RecordIntake;
   readonly #appender: EventAppender;
   readonly #accept = (bytes: Uint8Array, at: number): void => this.#appender.appendRecord(bytes, at);
-  readonly #publishers = new PublisherTable(KNOWN_PUBLISHERS);
-  readonly #sources = new SourceTable();
   readonly #engineContainers: EngineContainers;
   readonly #intakes = new Set<PublishIntake>();
   /** Intakes whose publisher is gone. */
@@ -72,7 +62,6 @@ export class Collector {
   readonly #main: PublishIntake;
   readonly #tail: LogTail;
   readonly #readers: LogReaders;
-  #expiredAt = 0;
   /** More work is due without a wake-up. */
   #working = false;
   #sealing = false;
@@ -83,12 +72,10 @@ export class Collector {
   constructor(env: CollectorEnv) {
     this.#env = env;
     this.#time = new LogTime(env.clock, env.counters);
-    this.#engineContainers = new EngineContainers(this.#table, env.counters);
-    const { known, logState, journal, epochs, counters, readers } = env;
+    const { logState, journal, epochs, counters, readers } = env;
     const { position } = journal;
-    this.#table.restore(known.containers, position.headSeq);
-    this.#publishers.restore(known.publishers);
-    this.#sources.restore(known.sources);
+    this.#known = new KnownState(env.known, position.headSeq);
+    this.#engineContainers = new EngineContainers(this.#known.containers, counters);
     this.#time.restore(position);
     this.#readers = new LogReaders(readers, logState, env.bufferEvery);
     this.#tail = new LogTail({
@@ -99,11 +86,11 @@ export class Collector {
       journal,
       lastSegment: env.lastSegment,
       keeper: env.main,
-      snapshot: () => this.#saved(),
+      snapshot: () => this.#known.saved(),
       segmentBytes: env.segmentBytes,
       later: env.later,
       elapsedMs: () => env.clock.elapsedMs(),
-      history: env.openHistory?.(() => this.#saved()),
+      history: env.openHistory?.(() => this.#known.saved()),
       moved: () => this.#onMoved(),
       epochBegan: (span) => this.#onEpoch(span),
       failed: (error) => env.main.post({ type: 'history-failed', error: error.toData() }),
@@ -118,8 +105,8 @@ export class Collector {
     this.#appender = new EventAppender({
       tail: this.#tail,
       time: this.#time,
-      table: this.#table,
-      objects: new RecordObjects(this.#table, env.ring.words, env.unknownContainers),
+      table: this.#known.containers,
+      objects: new RecordObjects(this.#known.containers, env.ring.words, env.unknownContainers),
       counters,
       commit: () => this.#commit(),
     });
@@ -164,38 +151,11 @@ export class Collector {
   answer(request: ResolveContainer): ContainerResolved;
   answer(request: CollectorRequest): CollectorReply;
   answer(request: CollectorRequest): CollectorReply {
-    const { requestId } = request;
-    switch (request.type) {
-      case 'resolve-container':
-        return { type: 'container-resolved', requestId, ...this.#resolve(request) };
-      case 'list-containers':
-        return {
-          type: 'containers-listed',
-          requestId,
-          containers: this.#containersWithin(request.limit)
-            .list()
-            .filter(({ known, removed }) => known && !removed),
-        };
-      default:
-        return assertNever(request);
-    }
-  }
-
-  #resolve({ name, limit }: ResolveContainer): Pick<ContainerResolved, 'id' | 'error'> {
-    try {
-      return { id: this.#containersWithin(limit).resolve(name).id };
-    } catch (error) {
-      return { error: asTocsinError(error).toData() };
-    }
-  }
-
-  /** Whoever is limited finds, and is told of, what a table without the others would have. */
-  #containersWithin(limit: readonly Term[] = []): ContainerTable {
-    return limit.length === 0 ? this.#table : this.#table.within(containerLimit(limit));
+    return this.#known.answer(request);
   }
 
   putContainer(id: string, spec: ContainerSpec): ContainerInfo {
-    const container = this.#table.put(id, spec);
+    const container = this.#known.containers.put(id, spec);
     const shadowed = Object.keys(container.spec.labels ?? {}).filter((key) => BUILT_IN_ATTRIBUTES.has(key));
     this.#env.counters.add('attributesShadowed', shadowed.length);
     this.#wake();
@@ -203,7 +163,7 @@ export class Collector {
   }
 
   removeContainer(id: string): boolean {
-    const isRemoved = this.#table.remove(id);
+    const isRemoved = this.#known.containers.remove(id);
     this.#wake();
     return isRemoved;
   }
@@ -215,7 +175,7 @@ export class Collector {
   }
 
   containers(): readonly ContainerInfo[] {
-    return this.#table.list();
+    return this.#known.containers.list();
   }
 
   /** One more publisher with a ring of its own. @throws ERR_PIPELINE_CLOSED, ERR_CLIENTS_EXHAUSTED */
@@ -224,8 +184,8 @@ export class Collector {
     if (this.#intakes.size === MAX_INTAKES)
       throw new TocsinError('ERR_CLIENTS_EXHAUSTED', `there are ${MAX_INTAKES} connected publishers, the limit`);
     const intake = new PublishIntake(ring, publisher, {
-      table: this.#publishers,
-      sources: this.#sources,
+      table: this.#known.publishers,
+      sources: this.#known.sources,
       containers: this.#engineContainers,
       counters: this.#env.counters,
       commit: this.#goesOnBehind,
@@ -318,8 +278,7 @@ export class Collector {
 
   /** Everything taken so far becomes a batch; who waits for an answer gets it when that is in the log for good. */
   #commit(): void {
-    const { logState } = this.#env;
-    const state: SavedState[] = this.#table.takeUnsaved().map((container) => ({ container }));
+    const state: SavedState[] = [];
     const progress: IntakeProgress[] = [];
     for (const intake of this.#intakes) {
       for (const publisher of intake.takePublishers()) state.push({ publisher });
@@ -328,13 +287,10 @@ export class Collector {
     }
     const taken = this.#records.takeProgress();
     if (taken) progress.push(taken);
-    for (const source of this.#sources.takeUnsaved()) state.push({ source });
+    state.push(...this.#known.takeUnsaved());
     this.#tail.commit(this.#time, state, progress);
     this.#appender.countRepairs();
-    if (logState.oldestSeq - this.#expiredAt >= EXPIRE_EVERY) {
-      this.#expiredAt = logState.oldestSeq;
-      this.#table.expire(logState.oldestSeq);
-    }
+    this.#known.expire(this.#env.logState.oldestSeq);
   }
 
   /** Batches that the disk kept waiting can be seen, or intake can go on. */
@@ -345,13 +301,6 @@ export class Collector {
 
   #onEpoch(span: EpochSpan): void {
     for (const intake of this.#intakes) intake.post({ type: 'epoch-began', span });
-  }
-
-  /** What the log knows besides events. */
-  *#saved(): IterableIterator<SavedState> {
-    for (const container of this.#table.saved()) yield { container };
-    for (const publisher of this.#publishers.saved()) yield { publisher };
-    for (const source of this.#sources.saved()) yield { source };
   }
 
   #markTime(): void {
