@@ -68,8 +68,6 @@ export class LogTail {
   #segment: Segment;
   /** Segments so far. */
   #segments: number;
-  /** The newest one that everyone has been told of. */
-  #announced: SharedArrayBuffer | undefined;
   /** Where the next record goes. */
   pos: number = SEGMENT.HEADER_BYTES;
   nextSeq: number;
@@ -93,9 +91,8 @@ export class LogTail {
     this.#batchSeq = this.nextSeq;
     const opened = (memory: SharedArrayBuffer): void => keeper.post({ type: 'state-log-opened', memory });
     this.#stateLog = new StateLog(stateLog + 1, { snapshot, opened });
-    // The newest one may have been announced, and no more.
+    // Of the newest one not everybody may have heard: then nothing in it can be seen, and nobody needs it.
     this.#segments = env.lastSegment ? Segment.of(env.lastSegment).number : 0;
-    this.#announced = env.lastSegment;
     if (env.lastSegment) for (const reader of env.readers) this.introduce(reader);
     if (env.history) this.#resume(env.history, file > 0 ? { firstSeq: file, length: fileLength } : undefined);
     this.#segment = this.#openSegment(this.nextSeq);
@@ -104,7 +101,6 @@ export class LogTail {
   /** Tells a reader that has just come, or that another collector may have left half told, what the others know. */
   introduce(reader: Outbox<LogNotice>): void {
     for (const span of this.#env.epochs.spans) reader.post({ type: 'epoch-began', span });
-    if (this.#announced) reader.post({ type: 'segment-opened', memory: this.#announced });
   }
 
   /** What was written and not committed is cut off; nobody has seen it. */
@@ -404,7 +400,6 @@ export class LogTail {
     this.after(() => {
       const notice = { type: 'segment-opened', memory: segment.memory } as const;
       keeper.post(notice);
-      this.#announced = segment.memory;
       for (const reader of readers) reader.post(notice);
     });
     return segment;

@@ -213,13 +213,6 @@ export const MUTANTS: readonly Mutant[] = [
     '',
   ),
   mutant(
-    'segment-untold',
-    'a reader that begins anew, or was told half, does not hear of the newest segment',
-    TAIL,
-    "if (this.#announced) reader.post({ type: 'segment-opened', memory: this.#announced });",
-    '',
-  ),
-  mutant(
     'answers-untold',
     'answers that a dead collector had not come to tell are never told',
     'src/actors/publish-intake.ts',
