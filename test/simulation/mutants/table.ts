@@ -84,7 +84,7 @@ export const MUTANTS: readonly Mutant[] = [
     'a client that fell behind what is kept is not told what it missed',
     DELIVERY,
     'if (client.expectsAll && missed > 0 && !isBefore(page, client.since)) {',
-    "if (client.expectsAll && missed > 0 && reason === 'crash') {",
+    "if (client.expectsAll && missed > 0 && why.reason === 'crash') {",
   ),
   mutant(
     'progress-apart',
