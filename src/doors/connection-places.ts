@@ -8,25 +8,40 @@ import type { Peer } from './peer.ts';
 const RESERVE_SHARE = 16;
 const MIN_RESERVE = 64;
 
+/** What the service may take of memory without a client, and what a client may hold that has stopped reading: its bytes, here and in the kernel. */
+const OWN_BYTES = 192 * 1024 * 1024;
+const CONNECTION_BYTES = 384 * 1024;
+
 /** The places for connections to the event sockets, which all shards share: so many in all, and of one user. */
 export class ConnectionPlaces {
   readonly #shard: number;
   readonly #state: LogState;
   readonly #settings: LiveSettings;
   readonly #room: number;
+  readonly #unlessSaid: number;
 
-  /** @param room connections that there are descriptors for */
-  constructor(shard: number, state: LogState, settings: LiveSettings, room = descriptorRoom()) {
+  /**
+   * @param room connections that there are descriptors for
+   * @param affordable connections whose memory the process may have; who says how many there may be knows better
+   */
+  constructor(
+    shard: number,
+    state: LogState,
+    settings: LiveSettings,
+    room = descriptorRoom(),
+    affordable = connectionsWithin(process.constrainedMemory()),
+  ) {
     this.#shard = shard;
     this.#state = state;
     this.#settings = settings;
     this.#room = room;
+    this.#unlessSaid = affordable;
   }
 
   /** @returns what gives the place back. @throws ERR_CONNECTIONS_EXHAUSTED */
   take(peer: Peer | undefined): () => void {
     const { connections, connectionsOf } = this.#state;
-    const inAll = Math.min(this.#settings.get('maxConnections') || this.#room, this.#room);
+    const inAll = Math.min(this.#settings.get('maxConnections') || this.#unlessSaid, this.#room);
     if (!connections.take(this.#shard, inAll)) throw exhausted('connections', 'max-connections', inAll);
     const uid = peer && 'uid' in peer ? peer.uid : undefined;
     const ofUser = uid === undefined ? undefined : connectionsOf.of(uid);
@@ -53,4 +68,13 @@ function descriptorRoom(): number {
   const limit = Number(/^Max open files\s+(\d+)/m.exec(fs.readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? 1024);
   const open = fs.readdirSync('/proc/self/fd').length;
   return Math.max(1, limit - open - Math.max(MIN_RESERVE, Math.floor(limit / RESERVE_SHARE)));
+}
+
+/**
+ * Connections that fit in so much memory when all of them have stopped reading; 16 at least.
+ * @param bytes what the control group allows; 0, or more than any machine has, without a limit
+ */
+export function connectionsWithin(bytes: number): number {
+  if (bytes === 0) return Infinity;
+  return Math.max(16, Math.floor((bytes - OWN_BYTES) / CONNECTION_BYTES));
 }

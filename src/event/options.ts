@@ -175,7 +175,7 @@ export const OPTION_TABLE = {
     schema: count(0, 1_000_000),
     default: '0',
     meaning:
-      'Connections to the event sockets at a time, of all shards together; 0 = as many as there are descriptors for, less one of 16, and 64 at least, which are always kept for files and engines.',
+      'Connections to the event sockets at a time, of all shards together; 0 = as many as there are descriptors for, less one of 16, and 64 at least, which are always kept for files and engines, and as there is memory for where a control group limits it: one for each 384 KiB above 192 MiB.',
     live: true,
   },
   maxConnectionsPerUser: {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ConnectionPlaces } from '../../../src/doors/connection-places.ts';
+import { ConnectionPlaces, connectionsWithin } from '../../../src/doors/connection-places.ts';
 import type { Peer } from '../../../src/doors/peer.ts';
 import { makeOptions } from '../../../src/event/options.ts';
 import { LiveSettings } from '../../../src/messages/live-settings.ts';
@@ -29,6 +29,20 @@ describe('the places for connections', () => {
     taken[0] = places().take(user(6));
     for (const give of taken) give();
     assert.equal(new LogState(memory).connections.taken, 0);
+  });
+
+  it('end where memory does that is limited, unless the operator says how many there may be', () => {
+    assert.deepEqual([0, 64 * 2 ** 20, 256 * 2 ** 20].map(connectionsWithin), [Infinity, 16, 170]);
+    // What Node says without a limit.
+    assert.ok(connectionsWithin(2 ** 64) > 1e9);
+    const limited = (): ConnectionPlaces => new ConnectionPlaces(0, new LogState(memory), settings, 5, 2);
+    const taken = [limited().take(user(1)), limited().take(user(2))];
+    assert.throws(() => limited().take(user(3)), refusal('max-connections', 2));
+    settings.set('maxConnections', 3);
+    taken.push(limited().take(user(3)));
+    assert.throws(() => limited().take(user(4)), refusal('max-connections', 3));
+    settings.set('maxConnections', 0);
+    for (const give of taken) give();
   });
 
   it('end where the operator says, in all and for each user, from the moment on at which it is said', () => {
