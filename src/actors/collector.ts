@@ -287,7 +287,7 @@ export class Collector {
     }
     const taken = this.#records.takeProgress();
     if (taken) progress.push(taken);
-    state.push(...this.#known.takeUnsaved());
+    for (const saved of this.#known.takeUnsaved()) state.push(saved);
     this.#tail.commit(this.#time, state, progress);
     this.#appender.countRepairs();
     this.#known.expire(this.#env.logState.oldestSeq);

@@ -30,7 +30,7 @@ export class Convoy {
 
   /**
    * @param group lanes that show the same, this one too
-   * @returns whether the lane is to wait. It may go on when `released` names it
+   * @returns whether the lane is to wait; it may go on when `released` names it
    */
   holds(lane: Lane, group: Iterable<Lane>, headSeq: number): boolean {
     if (headSeq + 1 - lane.nextSeq < this.#closeEvents || lane.isExclusive) return false;

@@ -98,7 +98,7 @@ export class LogTail {
     this.#segment = this.#openSegment(this.nextSeq);
   }
 
-  /** Tells a reader that has just come, or that another collector may have left half told, what the others know. */
+  /** Tells a reader that has just come, or that another collector may have left half told, of every epoch. It has its segments. */
   introduce(reader: Outbox<LogNotice>): void {
     for (const span of this.#env.epochs.spans) reader.post({ type: 'epoch-began', span });
   }

@@ -8,7 +8,7 @@ import type { Peer } from './peer.ts';
 const RESERVE_SHARE = 16;
 const MIN_RESERVE = 64;
 
-/** What the service may take of memory without a client, and what a client may hold that has stopped reading: its bytes, here and in the kernel. */
+/** Of memory: what the service may take without a client, and a client that has stopped reading, here and in the kernel. */
 const OWN_BYTES = 192 * 1024 * 1024;
 const CONNECTION_BYTES = 384 * 1024;
 
@@ -18,7 +18,7 @@ export class ConnectionPlaces {
   readonly #state: LogState;
   readonly #settings: LiveSettings;
   readonly #room: number;
-  readonly #unlessSaid: number;
+  readonly #affordable: number;
 
   /**
    * @param room connections that there are descriptors for
@@ -35,13 +35,13 @@ export class ConnectionPlaces {
     this.#state = state;
     this.#settings = settings;
     this.#room = room;
-    this.#unlessSaid = affordable;
+    this.#affordable = affordable;
   }
 
   /** @returns what gives the place back. @throws ERR_CONNECTIONS_EXHAUSTED */
   take(peer: Peer | undefined): () => void {
     const { connections, connectionsOf } = this.#state;
-    const inAll = Math.min(this.#settings.get('maxConnections') || this.#unlessSaid, this.#room);
+    const inAll = Math.min(this.#settings.get('maxConnections') || this.#affordable, this.#room);
     if (!connections.take(this.#shard, inAll)) throw exhausted('connections', 'max-connections', inAll);
     const uid = peer && 'uid' in peer ? peer.uid : undefined;
     const ofUser = uid === undefined ? undefined : connectionsOf.of(uid);
