@@ -79,8 +79,8 @@ export function copyBytes(source: Uint8Array, from: number, to: number, out: Uin
 }
 
 /** For shared memory, into which `Uint8Array.set` goes byte by byte unless both texts lie alike in their words. */
-export function writeView(out: Uint8Array, pos: number, source: DataView): number {
-  return copyWords(source, 0, source.byteLength, viewToWrite(out), pos);
+export function writeView(out: Uint8Array, pos: number, source: DataView, length: number): number {
+  return copyWords(source, 0, length, viewToWrite(out), pos);
 }
 
 export function writeBytes(out: Uint8Array, pos: number, source: Uint8Array): number {
@@ -133,6 +133,20 @@ export function copyPlain(
       found |= zeroByte(angle) | zeroByte(word ^ 0x26262626) | zeroByte(word ^ 0xe2e2e2e2);
     }
     if ((found & 0x80808080) !== 0) break;
+    output.setInt32(pos + at - from, word, true);
+  }
+  return at - from;
+}
+
+/** Copies text in steps of four bytes, up to a step with a NUL or a byte that is not ASCII. @returns how many bytes were copied */
+export function copyAscii(source: Uint8Array, from: number, to: number, out: Uint8Array, pos: number): number {
+  const input = viewToRead(source);
+  const output = viewToWrite(out);
+  const last = to - 4;
+  let at = from;
+  for (; at <= last; at += 4) {
+    const word = input.getInt32(at, true);
+    if (((word | zeroByte(word)) & 0x80808080) !== 0) break;
     output.setInt32(pos + at - from, word, true);
   }
   return at - from;

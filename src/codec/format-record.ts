@@ -10,7 +10,7 @@ import {
   NO_EXIT_CODE,
   NO_PID,
 } from '../messages/layout.ts';
-import { repairUtf8, textOf, utf8, viewOf, writeBytes, writeView } from './bytes.ts';
+import { copyAscii, isRange, repairUtf8, textOf, utf8, viewOf, writeBytes, writeView } from './bytes.ts';
 import { type EventView, roundUp8, writeAttribute } from './event-record.ts';
 import { readInt32, textEnd } from './monitor-record.ts';
 import { BUILT_IN_SCAN } from './secret-scan.ts';
@@ -43,8 +43,9 @@ export interface Origin {
 }
 
 const FIXED_WORDS = EVENT.FIXED_BYTES >> 2;
-const MAX_BUILT_IN_BYTES = 'exitCode'.length;
+const BUILT_IN_KEYS = [...BUILT_IN_ATTRIBUTES].map(utf8);
 const SOURCE = utf8('fifo');
+const EQUALS = 0x3d;
 /** Type and action of each state. */
 const CONTAINER_HEADS = CONTAINER_STATES.map((row) => makeHead('container', row.action));
 const IMAGE_HEADS = IMAGE_STATES.map((row) => makeHead('image', row.action));
@@ -135,15 +136,17 @@ export class RecordFormatter {
     const argsFrom = pos + EVENT.FIXED_BYTES + head.byteLength;
     let end = argsFrom;
     if (!isImage && record[at + MONITOR.ARGS] !== 0)
-      end = this.#text(record, at + MONITOR.ARGS, MONITOR.ARGS_BYTES, bytes, end);
+      end = this.#text(record, at + MONITOR.ARGS, at + MONITOR.ARGS + MONITOR.ARGS_BYTES, bytes, end);
     const argsBytes = end - argsFrom;
     let isSuspect = origin.isSuspect || BUILT_IN_SCAN.findsInCommand(out, argsFrom, end);
-    end = writeView(bytes, end, origin.tailView);
+    end = writeView(bytes, end, origin.tailView, origin.tail.length);
     const attributesFrom = end - origin.attributesBytes;
     if (!isImage && record[at + MONITOR.EXTRA] !== 0) {
+      const addedFrom = end;
       end = this.#extra(record, at + MONITOR.EXTRA, bytes, end, attributesFrom, origin);
-      // In the place of a label, perhaps.
-      isSuspect ||= BUILT_IN_SCAN.findsInAttributes(out, attributesFrom, end);
+      // Else it is in the place of a label, perhaps.
+      const isAdded = this.#attributeCount > origin.attributeCount;
+      isSuspect ||= BUILT_IN_SCAN.findsInAttributes(out, isAdded ? addedFrom : attributesFrom, end);
     }
     if (!isSuspect) this.#flags |= FLAG_NO_SECRET;
     const next = roundUp8(end);
@@ -176,20 +179,20 @@ export class RecordFormatter {
     return pid > 0 ? pid : NO_PID;
   }
 
-  #text(record: Uint8Array, from: number, size: number, out: Uint8Array, start: number): number {
-    let pos = start;
-    // A NUL ends every text of a valid record.
-    for (let at = from; record[at] !== 0; at += 1) {
+  /** The text up to `to`, or up to the NUL before it that ends every text of a valid record. @returns the position behind it */
+  #text(record: Uint8Array, from: number, to: number, out: Uint8Array, start: number): number {
+    const copied = copyAscii(record, from, to, out, start);
+    let pos = start + copied;
+    for (let at = from + copied; at < to && record[at] !== 0; at += 1, pos += 1) {
       const byte = record[at]!;
-      if (byte >= 0x80) return writeBytes(out, start, this.#repair(record, from, size));
+      if (byte >= 0x80) return writeBytes(out, start, this.#repair(record, from, to));
       out[pos] = byte;
-      pos += 1;
     }
     return pos;
   }
 
-  #repair(record: Uint8Array, from: number, size: number): Uint8Array {
-    const { bytes, replaced } = repairUtf8(record, from, textEnd(record, from, size));
+  #repair(record: Uint8Array, from: number, to: number): Uint8Array {
+    const { bytes, replaced } = repairUtf8(record, from, textEnd(record, from, to - from));
     if (replaced) this.#flags |= FLAG_REPLACED_UTF8;
     return bytes;
   }
@@ -203,39 +206,42 @@ export class RecordFormatter {
     attributesFrom: number,
     origin: Origin,
   ): number {
-    // Key and value go where they will stay: both lengths fit before them, and the "=" is left out.
-    const keyAt = pos + 4;
-    const end = this.#text(record, from, MONITOR.EXTRA_BYTES, out, keyAt);
-    let valueAt = keyAt;
-    while (valueAt < end && out[valueAt] !== 0x3d) valueAt += 1;
-    if (valueAt === end) {
+    let keyTo = from;
+    while (record[keyTo] !== 0 && record[keyTo] !== EQUALS) keyTo += 1;
+    if (record[keyTo] === 0) {
       this.extraDropped += 1;
       return pos;
     }
-    const keyBytes = valueAt - keyAt;
-    if (keyBytes <= MAX_BUILT_IN_BYTES && BUILT_IN_ATTRIBUTES.has(textOf(out, keyAt, valueAt))) {
+    if (isBuiltIn(record, from, keyTo)) {
       this.attributesShadowed += 1;
       return pos;
     }
+    const keyAt = pos + 4;
+    const valueAt = this.#text(record, from, keyTo, out, keyAt);
+    const end = this.#text(record, keyTo + 1, from + MONITOR.EXTRA_BYTES, out, valueAt);
     if (origin.hasLabels) {
       const key = textOf(out, keyAt, valueAt);
       if (Object.hasOwn(origin.labels, key)) {
-        const value = out.slice(valueAt + 1, end);
+        const value = out.slice(valueAt, end);
         const { [key]: _, ...labels } = origin.labels;
         const start = writeBytes(out, attributesFrom, withLabels(origin, labels));
         return writeAttribute(out, start, utf8(key), value);
       }
     }
-    const valueBytes = end - valueAt - 1;
-    // copyWithin is slower for a few bytes of shared memory.
-    for (let at = valueAt; at < end - 1; at += 1) out[at] = out[at + 1]!;
+    const keyBytes = valueAt - keyAt;
+    const valueBytes = end - valueAt;
     out[pos] = keyBytes & 0xff;
     out[pos + 1] = keyBytes >> 8;
     out[pos + 2] = valueBytes & 0xff;
     out[pos + 3] = valueBytes >> 8;
     this.#attributeCount += 1;
-    return end - 1;
+    return end;
   }
+}
+
+function isBuiltIn(bytes: Uint8Array, from: number, to: number): boolean {
+  for (const key of BUILT_IN_KEYS) if (isRange(bytes, from, to, key)) return true;
+  return false;
 }
 
 function exitCodeOf(state: number, recorded: number, origin: Origin): number {
