@@ -87,29 +87,31 @@ export function writeBytes(out: Uint8Array, pos: number, source: Uint8Array): nu
   return copyBytes(source, 0, source.length, out, pos);
 }
 
-/** A constant text, ready to be written in whole words: up to three bytes behind it are written as well. */
+/** A constant ASCII text, ready to be written eight bytes at a time: up to seven bytes behind it are written as well. */
 export interface Literal {
-  readonly words: Int32Array;
+  /** No ASCII is a NaN, so a number stands for its bytes. */
+  readonly parts: Float64Array;
   readonly length: number;
 }
 
 export function literal(text: string): Literal {
   const bytes = encoder.encode(text);
-  const padded = new Uint8Array((bytes.length + 3) & ~3);
+  const padded = new Uint8Array((bytes.length + 7) & ~7);
   padded.set(bytes);
-  return { words: new Int32Array(padded.buffer), length: bytes.length };
+  return { parts: new Float64Array(padded.buffer), length: bytes.length };
 }
 
-/** The three bytes behind the text may change too. @returns the position behind the text */
-export function writeLiteral(out: Uint8Array, pos: number, { words, length }: Literal): number {
+/** The seven bytes behind the text may change too. @returns the position behind the text */
+export function writeLiteral(out: Uint8Array, pos: number, { parts, length }: Literal): number {
   const output = viewToWrite(out);
-  for (let index = 0; index < words.length; index += 1) output.setInt32(pos + 4 * index, words[index]!, true);
+  for (let index = 0; index < parts.length; index += 1) output.setFloat64(pos + 8 * index, parts[index]!, true);
   return pos + length;
 }
 
 /**
  * Copies text in steps of four bytes, up to a step with a byte that JSON may want escaped: a control character, a quote, a
- * backslash; with `html`, as Go has it, also `<`, `>`, `&` and the first byte of the line separators.
+ * backslash; with `html`, as Go has it, also `<`, `>`, `&` and the first byte of the line separators. Of four bytes and more, it
+ * copies all of them if there is none.
  * @returns how many bytes were copied
  */
 export function copyPlain(
@@ -138,18 +140,64 @@ export function copyPlain(
   return at - from;
 }
 
-/** Copies text in steps of four bytes, up to a step with a NUL or a byte that is not ASCII. @returns how many bytes were copied */
-export function copyAscii(source: Uint8Array, from: number, to: number, out: Uint8Array, pos: number): number {
+/**
+ * Copies text in steps of four bytes, up to a step with a byte that is not ASCII, or that JSON may want escaped, also where it may
+ * stand in a web page.
+ * @returns how many bytes were copied
+ */
+export function copyPlainAscii(source: Uint8Array, from: number, to: number, out: Uint8Array, pos: number): number {
   const input = viewToRead(source);
   const output = viewToWrite(out);
   const last = to - 4;
   let at = from;
   for (; at <= last; at += 4) {
     const word = input.getInt32(at, true);
-    if (((word | zeroByte(word)) & 0x80808080) !== 0) break;
+    const angle = (word & ~0x02020202) ^ 0x3c3c3c3c;
+    const found =
+      word |
+      (word - 0x20202020) |
+      zeroByte(word ^ 0x22222222) |
+      zeroByte(word ^ 0x5c5c5c5c) |
+      zeroByte(angle) |
+      zeroByte(word ^ 0x26262626);
+    if ((found & 0x80808080) !== 0) break;
     output.setInt32(pos + at - from, word, true);
   }
   return at - from;
+}
+
+/** What is not ASCII, or JSON may want escaped, also where it may stand in a web page. */
+const SPECIALS = new Uint8Array(256).fill(1, 0, 0x20).fill(1, 0x80);
+for (const special of '"\\<>&') SPECIALS[special.charCodeAt(0)] = 1;
+
+export function isSpecial(byte: number): boolean {
+  return SPECIALS[byte] === 1;
+}
+
+/** ASCII without anything special. */
+export function isPlain(text: Uint8Array): boolean {
+  return !text.some(isSpecial);
+}
+
+/** Copies ASCII, eight bytes at a time: none of it is a NaN, so a number stands for its bytes. @returns the position behind it */
+export function copyAscii(source: Uint8Array, from: number, to: number, out: Uint8Array, pos: number): number {
+  const end = pos + to - from;
+  if (to - from < 4) {
+    for (let at = from, put = pos; at < to; at += 1, put += 1) out[put] = source[at]!;
+    return end;
+  }
+  const input = viewToRead(source);
+  const output = viewToWrite(out);
+  // The last step takes what is left, and some that was copied before.
+  if (to - from < 8) {
+    output.setInt32(pos, input.getInt32(from));
+    output.setInt32(end - 4, input.getInt32(to - 4));
+    return end;
+  }
+  const last = to - 8;
+  for (let at = from, put = pos; at < last; at += 8, put += 8) output.setFloat64(put, input.getFloat64(at));
+  output.setFloat64(end - 8, input.getFloat64(last));
+  return end;
 }
 
 /** How far the text is plain ASCII that JSON shows as it is, found in steps of four bytes: at most three fall short of the truth. */
@@ -186,32 +234,50 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** Two decimal digits as they stand in memory. */
+const PAIRS = Uint16Array.from({ length: 100 }, (_, value) => 0x3030 + Math.floor(value / 10) + ((value % 10) << 8));
+
 /** Decimal digits of a non-negative safe integer. */
 export function writeUint(out: Uint8Array, pos: number, value: number): number {
   if (value < 10) {
     out[pos] = 48 + value;
     return pos + 1;
   }
-  let digits = 2;
-  for (let limit = 100; value >= limit; limit *= 10) digits += 1;
-  const end = pos + digits;
+  const output = viewToWrite(out);
+  const end = pos + digitsOf(value);
   let rest = value;
   let at = end;
-  // Above 2^31 the remainder of a double is slow; split once and go on with small integers.
+  // Above 2^31 the remainder of a double is slow; split until there are small integers.
   while (rest > 0x7fffffff) {
-    const high = Math.floor(rest / 10);
-    at -= 1;
-    out[at] = 48 + (rest - high * 10);
+    const high = Math.floor(rest / 100);
+    at -= 2;
+    output.setUint16(at, PAIRS[rest - high * 100]!, true);
     rest = high;
   }
   let small = rest | 0;
-  while (at > pos) {
-    const high = (small / 10) | 0;
-    at -= 1;
-    out[at] = 48 + (small - high * 10);
+  while (small >= 100) {
+    const high = (small / 100) | 0;
+    at -= 2;
+    output.setUint16(at, PAIRS[small - high * 100]!, true);
     small = high;
   }
+  if (small >= 10) output.setUint16(pos, PAIRS[small]!, true);
+  else out[pos] = 48 + small;
   return end;
+}
+
+/** Of a non-negative safe integer. */
+function digitsOf(value: number): number {
+  if (value < 1e4) return value < 100 ? (value < 10 ? 1 : 2) : value < 1000 ? 3 : 4;
+  if (value < 1e8) return value < 1e6 ? (value < 1e5 ? 5 : 6) : value < 1e7 ? 7 : 8;
+  return 8 + digitsOf(Math.floor(value / 1e8));
+}
+
+/** Digits that have just been written there, once more. The three bytes behind them may change too. @returns the position behind them */
+export function repeatDigits(out: Uint8Array, from: number, to: number, pos: number): number {
+  const output = viewToWrite(out);
+  for (let done = 0; done < to - from; done += 4) output.setInt32(pos + done, output.getInt32(from + done));
+  return pos + to - from;
 }
 
 export function writeInt(out: Uint8Array, pos: number, value: number): number {
@@ -222,13 +288,18 @@ export function writeInt(out: Uint8Array, pos: number, value: number): number {
 
 /** Exactly nine digits. */
 export function writeNanos(out: Uint8Array, pos: number, nanos: number): number {
-  let rest = nanos | 0;
-  for (let at = pos + 8; at >= pos; at -= 1) {
-    const high = (rest / 10) | 0;
-    out[at] = 48 + (rest - high * 10);
-    rest = high;
-  }
+  const output = viewToWrite(out);
+  const five = (nanos / 10_000) | 0;
+  const one = (five / 10_000) | 0;
+  out[pos] = 48 + one;
+  output.setInt32(pos + 1, fourDigits(five - one * 10_000), true);
+  output.setInt32(pos + 5, fourDigits(nanos - five * 10_000), true);
   return pos + 9;
+}
+
+function fourDigits(value: number): number {
+  const high = (value / 100) | 0;
+  return PAIRS[high]! | (PAIRS[value - high * 100]! << 16);
 }
 
 /** Protobuf varint of a non-negative integer below 2^53. */

@@ -3,8 +3,18 @@ import type { Epochs } from '../event/epochs.ts';
 import type { Heartbeat, Lagged } from '../event/event.ts';
 import { dockerAction } from '../event/operators.ts';
 import type { DockerDialect, Framing } from '../messages/control.ts';
-import { EVENT } from '../messages/layout.ts';
-import { copyPlain, literal, textOf, utf8, writeBytes, writeLiteral, writeNanos, writeUint } from './bytes.ts';
+import { EVENT, FLAG_PLAIN } from '../messages/layout.ts';
+import {
+  copyAscii,
+  copyPlain,
+  literal,
+  textOf,
+  utf8,
+  writeBytes,
+  writeLiteral,
+  writeNanos,
+  writeUint,
+} from './bytes.ts';
 import {
   DOCKER_SCOPE,
   dockerExitCodeOf,
@@ -111,6 +121,7 @@ export class DockerJsonEncoder implements Encoder {
 
   #line(event: EventView, out: Uint8Array, start: number): number {
     const { bytes } = event;
+    const isPlain = (event.half(EVENT.FLAGS) & FLAG_PLAIN) !== 0;
     const typeFrom = event.at + EVENT.FIXED_BYTES;
     const typeTo = typeFrom + event.half(EVENT.TYPE_BYTES);
     const actionTo = typeTo + event.half(EVENT.ACTION_BYTES);
@@ -129,20 +140,20 @@ export class DockerJsonEncoder implements Encoder {
     if (this.#isLegacy) {
       const isContainer = event.isOfType(TYPE_CONTAINER);
       if (isContainer || event.isOfType(TYPE_IMAGE)) {
-        pos = writeAction(event, typeTo, actionTo, idFrom, out, writeLiteral(out, pos, STATUS));
-        if (idTo > idFrom) pos = writeText(bytes, idFrom, idTo, out, writeLiteral(out, pos, LEGACY_ID));
-        if (isContainer) pos = this.#from(bytes, out, pos);
+        pos = writeAction(event, typeTo, actionTo, idFrom, out, writeLiteral(out, pos, STATUS), isPlain);
+        if (idTo > idFrom) pos = writeText(bytes, idFrom, idTo, out, writeLiteral(out, pos, LEGACY_ID), isPlain);
+        if (isContainer) pos = this.#from(bytes, out, pos, isPlain);
         out[pos] = 0x22;
         out[pos + 1] = 0x2c;
         pos += 2;
       }
     }
-    pos = writeText(bytes, typeFrom, typeTo, out, writeLiteral(out, pos, TYPE));
-    pos = writeAction(event, typeTo, actionTo, idFrom, out, writeLiteral(out, pos, ACTION));
-    pos = writeText(bytes, idFrom, idTo, out, writeLiteral(out, pos, ID));
-    pos = this.#attributes(event, idFrom, idTo, out, writeLiteral(out, pos, ATTRIBUTES));
+    pos = writeText(bytes, typeFrom, typeTo, out, writeLiteral(out, pos, TYPE), isPlain);
+    pos = writeAction(event, typeTo, actionTo, idFrom, out, writeLiteral(out, pos, ACTION), isPlain);
+    pos = writeText(bytes, idFrom, idTo, out, writeLiteral(out, pos, ID), isPlain);
+    pos = this.#attributes(event, idFrom, idTo, out, writeLiteral(out, pos, ATTRIBUTES), isPlain);
     pos = writeLiteral(out, pos, SCOPE);
-    pos = scopeTo > idTo ? writeText(bytes, idTo, scopeTo, out, pos) : writeLiteral(out, pos, LOCAL);
+    pos = scopeTo > idTo ? writeText(bytes, idTo, scopeTo, out, pos, isPlain) : writeLiteral(out, pos, LOCAL);
     const { timeSec, timeNanos } = event;
     pos = writeUint(out, writeLiteral(out, pos, TIME), timeSec);
     pos = writeLiteral(out, pos, TIME_NANO);
@@ -198,7 +209,14 @@ export class DockerJsonEncoder implements Encoder {
     }
   }
 
-  #attributes(event: EventView, idFrom: number, idTo: number, out: Uint8Array, start: number): number {
+  #attributes(
+    event: EventView,
+    idFrom: number,
+    idTo: number,
+    out: Uint8Array,
+    start: number,
+    isPlain: boolean,
+  ): number {
     const { bytes } = event;
     const entries = this.#entries;
     let exitCode = dockerExitCodeOf(event);
@@ -216,8 +234,8 @@ export class DockerJsonEncoder implements Encoder {
         }
       }
       out[pos] = 0x22;
-      pos = writeColon(out, writeText(bytes, keyFrom, keyTo, out, pos + 1));
-      pos = writeText(bytes, entries[entry + 2]!, entries[entry + 3]!, out, pos);
+      pos = writeColon(out, writeText(bytes, keyFrom, keyTo, out, pos + 1, isPlain));
+      pos = writeText(bytes, entries[entry + 2]!, entries[entry + 3]!, out, pos, isPlain);
       out[pos] = 0x22;
       out[pos + 1] = 0x2c;
       pos += 2;
@@ -225,7 +243,7 @@ export class DockerJsonEncoder implements Encoder {
     if (exitCode !== undefined) pos = writeExitCode(exitCode, out, pos);
     if (isBareImageEvent(event)) {
       out[pos] = 0x22;
-      pos = writeText(bytes, idFrom, idTo, out, writeColon(out, writeBytes(out, pos + 1, KEY_NAME)));
+      pos = writeText(bytes, idFrom, idTo, out, writeColon(out, writeBytes(out, pos + 1, KEY_NAME)), isPlain);
       out[pos] = 0x22;
       out[pos + 1] = 0x2c;
       pos += 2;
@@ -233,13 +251,15 @@ export class DockerJsonEncoder implements Encoder {
     return pos === start ? pos : pos - 1;
   }
 
-  #from(bytes: Uint8Array, out: Uint8Array, pos: number): number {
+  #from(bytes: Uint8Array, out: Uint8Array, pos: number, isPlain: boolean): number {
     const entries = this.#entries;
     for (let entry = 0; entry < this.#count * ENTRY_WORDS; entry += ENTRY_WORDS) {
       const valueFrom = entries[entry + 2]!;
       const valueTo = entries[entry + 3]!;
       if (compareBytes(bytes, entries[entry]!, entries[entry + 1]!, KEY_IMAGE, 0, KEY_IMAGE.length) !== 0) continue;
-      return valueTo > valueFrom ? writeText(bytes, valueFrom, valueTo, out, writeLiteral(out, pos, FROM)) : pos;
+      return valueTo > valueFrom
+        ? writeText(bytes, valueFrom, valueTo, out, writeLiteral(out, pos, FROM), isPlain)
+        : pos;
     }
     return pos;
   }
@@ -257,17 +277,18 @@ function writeAction(
   argsTo: number,
   out: Uint8Array,
   start: number,
+  isPlain: boolean,
 ): number {
   const { bytes } = event;
   // Only `remove` differs, and only for images; its first byte and length rule out nearly everything else.
   const mayDiffer = to - from === 6 && bytes[from] === 0x72 && event.isOfType(TYPE_IMAGE);
   let pos = mayDiffer
     ? writeBytes(out, start, utf8(dockerAction('image', textOf(bytes, from, to))))
-    : writeText(bytes, from, to, out, start);
+    : writeText(bytes, from, to, out, start, isPlain);
   if (argsTo > to) {
     out[pos] = 0x3a;
     out[pos + 1] = 0x20;
-    pos = writeText(bytes, to, argsTo, out, pos + 2);
+    pos = writeText(bytes, to, argsTo, out, pos + 2, isPlain);
   }
   return pos;
 }
@@ -298,7 +319,15 @@ function compareBytes(a: Uint8Array, aFrom: number, aTo: number, b: Uint8Array, 
 }
 
 /** JSON text without the quotes, escaped as Go does it. The log holds valid UTF-8 only. */
-function writeText(bytes: Uint8Array, from: number, to: number, out: Uint8Array, start: number): number {
+function writeText(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  out: Uint8Array,
+  start: number,
+  isPlain: boolean,
+): number {
+  if (isPlain) return copyAscii(bytes, from, to, out, start);
   const plain = copyPlain(bytes, from, to, out, start, true);
   let pos = start + plain;
   for (let at = from + plain; at < to; at += 1) {

@@ -3,6 +3,7 @@ import {
   EVENT,
   EVENT_VERSION,
   FLAG_NO_SECRET,
+  FLAG_PLAIN,
   FLAG_REPLACED_UTF8,
   KIND_EVENT,
   MONITOR,
@@ -10,7 +11,18 @@ import {
   NO_EXIT_CODE,
   NO_PID,
 } from '../messages/layout.ts';
-import { copyAscii, isRange, repairUtf8, textOf, utf8, viewOf, writeBytes, writeView } from './bytes.ts';
+import {
+  copyPlainAscii,
+  isPlain,
+  isRange,
+  isSpecial,
+  repairUtf8,
+  textOf,
+  utf8,
+  viewOf,
+  writeBytes,
+  writeView,
+} from './bytes.ts';
 import { type EventView, roundUp8, writeAttribute } from './event-record.ts';
 import { readInt32, textEnd } from './monitor-record.ts';
 import { BUILT_IN_SCAN } from './secret-scan.ts';
@@ -38,6 +50,8 @@ export interface Origin {
   readonly replacedUtf8: boolean;
   /** One of its attributes may hold a secret. */
   readonly isSuspect: boolean;
+  /** All of its texts are, as FLAG_PLAIN says. */
+  readonly isPlain: boolean;
   /** Set by the formatter: bytes that a record of this origin needs at most. */
   readonly maxRecordBytes: number;
 }
@@ -93,6 +107,7 @@ export function makeOrigin(
     known: spec.known,
     replacedUtf8: spec.replacedUtf8 ?? false,
     isSuspect,
+    isPlain: [[id], ...entries].flat().every(isPlain),
     maxRecordBytes: roundUp8(BARE_RECORD_BYTES + id.length + size),
   };
 }
@@ -106,6 +121,7 @@ export class RecordFormatter {
   attributesShadowed = 0;
   utf8Replaced = 0;
   #flags = 0;
+  #isPlain = false;
   #attributeCount = 0;
 
   /**
@@ -129,6 +145,7 @@ export class RecordFormatter {
     const head = isImage ? IMAGE_HEADS[value]! : CONTAINER_HEADS[value]!;
     const word = pos >> 2;
     this.#flags = origin.replacedUtf8 ? FLAG_REPLACED_UTF8 : 0;
+    this.#isPlain = origin.isPlain;
     this.#attributeCount = origin.attributeCount;
 
     // The fixed part ends on a word; what the last one has too much is written over by what follows.
@@ -149,6 +166,7 @@ export class RecordFormatter {
       isSuspect ||= BUILT_IN_SCAN.findsInAttributes(out, isAdded ? addedFrom : attributesFrom, end);
     }
     if (!isSuspect) this.#flags |= FLAG_NO_SECRET;
+    if (this.#isPlain) this.#flags |= FLAG_PLAIN;
     const next = roundUp8(end);
     for (let pad = end; pad < next; pad += 1) bytes[pad] = 0;
 
@@ -181,10 +199,11 @@ export class RecordFormatter {
 
   /** The text up to `to`, or up to the NUL before it that ends every text of a valid record. @returns the position behind it */
   #text(record: Uint8Array, from: number, to: number, out: Uint8Array, start: number): number {
-    const copied = copyAscii(record, from, to, out, start);
+    const copied = copyPlainAscii(record, from, to, out, start);
     let pos = start + copied;
     for (let at = from + copied; at < to && record[at] !== 0; at += 1, pos += 1) {
       const byte = record[at]!;
+      if (isSpecial(byte)) this.#isPlain = false;
       if (byte >= 0x80) return writeBytes(out, start, this.#repair(record, from, to));
       out[pos] = byte;
     }

@@ -2,12 +2,13 @@ import type { Epoch } from '../event/cursor.ts';
 import type { Epochs } from '../event/epochs.ts';
 import type { Heartbeat, Lagged } from '../event/event.ts';
 import type { Framing } from '../messages/control.ts';
-import { EVENT, FLAG_SOURCE_GAP, FLAG_SYNTHETIC, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
+import { EVENT, FLAG_PLAIN, FLAG_SOURCE_GAP, FLAG_SYNTHETIC, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
 import {
-  copyBytes,
+  copyAscii,
   copyPlain,
   type Literal,
   literal,
+  repeatDigits,
   utf8,
   writeInt,
   writeLiteral,
@@ -84,43 +85,44 @@ export class NativeJsonEncoder implements Encoder {
     const digitsTo = writeUint(out, writeLiteral(out, start, SEQ), seq);
     const epoch = this.#epochs.at(seq);
     if (epoch !== this.#epoch) this.#enterEpoch(epoch);
-    let pos = copyBytes(out, digitsAt, digitsTo, out, writeLiteral(out, digitsTo, this.#cursorPrefix));
+    let pos = repeatDigits(out, digitsAt, digitsTo, writeLiteral(out, digitsTo, this.#cursorPrefix));
     const sec = event.timeSec;
     const nanos = event.timeNanos;
     if (sec !== this.#second) this.#enterSecond(sec);
     const nanosAt = writeLiteral(out, pos, this.#beforeNanos);
     pos = writeLiteral(out, writeNanos(out, nanosAt, nanos), this.#betweenNanos);
     if (sec === 0) pos = writeUint(out, pos, nanos);
-    else pos = copyBytes(out, nanosAt, nanosAt + 9, out, pos);
+    else pos = repeatDigits(out, nanosAt, nanosAt + 9, pos);
 
+    const flags = event.half(EVENT.FLAGS);
+    const isPlain = (flags & FLAG_PLAIN) !== 0;
     let from = at + EVENT.FIXED_BYTES;
     let to = from + event.half(EVENT.TYPE_BYTES);
-    pos = writeEscaped(bytes, from, to, out, writeLiteral(out, pos, TYPE));
+    pos = writeText(bytes, from, to, out, writeLiteral(out, pos, TYPE), isPlain);
     from = to;
     to += event.half(EVENT.ACTION_BYTES);
-    pos = writeEscaped(bytes, from, to, out, writeLiteral(out, pos, ACTION));
+    pos = writeText(bytes, from, to, out, writeLiteral(out, pos, ACTION), isPlain);
     const argsBytes = event.half(EVENT.ARGS_BYTES);
     if (argsBytes > 0) {
       from = to;
       to += argsBytes;
-      pos = writeEscaped(bytes, from, to, out, writeLiteral(out, pos, ARGS));
+      pos = writeText(bytes, from, to, out, writeLiteral(out, pos, ARGS), isPlain);
     }
     from = to;
     to += event.half(EVENT.ID_BYTES);
-    pos = writeEscaped(bytes, from, to, out, writeLiteral(out, pos, ID));
+    pos = writeText(bytes, from, to, out, writeLiteral(out, pos, ID), isPlain);
     pos = writeLiteral(out, pos, ATTRIBUTES);
     const scopeFrom = to;
     const sourceFrom = scopeFrom + event.half(EVENT.SCOPE_BYTES);
     const namespaceFrom = sourceFrom + event.half(EVENT.SOURCE_BYTES);
     const attributesFrom = namespaceFrom + event.half(EVENT.NAMESPACE_BYTES);
-    pos = writeAttributes(event, attributesFrom, out, pos);
+    pos = writeAttributes(event, attributesFrom, out, pos, isPlain);
     const { pid, exitCode } = event;
     if (pid !== NO_PID) pos = writeInt(out, writeLiteral(out, pos, PID), pid);
     if (exitCode !== NO_EXIT_CODE) pos = writeInt(out, writeLiteral(out, pos, EXIT_CODE), exitCode);
-    pos = writeOptional(bytes, scopeFrom, sourceFrom, SCOPE, out, pos);
-    pos = writeOptional(bytes, sourceFrom, namespaceFrom, SOURCE, out, pos);
-    pos = writeOptional(bytes, namespaceFrom, attributesFrom, NAMESPACE, out, pos);
-    const flags = bytes[at + EVENT.FLAGS]!;
+    pos = writeOptional(bytes, scopeFrom, sourceFrom, SCOPE, out, pos, isPlain);
+    pos = writeOptional(bytes, sourceFrom, namespaceFrom, SOURCE, out, pos, isPlain);
+    pos = writeOptional(bytes, namespaceFrom, attributesFrom, NAMESPACE, out, pos, isPlain);
     if (flags & FLAG_SOURCE_GAP) pos = writeLiteral(out, pos, REASON_SOURCE);
     if (flags & FLAG_SYNTHETIC) pos = writeLiteral(out, pos, SYNTHETIC);
     out[pos] = 0x7d;
@@ -134,7 +136,7 @@ export function encodeNotice(notice: Lagged | Heartbeat, framing: Framing): Uint
   return frameText(`${JSON.stringify(notice)}\n`, framing);
 }
 
-function writeAttributes(event: EventView, from: number, out: Uint8Array, start: number): number {
+function writeAttributes(event: EventView, from: number, out: Uint8Array, start: number, isPlain: boolean): number {
   const { bytes } = event;
   let pos = start;
   let at = from;
@@ -143,11 +145,11 @@ function writeAttributes(event: EventView, from: number, out: Uint8Array, start:
     const valueAt = keyAt + readUint16(bytes, at);
     at = valueAt + readUint16(bytes, keyAt - 2);
     out[pos] = 0x22;
-    pos = writeEscaped(bytes, keyAt, valueAt, out, pos + 1);
+    pos = writeText(bytes, keyAt, valueAt, out, pos + 1, isPlain);
     out[pos] = 0x22;
     out[pos + 1] = 0x3a;
     out[pos + 2] = 0x22;
-    pos = writeEscaped(bytes, valueAt, at, out, pos + 3);
+    pos = writeText(bytes, valueAt, at, out, pos + 3, isPlain);
     out[pos] = 0x22;
     out[pos + 1] = 0x2c;
     pos += 2;
@@ -164,15 +166,24 @@ function writeOptional(
   key: Literal,
   out: Uint8Array,
   pos: number,
+  isPlain: boolean,
 ): number {
   if (from === to) return pos;
-  const end = writeEscaped(bytes, from, to, out, writeLiteral(out, pos, key));
+  const end = writeText(bytes, from, to, out, writeLiteral(out, pos, key), isPlain);
   out[end] = 0x22;
   return end + 1;
 }
 
 /** JSON text without the quotes. The log holds valid UTF-8 only, so bytes from 0x80 on are copied as they are. */
-function writeEscaped(bytes: Uint8Array, from: number, to: number, out: Uint8Array, start: number): number {
+function writeText(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  out: Uint8Array,
+  start: number,
+  isPlain: boolean,
+): number {
+  if (isPlain) return copyAscii(bytes, from, to, out, start);
   const plain = copyPlain(bytes, from, to, out, start, false);
   let pos = start + plain;
   for (let at = from + plain; at < to; at += 1) {

@@ -196,6 +196,8 @@ export const FLAG_REPLACED_UTF8 = 4;
 export const FLAG_NO_SECRET = 8;
 /** It says nothing new: an exec of a health check, or a health that was told before. */
 export const FLAG_REPEATS = 16;
+/** Its texts are ASCII that JSON shows as it is, also where it may stand in a web page. Without this flag they may be, too. */
+export const FLAG_PLAIN = 32;
 
 /**
  * A segment: header, then packed records back to back. FIRST_SEQ and the limits never change; COMMITTED is the only word

@@ -2,9 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
+  copyAscii,
   copyBytes,
+  copyPlainAscii,
   copyWords,
+  isPlain,
   isRange,
+  literal,
+  repeatDigits,
   repairUtf8,
   isText,
   plainEnd,
@@ -15,6 +20,7 @@ import {
   viewOf,
   writeCodePoint,
   writeInt,
+  writeLiteral,
   writeNanos,
   writeUint,
   writeVarint,
@@ -118,6 +124,68 @@ describe('copyBytes', () => {
         assert.ok(out.subarray(50 + to - from).every((byte) => byte === 0xee));
       }),
       { seed: 4 },
+    );
+  });
+});
+
+describe('copyAscii', () => {
+  it('copies every ASCII text, short or long, and nothing beside it', () => {
+    const ascii = fc.uint8Array({ max: 0x7f, maxLength: 80 });
+    fc.assert(
+      fc.property(ascii, fc.nat(7), fc.nat(7), (text, from, pos) => {
+        const source = shared(text).subarray(8 - from, 8 + text.length);
+        const out = new Uint8Array(120).fill(0xee);
+        assert.equal(copyAscii(source, from, from + text.length, out, 8 + pos), 8 + pos + text.length);
+        assert.deepEqual(out.slice(8 + pos, 8 + pos + text.length), text);
+        assert.ok(out.subarray(0, 8 + pos).every((byte) => byte === 0xee));
+        assert.ok(out.subarray(8 + pos + text.length).every((byte) => byte === 0xee));
+      }),
+      { seed: 13, numRuns: 2000 },
+    );
+  });
+});
+
+describe('copyPlainAscii', () => {
+  it('stops within four bytes before the first that is not ASCII or that JSON escapes, Go\u2019s too', () => {
+    const byte = fc.oneof(
+      { weight: 12, arbitrary: fc.integer({ min: 0x20, max: 0x7f }) },
+      { weight: 1, arbitrary: fc.nat(255) },
+      { weight: 1, arbitrary: fc.constantFrom(...utf8('"\\<>&')) },
+    );
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 60 }), (array) => {
+        const bytes = Uint8Array.from(array);
+        const stop = bytes.findIndex((each) => each < 0x20 || each >= 0x80 || utf8('"\\<>&').includes(each));
+        const end = stop < 0 ? bytes.length : stop;
+        const out = new Uint8Array(80).fill(0xee);
+        const copied = copyPlainAscii(bytes, 0, bytes.length, out, 8);
+        assert.ok(copied <= end && end - copied < 4, `${copied} of ${end}`);
+        assert.deepEqual(out.slice(8, 8 + copied), bytes.slice(0, copied));
+        assert.ok(out.subarray(8 + copied).every((each) => each === 0xee));
+        assert.equal(isPlain(bytes), stop < 0);
+      }),
+      { seed: 14, numRuns: 2000 },
+    );
+  });
+});
+
+describe('writeLiteral and repeatDigits', () => {
+  it('write the text, at most seven bytes more, and nothing before it', () => {
+    const ascii = fc.string({ unit: 'binary-ascii', maxLength: 40 });
+    fc.assert(
+      fc.property(ascii, fc.nat(7), (text, pos) => {
+        const out = new Uint8Array(120).fill(0xee);
+        const end = writeLiteral(out, 8 + pos, literal(text));
+        assert.equal(Buffer.from(out.subarray(8 + pos, end)).toString('latin1'), text);
+        assert.ok(out.subarray(0, 8 + pos).every((byte) => byte === 0xee));
+        assert.ok(out.subarray(end + 7).every((byte) => byte === 0xee));
+        const again = new Uint8Array(120).fill(0xee);
+        again.set(utf8(text), pos);
+        const repeatedTo = repeatDigits(again, pos, pos + text.length, 60);
+        assert.equal(Buffer.from(again.subarray(60, repeatedTo)).toString('latin1'), text);
+        assert.ok(again.subarray(repeatedTo + 3).every((byte) => byte === 0xee));
+      }),
+      { seed: 15, numRuns: 1000 },
     );
   });
 });

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { utf8 } from '../../../src/codec/bytes.ts';
+import { DockerJsonEncoder } from '../../../src/codec/docker-json.ts';
 import { EventView } from '../../../src/codec/event-record.ts';
 import { makeOrigin, RecordFormatter } from '../../../src/codec/format-record.ts';
+import { NativeJsonEncoder } from '../../../src/codec/native-json.ts';
 import { CONTAINER_STATES, IMAGE_STATES } from '../../../src/event/operators.ts';
-import { EVENT, FLAG_REPLACED_UTF8 } from '../../../src/messages/layout.ts';
+import { EVENT, FLAG_PLAIN, FLAG_REPLACED_UTF8 } from '../../../src/messages/layout.ts';
 import { EPOCH, EPOCHS } from '../../support/log.ts';
 import { concat, monitorRecord, type RecordParts } from '../../support/records.ts';
 
@@ -215,6 +217,54 @@ describe('RecordFormatter', () => {
     assert.deepEqual(event.attributes, { ü: 'ö' });
     assert.equal(isFlagged(view), false);
     assert.equal(formatter.utf8Replaced, 0);
+  });
+
+  it('says of an event that its texts are plain only if JSON shows each as it is', () => {
+    const isSaidPlain = (parts: RecordParts, spec: Partial<Spec> = {}): boolean =>
+      (formatted(parts, spec).view.half(EVENT.FLAGS) & FLAG_PLAIN) !== 0;
+    const plain = { value: EXEC_CREATE, args: 'ls -l /tmp', extra: 'who=somebody' };
+    assert.equal(isSaidPlain(plain, { image: 'busybox', name: 'web', labels: { tier: 'front' } }), true);
+    for (const special of ['"', '\\', '<', '>', '&', '\n', '\u001f', '\u007fé', 'é', '\u2028', '\ufffd'])
+      for (const at of [0, 1, 2, 3, 4, 5, 6, 7]) {
+        const text = `${'x'.repeat(at)}${special}abc`;
+        assert.equal(isSaidPlain({ ...plain, args: text }), false);
+        assert.equal(isSaidPlain({ ...plain, extra: `${text}=value` }), false);
+        assert.equal(isSaidPlain({ ...plain, extra: `key=${text}` }), false);
+        assert.equal(isSaidPlain(plain, { image: text }), false);
+        assert.equal(isSaidPlain(plain, { name: text }), false);
+        assert.equal(isSaidPlain(plain, { labels: { [text]: 'value' } }), false);
+        assert.equal(isSaidPlain(plain, { labels: { key: text } }), false);
+        assert.equal(isSaidPlain({ ...plain, extra: `tier=${text}` }, { labels: { tier: 'front' } }), false);
+      }
+  });
+
+  it('makes events that encoders show as JSON, plain or not', () => {
+    const text = fc.oneof(
+      fc.string({ unit: fc.integer({ min: 1, max: 0x7f }).map((code) => String.fromCharCode(code)), maxLength: 60 }),
+      fc.string({ unit: fc.constantFrom('a', 'B', '7', '-', '"', '<'), maxLength: 60 }),
+      fc.string({ unit: 'grapheme', maxLength: 20 }),
+    );
+    const native = new NativeJsonEncoder(EPOCHS, 'plain');
+    const docker = new DockerJsonEncoder({
+      dialect: 'modern',
+      framing: 'plain',
+      isSequence: false,
+      cursors: undefined,
+    });
+    fc.assert(
+      fc.property(text, text, text, (args, value, label) => {
+        fc.pre(![args, value, label].some((each) => each.includes('\0')));
+        const { view, event } = formatted({ value: EXEC_CREATE, args, extra: `who=${value}` }, { labels: { label } });
+        const out = new Uint8Array(64 * 1024);
+        const shown = (encoder: { encode: typeof native.encode }): unknown =>
+          JSON.parse(Buffer.from(out.subarray(0, encoder.encode(view, out, 0))).toString());
+        assert.deepEqual(shown(native), JSON.parse(JSON.stringify(event)));
+        const { Action, Actor } = shown(docker) as { Action: string; Actor: { Attributes: Record<string, string> } };
+        assert.equal(Action, event.args === undefined ? event.action : `${event.action}: ${event.args}`);
+        assert.deepEqual(Actor.Attributes, event.attributes);
+      }),
+      { seed: 21, numRuns: 500 },
+    );
   });
 
   it('ignores what follows the NUL of a text', () => {
