@@ -73,6 +73,7 @@ export class HistoryBuffer {
         this.#open(notice.memory);
         return this.#takeIn();
       case 'appended':
+        return this.#onAppended();
       case 'sealed':
         return this.#takeIn();
       case 'history-file-opened':
@@ -124,13 +125,20 @@ export class HistoryBuffer {
     if (segment) this.#memory.open(segment, this.#clock.now());
   }
 
+  /** Nobody asks for most events: they are taken in with their segment, or when somebody does. */
+  #onAppended(): void {
+    if (this.#waiting.length > 0) return this.#takeIn();
+    this.#retain();
+    this.#reader.doze();
+  }
+
   #takeIn(): void {
     do {
       for (let run = this.#reader.take(); run; run = this.#reader.take()) {
-        this.#memory.append(run);
-        this.#retain();
+        this.#memory.append(run, this.#reader.takenSeq + 1);
       }
     } while (!this.#reader.sleep());
+    this.#retain();
     this.#serveWaiting();
   }
 
@@ -142,13 +150,14 @@ export class HistoryBuffer {
   }
 
   #retain(): void {
-    const segments = this.#memory.retain(this.#clock.now());
+    const { headSeq } = this.#logState;
+    const segments = this.#memory.retain(this.#clock.now(), headSeq);
     if (segments > 0) this.#counters.add('segmentsDropped', segments);
     // Main keeps what is in memory, for whoever has to begin anew.
     this.#logState.memorySeq = this.#memory.oldestSeq;
     const kept = this.#files?.oldestSeq ?? this.#memory.oldestSeq;
     const { events } = this.#kept;
-    const bound = events > 0 ? this.#memory.headSeq + 1 - events : 1;
+    const bound = events > 0 ? headSeq + 1 - events : 1;
     const before = this.#logState.oldestSeq;
     // What was let go does not come back.
     const oldest = Math.max(before, kept, bound);

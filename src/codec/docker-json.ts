@@ -199,7 +199,8 @@ export class DockerJsonEncoder implements Encoder {
       // Keys that were different before their text was mended: the last one counts, as in any JSON object.
       if (place > 0 && order === 0) place -= ENTRY_WORDS;
       else {
-        entries.copyWithin(place + ENTRY_WORDS, place, this.#count * ENTRY_WORDS);
+        const end = this.#count * ENTRY_WORDS;
+        if (place < end) entries.copyWithin(place + ENTRY_WORDS, place, end);
         this.#count += 1;
       }
       entries[place] = keyFrom;

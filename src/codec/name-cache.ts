@@ -86,13 +86,23 @@ export class NameCache<Value> {
   }
 }
 
-/** Names often differ in their last characters only, the high bytes of a word: each step brings them down. */
+/**
+ * Names often differ in their last characters only, the high bytes of a word: each step brings them down. Four at a time, because a
+ * step waits for the one before.
+ */
 function hashOf(words: Int32Array, name: number): number {
-  let hash = 0;
-  for (let index = 0; index < NAME_WORDS; index += 1) {
-    hash = Math.imul(hash ^ words[name + index]!, 0x9e3779b1);
-    hash ^= hash >>> 15;
+  let [one, two, three, four] = [0, 0, 0, 0];
+  for (let at = name; at < name + NAME_WORDS; at += 4) {
+    one = stepped(one, words[at]!);
+    two = stepped(two, words[at + 1]!);
+    three = stepped(three, words[at + 2]!);
+    four = stepped(four, words[at + 3]!);
   }
-  hash = Math.imul(hash, 0x85ebca6b);
+  const hash = Math.imul(stepped(stepped(stepped(one, two), three), four), 0x85ebca6b);
   return hash ^ (hash >>> 13);
+}
+
+function stepped(hash: number, word: number): number {
+  const next = Math.imul(hash ^ word, 0x9e3779b1);
+  return next ^ (next >>> 15);
 }

@@ -39,12 +39,17 @@ export class LogReader {
   take(): Run | undefined {
     for (;;) {
       // The collector announces a successor only after the last commit, so an exhausted segment with one is finished.
-      const run = this.#current?.take();
+      const run = this.#current?.take(this.#waiting[0]?.segment);
       if (run) return run;
       const next = this.#waiting.shift();
       if (!next) return undefined;
       this.#current = next;
     }
+  }
+
+  /** For a reader in no hurry: asks to be woken by one of the next commits, whatever has not been taken. */
+  doze(): void {
+    Atomics.store(this.#asleep, this.#index, 1);
   }
 
   /** Asks to be woken by the next commit. @returns false when there is something to take after all */

@@ -1,4 +1,5 @@
 import type { Timestamp } from '../event/event.ts';
+import { SEGMENT } from '../messages/layout.ts';
 import type { Run, Segment } from './segment.ts';
 
 export interface RetentionLimits {
@@ -21,7 +22,10 @@ interface Entry {
 
 interface Retained {
   readonly segment: Segment;
+  /** Of its records up to `indexedTo`: made when somebody asks, which nobody does of most segments. */
   readonly index: Entry[];
+  indexedTo: number;
+  indexedSeq: number;
   /** End of what has been taken in, and the sequence number that would come there. */
   end: number;
   nextSeq: number;
@@ -64,31 +68,25 @@ export class RetainedLog {
 
   open(segment: Segment, now: Timestamp): void {
     this.#bytes += segment.byteLength;
-    this.#segments.push({ segment, index: [], end: 0, nextSeq: segment.firstSeq, openedSec: now.sec });
+    const { firstSeq } = segment;
+    const [end, nextSeq] = [SEGMENT.HEADER_BYTES, firstSeq];
+    this.#segments.push({ segment, index: [], indexedTo: end, indexedSeq: firstSeq, end, nextSeq, openedSec: now.sec });
   }
 
-  /** Indexes newly committed records. They belong to the newest segments that were opened. */
-  append(run: Run): void {
-    const retained = this.#segments.find((candidate) => candidate.segment === run.segment);
+  /** Newly committed records, up to the one before `nextSeq`. They belong to the newest segments that were opened. */
+  append({ segment, to }: Run, nextSeq: number): void {
+    const retained = this.#segments.find((candidate) => candidate.segment === segment);
     if (!retained) return;
-    const { view } = run.segment;
-    let seq = run.firstSeq;
-    for (let at = run.from; at < run.to; seq += 1) {
-      view.at = at;
-      if ((seq - run.segment.firstSeq) % INDEX_STRIDE === 0) {
-        retained.index.push({ at, seq, sec: view.timeSec, nanos: view.timeNanos });
-      }
-      at += view.byteLength;
-    }
-    retained.end = run.to;
-    retained.nextSeq = seq;
-    this.#nextSeq = seq;
+    retained.end = to;
+    retained.nextSeq = nextSeq;
+    this.#nextSeq = nextSeq;
   }
 
-  /** Enforces the bounds. @returns how many segments went */
-  retain(now: Timestamp): number {
+  /** Enforces the bounds. @param headSeq newest event of the log, which may not have been taken in; @returns how many segments went */
+  retain(now: Timestamp, headSeq: number): number {
     let segments = 0;
-    if (this.#limits.events > 0) this.#oldestSeq = Math.max(this.#oldestSeq, this.#nextSeq - this.#limits.events);
+    const { events } = this.#limits;
+    if (events > 0) this.#oldestSeq = Math.max(this.#oldestSeq, headSeq + 1 - events);
     while (this.#segments.length > 1 && this.#mayGo(this.#segments[0]!, this.#segments[1]!, now)) {
       const gone = this.#segments.shift()!;
       this.#bytes -= gone.segment.byteLength;
@@ -103,7 +101,7 @@ export class RetainedLog {
     if (seq < this.#oldestSeq || seq >= this.#nextSeq) return undefined;
     const retained = this.#segments.find((candidate) => seq < candidate.nextSeq);
     if (!retained) return undefined;
-    const entry = retained.index[Math.floor((seq - retained.segment.firstSeq) / INDEX_STRIDE)]!;
+    const entry = this.#indexOf(retained)[Math.floor((seq - retained.segment.firstSeq) / INDEX_STRIDE)]!;
     let at = entry.at;
     for (let skip = seq - entry.seq; skip > 0; skip -= 1) at += retained.segment.recordBytes(at);
     return { segment: retained.segment, from: at, to: retained.end, firstSeq: seq };
@@ -112,20 +110,31 @@ export class RetainedLog {
   /** The first retained event that is not older than `time`, to within an index entry; the position behind the head when all are. */
   locate(time: Timestamp): number {
     // Times increase with sequence numbers, so the last entry before `time` is a safe place to start reading.
-    let found = this.#oldestSeq;
-    for (const retained of this.#segments) {
-      const first = retained.index[0];
-      if (!first || !isBefore(first, time)) break;
-      let low = 0;
-      let high = retained.index.length - 1;
-      while (low < high) {
-        const middle = (low + high + 1) >> 1;
-        if (isBefore(retained.index[middle]!, time)) low = middle;
-        else high = middle - 1;
-      }
-      found = Math.max(found, retained.index[low]!.seq);
+    const retained = this.#segments.findLast((candidate) => startsBefore(candidate, time));
+    if (!retained) return this.#oldestSeq;
+    const index = this.#indexOf(retained);
+    let low = 0;
+    let high = index.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (isBefore(index[middle]!, time)) low = middle;
+      else high = middle - 1;
     }
-    return Math.max(found, this.#oldestSeq);
+    return Math.max(index[low]!.seq, this.#oldestSeq);
+  }
+
+  /** As far as the segment has been taken in. */
+  #indexOf(retained: Retained): readonly Entry[] {
+    const { segment, index, end } = retained;
+    const { view } = segment;
+    for (; retained.indexedTo < end; retained.indexedSeq += 1) {
+      const [at, seq] = [retained.indexedTo, retained.indexedSeq];
+      view.at = at;
+      if ((seq - segment.firstSeq) % INDEX_STRIDE === 0)
+        index.push({ at, seq, sec: view.timeSec, nanos: view.timeNanos });
+      retained.indexedTo = at + view.byteLength;
+    }
+    return index;
   }
 
   #mayGo(oldest: Retained, next: Retained, now: Timestamp): boolean {
@@ -136,6 +145,13 @@ export class RetainedLog {
   }
 }
 
-function isBefore(entry: Entry, time: Timestamp): boolean {
+/** Whether it has an event, and its first one is. */
+function startsBefore({ segment, end }: Retained, time: Timestamp): boolean {
+  const { view } = segment;
+  view.at = SEGMENT.HEADER_BYTES;
+  return end > SEGMENT.HEADER_BYTES && isBefore({ sec: view.timeSec, nanos: view.timeNanos }, time);
+}
+
+function isBefore(entry: Timestamp, time: Timestamp): boolean {
   return entry.sec < time.sec || (entry.sec === time.sec && entry.nanos < time.nanos);
 }

@@ -102,15 +102,17 @@ export class SegmentCursor {
     this.nextSeq = segment.firstSeq;
   }
 
-  /** The records committed since the last call, or undefined when there are none. Moves behind them. */
-  take(): Run | undefined {
+  /**
+   * The records committed since the last call, or undefined when there are none. Moves behind them.
+   * @param successor the segment behind this one, when there is one: it tells how many they are
+   */
+  take(successor?: Segment): Run | undefined {
     const to = this.segment.committed;
     if (to === this.at) return undefined;
     const run: Run = { segment: this.segment, from: this.at, to, firstSeq: this.nextSeq };
-    let count = 0;
-    for (let at = this.at; at < to; at += this.segment.recordBytes(at)) count += 1;
+    if (successor) this.nextSeq = successor.firstSeq;
+    else for (let at = this.at; at < to; at += this.segment.recordBytes(at)) this.nextSeq += 1;
     this.at = to;
-    this.nextSeq += count;
     return run;
   }
 }

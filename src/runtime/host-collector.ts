@@ -36,7 +36,7 @@ export function hostCollector(init: HostInit): Hosted {
     publisher: outbox(init, 'main'),
     logState: new LogState(memory.logState),
     readers: [outbox(init, 'buffer'), ...shardNames(init.shards).map((name) => outbox<never>(init, name))],
-    bufferEvery: Math.max(1, Math.min(1024, (options.historyEvents || 65_536) >> 6)),
+    bufferEvery: Math.max(1, Math.min(16_384, (options.historyEvents || 2 ** 20) >> 6)),
     monitored: outbox(init, 'monitored'),
     counters: countersOf(init),
     clock: systemClock(),
