@@ -8,8 +8,6 @@ import { type Context, inRounds, planFor, tocsinCase } from './topology.ts';
 
 const CLIENTS = [1, 100];
 const ROUNDS = 15;
-/** Of what a benchmark measures: long enough for the compiler to have come to rest. */
-const SHARE = 2;
 
 /**
  * Builds another commit and runs it and this one in turn: what the machine does meanwhile hits both alike, and the ratio says
@@ -32,8 +30,7 @@ export async function against(
     const other: Context = { ...context, main: path.join(folder, 'dist/main.js') };
     context.log(`this build ${flags.join(' ')} against ${ref} (${git('rev-parse', '--short', ref)}), ${ROUNDS} rounds`);
     for (const clients of CLIENTS) {
-      const { events, warmup } = planFor(clients);
-      const plan = planFor(clients, { events: SHARE * events, warmup: SHARE * warmup });
+      const plan = planFor(clients);
       const cases = [context, other].map((each, index) =>
         tocsinCase(each, 'native', { clients, build: index === 0 ? 'this' : ref }, plan, {
           flags: index === 0 ? flags : [],

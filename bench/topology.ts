@@ -97,7 +97,7 @@ const PROCESSES = 5;
 
 /** Enough events for two or three seconds, and as long a warm-up: so long the compiler takes. */
 export function planFor(clients: number, more: Partial<Plan> = {}): Plan {
-  const events = clients <= 1 ? 800_000 : clients <= 10 ? 600_000 : clients <= 100 ? 200_000 : 20_000;
+  const events = clients <= 1 ? 1_600_000 : clients <= 10 ? 1_200_000 : clients <= 100 ? 400_000 : 40_000;
   const ahead = clients <= 10 ? 4 * AHEAD : AHEAD;
   return {
     clients,
@@ -118,7 +118,7 @@ function processesFor(clients: number): number {
 /** The same for systems that are compiled already, and take longer for as many events. */
 export function brokerPlanFor(clients: number): Plan {
   const plan = planFor(clients);
-  const share = clients < 100 ? 0.5 : 0.2;
+  const share = clients < 100 ? 0.25 : 0.1;
   return { ...plan, events: plan.events * share, warmup: plan.warmup * share };
 }
 
