@@ -6,11 +6,13 @@ import type { Lane, Matcher } from './lane.ts';
 /** Where a client's bytes go: a socket, an HTTP/2 stream, the port of an embedding program. */
 export interface Sink {
   /**
-   * Hands over encoded events. The bytes are shared and never change.
+   * Hands over encoded events. The bytes are shared, and do not change before `isClear`.
    * @param isShared more than one client is given them
    * @returns false when nothing more may be written until `ClientHandle.drained()`
    */
   write(bytes: Uint8Array, events: number, isShared: boolean): boolean;
+  /** Whether it has copied all that was written, so that the memory may be used again. Absent: it keeps bytes as they are. */
+  isClear?(): boolean;
   /** Tells the client what it missed. @returns false when its format has no words for that: the client is then cut */
   gap(gap: Lagged): boolean;
   /** Tells the client that it is connected and where it is. */

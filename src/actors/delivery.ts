@@ -226,11 +226,13 @@ export class Delivery {
   }
 
   #writeAll(lane: Lane): void {
+    if (lane.clients.size > 1) lane.share();
     for (const client of lane.clients) if (!client.blocked) this.#writeLane(client, lane);
     const { count } = this.#lanes;
     lane.trim(Math.max(MIN_LANE_BYTES, Math.min(MAX_LANE_BYTES, ALL_LANES_BYTES / count)));
     for (const client of lane.clients)
       if (!lane.mark(client.mark)) this.#pumpSoon(this.#lanes.place(client, lane.bounds.until));
+    lane.rewind();
     // A slow client holds no history: the page is asked for again when it is wanted.
     if (!lane.isWanted) lane.page = undefined;
   }

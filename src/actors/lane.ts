@@ -58,6 +58,8 @@ const STEP_EVENTS = 1024;
 interface Slab {
   readonly bytes: Uint8Array;
   used: number;
+  /** Several clients have been given some of it: from then on it only grows. */
+  isShared: boolean;
 }
 
 /** A position in the lane: everything before it has been encoded. Clients only ever stand on marks. */
@@ -109,7 +111,7 @@ export class Lane {
   readonly #marks: Mark[] = [];
   /** Number of the first mark that is still held. */
   #firstMark = 0;
-  #slab: Slab = { bytes: new Uint8Array(0), used: 0 };
+  #slab: Slab = { bytes: new Uint8Array(0), used: 0, isShared: false };
   #events = 0;
   #stepBytes = 0;
   /** Encoded bytes behind the head mark. */
@@ -278,6 +280,23 @@ export class Lane {
     return step;
   }
 
+  /** To be called before it is written to several clients. */
+  share(): void {
+    for (const { slab } of this.#marks) slab.isShared = true;
+  }
+
+  /** Uses the newest memory again from its beginning, if the only client has everything and has copied it. */
+  rewind(): void {
+    const slab = this.#slab;
+    if (this.clients.size !== 1 || this.#marks.length > 1 || slab.isShared || slab.used === 0 || this.#unmarked > 0)
+      return;
+    for (const { mark, blocked, sink } of this.clients)
+      if (mark !== this.headIndex || blocked || !sink?.isClear?.()) return;
+    slab.used = 0;
+    this.#marks[0] = { ...this.head, end: 0 };
+    this.#lastStep = undefined;
+  }
+
   /** Forgets marks before the slowest client's, and whatever is further back than the newest `maxBytes`. */
   trim(maxBytes: number): void {
     if (this.#marks.length === 1) return;
@@ -324,7 +343,7 @@ export class Lane {
   #makeRoom(need: number, view: EventView, seq: number): void {
     if (this.#slab.used + need <= this.#slab.bytes.length) return;
     if (this.#unmarked > 0) this.#addMark(seq, view.timeSec, view.timeNanos);
-    this.#slab = { bytes: this.#allocate(this.#slabBytes(need)), used: 0 };
+    this.#slab = { bytes: this.#allocate(this.#slabBytes(need)), used: 0, isShared: false };
   }
 
   #advance(byteLength: number): void {

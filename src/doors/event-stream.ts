@@ -57,6 +57,7 @@ function streamSink(
 ): Sink {
   return {
     write: (bytes, _, isShared) => direct.write(bytes, isShared),
+    isClear: () => direct.isClear(),
     gap(gap) {
       if (!words) return false;
       direct.settle();

@@ -12,10 +12,12 @@ const PROBE_BYTES = 4 * 1024;
 /** The way to one socket, past its stream. */
 export interface DirectSocket {
   /**
-   * @param isShared others are given the same bytes, of a memory that only grows
+   * @param isShared others are given the same bytes, of a memory that only grows from now on
    * @returns false when nothing more should be written before `onRoom`
    */
   write(bytes: Uint8Array, isShared: boolean): boolean;
+  /** Nothing that was written waits here or in the stream. */
+  isClear(): boolean;
   /** Hands what is left to the stream, so that whatever the stream is given next comes behind it. */
   settle(): void;
 }
@@ -37,8 +39,9 @@ export class SocketWriter {
 
   /** @param onRoom called when the socket takes more, after a write that said no; so is the socket's 'drain' */
   to(socket: net.Socket, onRoom: () => void): DirectSocket {
+    const isFlushed = (): boolean => socket.writableLength === 0;
     // What goes past it would go out in the clear, and break the connection.
-    if (isTls(socket)) return { write: (bytes) => socket.write(bytes), settle() {} };
+    if (isTls(socket)) return { write: (bytes) => socket.write(bytes), isClear: isFlushed, settle() {} };
     const fd = descriptorOf(socket) ?? -1;
     /** Waits behind the probe: it is part of what others get, so it is not copied either, and goes as pages in its turn. */
     let left: Uint8Array | undefined;
@@ -68,7 +71,7 @@ export class SocketWriter {
       socket.write(bytes.subarray(probeFrom, probeTo), onProbed);
       return false;
     };
-    return { write, settle };
+    return { write, isClear: () => !left && isFlushed(), settle };
   }
 
   close(): void {

@@ -54,7 +54,7 @@ export class LogReader {
 
   /** Asks to be woken by the next commit. @returns false when there is something to take after all */
   sleep(): boolean {
-    Atomics.store(this.#asleep, this.#index, 1);
+    this.doze();
     if (this.#waiting.length === 0 && (!this.#current || this.#current.segment.committed === this.#current.at))
       return true;
     Atomics.store(this.#asleep, this.#index, 0);

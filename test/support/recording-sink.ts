@@ -37,6 +37,8 @@ export class RecordingSink implements Sink {
   readonly #format: LaneFormat;
   readonly #violations: unknown[];
   #owesDrained = false;
+  /** What it has not sent yet, as a full socket has not: where it lies, and what it was. */
+  #kept: { readonly bytes: Uint8Array; readonly copy: Uint8Array } | undefined;
   #hasLeft = false;
 
   /** @param violations where broken promises go: a shard contains what a sink throws, so throwing would not be enough */
@@ -71,16 +73,29 @@ export class RecordingSink implements Sink {
   /** Takes what comes from now on, and says so if it had to refuse something. */
   resume(): void {
     this.isFull = false;
+    this.takeOne();
+  }
+
+  /** Takes one more write, and is full again if it was. */
+  takeOne(): void {
+    this.#send();
     if (!this.#owesDrained) return;
     this.#owesDrained = false;
     this.handle?.drained();
   }
 
-  /** Takes one more write and is full again. */
-  takeOne(): void {
-    if (!this.#owesDrained) return;
-    this.#owesDrained = false;
-    this.handle?.drained();
+  /** As a socket that has sent everything. Whoever looks at the bytes may look at them later. */
+  isClear(): boolean {
+    return this.#kept === undefined && this.onBytes === undefined;
+  }
+
+  #send(): void {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    if (kept)
+      this.#checked(() =>
+        assert.ok(Buffer.compare(kept.bytes, kept.copy) === 0, 'bytes changed before they were sent'),
+      );
   }
 
   leave(): void {
@@ -102,6 +117,7 @@ export class RecordingSink implements Sink {
     this.writes += 1;
     this.onWrite?.();
     this.#owesDrained = this.isFull;
+    if (this.isFull) this.#kept = { bytes, copy: bytes.slice() };
     return !this.isFull;
   }
 

@@ -150,6 +150,27 @@ describe('SocketWriter', () => {
     assert.ok((await readAll(client, expected.length)).equals(expected));
   });
 
+  it('keeps bytes of a write that waits for room, and nothing once it says that there is some', async () => {
+    const { server, client } = await connect();
+    let onRoom = (): void => {};
+    const direct = writer.to(server, () => onRoom());
+    const bytes = randomBytes(64 * 1024);
+    assert.equal(direct.isClear(), true);
+    let written = 0;
+    for (; direct.write(bytes, false); written += 1) assert.equal(direct.isClear(), true);
+    assert.equal(direct.isClear(), false);
+    const room = new Promise<void>((resolve) => (onRoom = resolve));
+    const reading = readAll(client, (written + 1) * bytes.length);
+    await room;
+    assert.equal(direct.isClear(), true);
+    assert.deepEqual(await reading, Buffer.concat(Array.from({ length: written + 1 }, () => bytes)));
+    server.cork();
+    server.write('held');
+    assert.equal(direct.write(randomBytes(10), false), true);
+    assert.equal(direct.isClear(), false, 'the stream holds them');
+    server.uncork();
+  });
+
   it('says when there is room for more, and then everything has gone', async () => {
     const { server, client } = await connect();
     const memory = randomBytes(3 * 1024 * 1024);

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { NewEvent } from '../../../src/event/event.ts';
+import { RecordingSink } from '../../support/recording-sink.ts';
+import { World } from '../../support/world.ts';
+
+const BATCHES = 300;
+const BATCH = 7;
+const EVENTS: readonly NewEvent[] = Array.from({ length: BATCH }, () => ({
+  type: 'container',
+  action: 'start',
+  id: 'c1',
+  attributes: { image: 'busybox' },
+}));
+
+/** Remembers every piece of memory that it was given, and what stood there then. */
+class RememberingSink extends RecordingSink {
+  readonly given: { readonly bytes: Uint8Array; readonly copy: Uint8Array }[] = [];
+
+  override write(bytes: Uint8Array, events: number): boolean {
+    this.given.push({ bytes, copy: bytes.slice() });
+    return super.write(bytes, events);
+  }
+
+  get memories(): number {
+    return new Set(this.given.map(({ bytes }) => bytes.buffer)).size;
+  }
+
+  /** Of those that were given from there on. */
+  assertUnchanged(from = 0): void {
+    for (const { bytes, copy } of this.given.slice(from)) assert.deepEqual(bytes, copy);
+  }
+
+  assertExact(): void {
+    const last = this.told.at(-1) as number;
+    assert.deepEqual(
+      this.told,
+      Array.from({ length: last }, (_, index) => index + 1),
+    );
+  }
+}
+
+async function attach(world: World): Promise<RememberingSink> {
+  const sink = new RememberingSink('json-chunked', world.violations);
+  await world.attach({ format: 'json-chunked' }, sink);
+  return sink;
+}
+
+async function publish(world: World, batches = BATCHES): Promise<void> {
+  for (let count = 0; count < batches; count += 1) {
+    world.publish(...EVENTS);
+    await world.run();
+  }
+}
+
+describe('Fanout: the memory of a lane', () => {
+  it('is used again when its only client has copied everything', async () => {
+    const world = new World();
+    const sink = await attach(world);
+    await publish(world);
+    sink.assertExact();
+    assert.equal(sink.told.length, BATCHES * BATCH);
+    assert.ok(sink.memories <= 3, `${sink.memories} memories for ${sink.given.length} writes`);
+  });
+
+  it('stays as it is while its client has not sent it', async () => {
+    const world = new World();
+    const sink = await attach(world);
+    sink.isFull = true;
+    await publish(world, 20);
+    sink.assertUnchanged();
+    for (let count = 0; count < 20; count += 1) {
+      // What it has not sent yet is compared when it is.
+      sink.takeOne();
+      await publish(world, 1);
+    }
+    sink.resume();
+    await world.run();
+    sink.assertExact();
+  });
+
+  it('stays as it is once several clients have been given it, also when one of them is left', async () => {
+    const world = new World();
+    const [sink, other] = [await attach(world), await attach(world)];
+    await publish(world, 50);
+    other.leave();
+    await publish(world, 1);
+    sink.assertUnchanged();
+    other.assertUnchanged();
+    const { memories } = sink;
+    await publish(world);
+    assert.ok(sink.memories > memories, 'another memory after that');
+    assert.ok(sink.memories <= memories + 3, 'which is used again');
+    other.assertUnchanged();
+    sink.assertExact();
+  });
+
+  it('is used again by a client that was joined by others for a while', async () => {
+    const world = new World();
+    const sink = await attach(world);
+    await publish(world, 10);
+    const other = await attach(world);
+    const from = sink.given.length;
+    await publish(world, 10);
+    sink.assertUnchanged(from);
+    other.assertUnchanged();
+    other.leave();
+    await publish(world);
+    sink.assertExact();
+    assert.ok(sink.memories < 20);
+  });
+});
