@@ -226,7 +226,6 @@ export class Delivery {
   }
 
   #writeAll(lane: Lane): void {
-    if (lane.clients.size > 1) lane.share();
     for (const client of lane.clients) if (!client.blocked) this.#writeLane(client, lane);
     const { count } = this.#lanes;
     lane.trim(Math.max(MIN_LANE_BYTES, Math.min(MAX_LANE_BYTES, ALL_LANES_BYTES / count)));

@@ -267,6 +267,12 @@ export class Lane {
 
   /** What a client on mark `index` is given next: all that is encoded, up to the end of a slab. */
   step(index: number): Step | undefined {
+    const step = this.#stepFrom(index);
+    if (step && this.clients.size > 1) step.mark.slab.isShared = true;
+    return step;
+  }
+
+  #stepFrom(index: number): Step | undefined {
     if (this.#lastStep?.from === index) return this.#lastStep.step;
     const from = this.mark(index);
     const next = this.mark(index + 1);
@@ -278,11 +284,6 @@ export class Lane {
     const step = { bytes: next.slab.bytes.subarray(start, mark.end), mark, index: last };
     this.#lastStep = { from: index, step };
     return step;
-  }
-
-  /** To be called before it is written to several clients. */
-  share(): void {
-    for (const { slab } of this.#marks) slab.isShared = true;
   }
 
   /** Uses the newest memory again from its beginning, if the only client has everything and has copied it. */
