@@ -80,7 +80,7 @@ function makeLog(): SharedArrayBuffer[] {
     const record = packer.records(0, 1);
     if (!segment || pos + record.length > segment.byteLength) {
       segment?.commit(pos);
-      segment = Segment.create(1024 * 1024, seq);
+      segment = Segment.create(1024 * 1024, seq, memories.length + 1);
       memories.push(segment.memory);
       pos = SEGMENT.HEADER_BYTES;
     }
