@@ -1,6 +1,6 @@
 import { type Context, inRounds, type Row, type Topology, tocsinCase } from '../topology.ts';
 
-const EVENTS = 400_000;
+const EVENTS = 800_000;
 
 export const filters: Topology = {
   name: 'filters',

@@ -55,6 +55,7 @@ const sink: Sink = {
     delivered += events;
     return true;
   },
+  isClear: () => true,
   gap: () => true,
   heartbeat() {},
   end() {},
