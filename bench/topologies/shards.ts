@@ -10,7 +10,7 @@ import { type Context, inRounds, planFor, type Row, type Topology, tocsinCase } 
 import type { ShardTask } from './shards-thread.ts';
 
 const LANES = 100;
-const EVENTS = 40_000;
+const EVENTS = 120_000;
 const SHARDS = [1, 2, 4, 8];
 const THREAD = new URL('./shards-thread.js', import.meta.url);
 
