@@ -110,8 +110,7 @@ export function writeLiteral(out: Uint8Array, pos: number, { parts, length }: Li
 
 /**
  * Copies text in steps of four bytes, up to a step with a byte that JSON may want escaped: a control character, a quote, a
- * backslash; with `html`, as Go has it, also `<`, `>`, `&` and the first byte of the line separators. Of four bytes and more, it
- * copies all of them if there is none.
+ * backslash; with `html`, as Go has it, also `<`, `>`, `&` and the first byte of the line separators.
  * @returns how many bytes were copied
  */
 export function copyPlain(
