@@ -2,15 +2,16 @@ import type { TocsinError } from '../event/errors.ts';
 import type { Lagged, Timestamp } from '../event/event.ts';
 import type { Subscription } from '../messages/control.ts';
 import type { Lane, Matcher } from './lane.ts';
+import type { Slab } from './lane-memory.ts';
 
 /** Where a client's bytes go: a socket, an HTTP/2 stream, the port of an embedding program. */
 export interface Sink {
   /**
    * Hands over encoded events. The bytes are shared, and do not change before `isClear`.
-   * @param isShared more than one client is given them
+   * @param slab the memory that they are part of, which only grows, where other clients are given it as well
    * @returns false when nothing more may be written until `ClientHandle.drained()`
    */
-  write(bytes: Uint8Array, events: number, isShared: boolean): boolean;
+  write(bytes: Uint8Array, events: number, slab: Slab | undefined): boolean;
   /** Whether it has copied all that was written, so that the memory may be used again. Absent: it keeps bytes as they are. */
   isClear?(): boolean;
   /** Tells the client what it missed. @returns false when its format has no words for that: the client is then cut */
@@ -44,6 +45,8 @@ export class Client {
   lane: Lane | undefined;
   /** Mark of the lane that it stands on. */
   mark = 0;
+  /** What it has been given up to this mark, it has copied. */
+  heldFrom = 0;
   /** Next event of the log that the client has neither got nor been spared by its filter. */
   nextSeq: number;
   /** Events before this time are not for it; gone once its lane has come that far. */

@@ -16,9 +16,11 @@ import type { Client, Sink } from './client.ts';
 import { Convoy } from './convoy.ts';
 import type { LagPolicy } from './lag-policy.ts';
 import { LatencyTally } from './latency-tally.ts';
-import type { Allocate, Lane } from './lane.ts';
+import type { Lane } from './lane.ts';
+import type { Slab } from './lane-memory.ts';
 import { Lanes } from './lanes.ts';
 import { Pacer } from './pacer.ts';
+import type { Allocate } from './slab-pool.ts';
 
 /** Encoded bytes that all lanes of a shard keep for clients that are a little behind; who is further back gets a lane of its own. */
 const ALL_LANES_BYTES = 32 * 1024 * 1024;
@@ -140,6 +142,13 @@ export class Delivery {
     for (const lane of this.#lanes) this.#pump(lane);
   }
 
+  /** Once a second. */
+  tick(): void {
+    this.report();
+    this.release();
+    this.#lanes.shrink();
+  }
+
   /** Brings the client table up to date with clients that nothing was for. */
   report(): void {
     for (const lane of this.#lanes.index) this.#report(lane);
@@ -248,12 +257,14 @@ export class Delivery {
         return this.#pumpSoon(this.#lanes.place(client, until));
       }
       const events = mark.events - lane.mark(client.mark)!.events;
+      if (client.sink?.isClear?.()) client.heldFrom = client.mark;
       client.mark = step.index;
       client.nextSeq = mark.nextSeq;
       client.expectsAll = true;
       if (!mark.awaitsSince) client.since = undefined;
       if (client.isReplaying && client.nextSeq > client.headAtStart) this.#env.caughtUp(client);
-      const goesOn = events === 0 || this.#write(client, step.bytes, events, lane.clients.size > 1);
+      const goesOn =
+        events === 0 || this.#write(client, step.bytes, events, lane.clients.size > 1 ? mark.slab : undefined);
       this.#env.clients.progress(client.row, client.nextSeq, client.delivered, client.missed);
       if (!goesOn) return;
     }
@@ -261,7 +272,7 @@ export class Delivery {
   }
 
   /** @returns false when the client must be waited for (or is gone) */
-  #write(client: Client, bytes: Uint8Array, events: number, isShared: boolean): boolean {
+  #write(client: Client, bytes: Uint8Array, events: number, slab: Slab | undefined): boolean {
     const { counters, clock } = this.#env;
     client.delivered += events;
     this.#writes += 1;
@@ -270,7 +281,7 @@ export class Delivery {
     counters.add('delivered', events);
     counters.add('bytesWritten', bytes.length);
     counters.add('writes');
-    const takesMore = this.tell(client, (sink) => sink.write(bytes, events, isShared));
+    const takesMore = this.tell(client, (sink) => sink.write(bytes, events, slab));
     if (takesMore || client.ended) return !client.ended;
     client.blocked = true;
     this.#blocked += 1;

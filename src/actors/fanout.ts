@@ -103,8 +103,7 @@ export class Fanout {
   /** Once a second: heartbeats, and what the client table says of clients that nothing was for. */
   tick(): void {
     const now = this.#env.clock.now();
-    this.#delivery.report();
-    this.#delivery.release();
+    this.#delivery.tick();
     for (const client of this.#clients.values()) {
       if (client.isReplaying && client.nextSeq > client.headAtStart) this.#endReplay(client);
       if (client.blocked && this.#lag.isTooFar(client)) this.#cutLagged(client);

@@ -7,6 +7,8 @@ import { compareTime } from '../event/time.ts';
 import type { Run } from '../history/segment.ts';
 import type { WantedEvents } from '../messages/buffer.ts';
 import type { Client } from './client.ts';
+import { LaneMemory, type Slab } from './lane-memory.ts';
+import type { SlabPool } from './slab-pool.ts';
 
 /** A field of an event begins with this text. */
 export interface PinnedText {
@@ -35,9 +37,6 @@ export interface LanePosition {
   readonly nanos: number;
 }
 
-/** Memory for encoded bytes, of the kind that the lane's clients can take. */
-export type Allocate = (byteLength: number) => Uint8Array;
-
 /** What restricts a lane to one client. */
 export interface LaneBounds {
   /** Events before this time are passed over. */
@@ -48,19 +47,10 @@ export interface LaneBounds {
   readonly endSeq: number;
 }
 
-const MIN_SLAB_BYTES = 8 * 1024;
-const MAX_SLAB_BYTES = 256 * 1024;
 /** Encoded bytes of one step: from this size on, larger writes gain nothing. */
 const STEP_BYTES = 64 * 1024;
 /** Events that one step looks at, shown or not: a dear filter must not hold the others up. */
 const STEP_EVENTS = 1024;
-
-interface Slab {
-  readonly bytes: Uint8Array;
-  used: number;
-  /** Several clients have been given some of it: from then on it only grows. */
-  isShared: boolean;
-}
 
 /** A position in the lane: everything before it has been encoded. Clients only ever stand on marks. */
 export interface Mark {
@@ -107,11 +97,10 @@ export class Lane {
   readonly #encoder: SharedEncoder;
   /** Present: filter and encoder see what it shows of an event. */
   readonly #redactor: Redactor | undefined;
-  readonly #allocate: Allocate;
+  readonly #memory: LaneMemory;
   readonly #marks: Mark[] = [];
   /** Number of the first mark that is still held. */
   #firstMark = 0;
-  #slab: Slab = { bytes: new Uint8Array(0), used: 0, isShared: false };
   #events = 0;
   #stepBytes = 0;
   /** Encoded bytes behind the head mark. */
@@ -127,7 +116,7 @@ export class Lane {
     readonly encoder: SharedEncoder;
     readonly redactor: Redactor | undefined;
     readonly matcher: Matcher;
-    readonly allocate: Allocate;
+    readonly pool: SlabPool;
     readonly nextSeq: number;
     readonly bounds: LaneBounds;
   }) {
@@ -137,10 +126,10 @@ export class Lane {
     this.#encoder = init.encoder;
     this.#redactor = init.redactor;
     this.matcher = init.matcher;
-    this.#allocate = init.allocate;
+    this.#memory = new LaneMemory(init.pool, this.clients);
     this.#awaitsSince = init.bounds.since !== undefined;
     this.#marks.push({
-      slab: this.#slab,
+      slab: this.#memory.slab,
       end: 0,
       nextSeq: init.nextSeq,
       events: 0,
@@ -249,7 +238,8 @@ export class Lane {
     const bytes = this.#encoder.encoded(shown, seq, shown !== view);
     if (bytes.length === 0) return false;
     this.#makeRoom(bytes.length, view, seq);
-    this.#slab.bytes.set(bytes, this.#slab.used);
+    const { slab } = this.#memory;
+    slab.bytes.set(bytes, slab.used);
     this.#advance(bytes.length);
     return true;
   }
@@ -267,12 +257,6 @@ export class Lane {
 
   /** What a client on mark `index` is given next: all that is encoded, up to the end of a slab. */
   step(index: number): Step | undefined {
-    const step = this.#stepFrom(index);
-    if (step && this.clients.size > 1) step.mark.slab.isShared = true;
-    return step;
-  }
-
-  #stepFrom(index: number): Step | undefined {
     if (this.#lastStep?.from === index) return this.#lastStep.step;
     const from = this.mark(index);
     const next = this.mark(index + 1);
@@ -288,19 +272,34 @@ export class Lane {
 
   /** Uses the newest memory again from its beginning, if the only client has everything and has copied it. */
   rewind(): void {
-    const slab = this.#slab;
-    if (this.clients.size !== 1 || this.#marks.length > 1 || slab.isShared || slab.used === 0 || this.#unmarked > 0)
-      return;
-    for (const { mark, blocked, sink } of this.clients)
-      if (mark !== this.headIndex || blocked || !sink?.isClear?.()) return;
-    slab.used = 0;
-    this.#marks[0] = { ...this.head, end: 0 };
+    if (this.clients.size !== 1 || this.#marks.length > 1 || this.#unmarked > 0) return;
+    for (const { mark, blocked } of this.clients) if (mark !== this.headIndex || blocked) return;
+    if (!this.#memory.rewind()) return;
+    this.#marks[0] = { ...this.head, slab: this.#memory.slab, end: 0 };
     this.#lastStep = undefined;
+  }
+
+  join(client: Client, index: number): void {
+    this.clients.add(client);
+    client.lane = this;
+    client.mark = index;
+    client.heldFrom = index;
+  }
+
+  leave(client: Client): void {
+    this.clients.delete(client);
+    client.lane = undefined;
+    this.#memory.left(client);
   }
 
   /** Forgets marks before the slowest client's, and whatever is further back than the newest `maxBytes`. */
   trim(maxBytes: number): void {
-    if (this.#marks.length === 1) return;
+    if (this.#marks.length > 1) this.#forget(maxBytes);
+    // Those before the first mark: nobody comes there any more.
+    if (this.#memory.oldestMark <= this.#firstMark) this.#memory.release();
+  }
+
+  #forget(maxBytes: number): void {
     let keep = this.headIndex;
     for (const client of this.clients) if (client.mark < keep) keep = client.mark;
     if (keep === this.headIndex) {
@@ -336,21 +335,23 @@ export class Lane {
   #put(view: EventView, seq: number): void {
     const { encoder } = this.#encoder;
     this.#makeRoom(encoder.maxBytes(view.byteLength), view, seq);
-    const { bytes, used } = this.#slab;
+    const { bytes, used } = this.#memory.slab;
     this.#advance(encoder.encode(view, bytes, used) - used);
   }
 
   /** In the slab; what is in a full one comes before this event. */
   #makeRoom(need: number, view: EventView, seq: number): void {
-    if (this.#slab.used + need <= this.#slab.bytes.length) return;
+    const { slab } = this.#memory;
+    if (slab.used + need <= slab.bytes.length) return;
     if (this.#unmarked > 0) this.#addMark(seq, view.timeSec, view.timeNanos);
-    this.#slab = { bytes: this.#allocate(this.#slabBytes(need)), used: 0, isShared: false };
+    const isAlone = !this.index && this.clients.size === 1;
+    this.#memory.next(need, this.#stepBytes, isAlone, this.headIndex);
   }
 
   #advance(byteLength: number): void {
     if (byteLength > 0) this.#events += 1;
     this.#unmarked += byteLength;
-    this.#slab.used += byteLength;
+    this.#memory.slab.used += byteLength;
   }
 
   #endStep(nextSeq: number, sec: number, nanos: number): void {
@@ -362,8 +363,8 @@ export class Lane {
   #addMark(nextSeq: number, sec: number, nanos: number): void {
     const awaitsSince = this.#awaitsSince;
     this.#marks.push({
-      slab: this.#slab,
-      end: this.#slab.used,
+      slab: this.#memory.slab,
+      end: this.#memory.slab.used,
       nextSeq,
       events: this.#events,
       sec,
@@ -371,15 +372,6 @@ export class Lane {
       awaitsSince,
     });
     this.#lastStep = undefined;
-  }
-
-  /**
-   * As much as recent steps needed, so that a quiet lane is small and a busy one makes few allocations. A client that reads the past
-   * by itself may stop at any moment, and then holds what it was given last.
-   */
-  #slabBytes(need: number): number {
-    const most = this.index || this.clients.size > 1 ? MAX_SLAB_BYTES : STEP_BYTES;
-    return Math.max(need, Math.min(most, Math.max(MIN_SLAB_BYTES, 4 * this.#stepBytes)));
   }
 }
 

@@ -4,8 +4,9 @@ import { SharedEncoder } from '../codec/shared-encoder.ts';
 import type { Timestamp } from '../event/event.ts';
 import type { LaneFormat } from '../messages/control.ts';
 import type { Client } from './client.ts';
-import { type Allocate, Lane } from './lane.ts';
+import { Lane } from './lane.ts';
 import { LaneIndex } from './lane-index.ts';
+import { type Allocate, SlabPool } from './slab-pool.ts';
 
 /** What the filter of one lane, and the filters of all of them, may cost an event before lanes take turns. */
 const MAX_COST = 64;
@@ -23,6 +24,7 @@ export class Lanes {
   readonly #redactor: Redactor;
   /** One serves all lanes of its format: what it remembers is of the log. */
   readonly #encoders = new Map<LaneFormat, SharedEncoder>();
+  readonly #pools = new Map<LaneFormat, SlabPool>();
   /** Lanes at the head that events find by look-up. */
   readonly index = new LaneIndex((lane) => this.#walking.add(lane));
   /** The others: each of them reads the log by itself. */
@@ -91,7 +93,7 @@ export class Lanes {
       encoder: this.#encoderOf(format),
       redactor: redact ? this.#redactor : undefined,
       matcher: client.matcher,
-      allocate: this.#allocate(format),
+      pool: this.#poolOf(format),
       nextSeq: client.nextSeq,
       bounds: { since, until, endSeq },
     });
@@ -106,8 +108,7 @@ export class Lanes {
   remove(client: Client): void {
     const { lane } = client;
     if (!lane) return;
-    client.lane = undefined;
-    lane.clients.delete(client);
+    lane.leave(client);
     if (lane.clients.size > 0) return;
     this.index.remove(lane);
     this.#walking.delete(lane);
@@ -140,6 +141,11 @@ export class Lanes {
     return undefined;
   }
 
+  /** To be called once in a while: lets go of memory that nothing is encoded into any more. */
+  shrink(): void {
+    for (const pool of this.#pools.values()) pool.shrink();
+  }
+
   /** The last event that the lane may encode before it meets a faster lane of its group. */
   lastBeforeNext(lane: Lane): number {
     let last = Number.MAX_SAFE_INTEGER;
@@ -151,9 +157,7 @@ export class Lanes {
   }
 
   #stand(client: Client, lane: Lane, index: number): Lane {
-    lane.clients.add(client);
-    client.lane = lane;
-    client.mark = index;
+    lane.join(client, index);
     return lane;
   }
 
@@ -161,6 +165,12 @@ export class Lanes {
     let encoder = this.#encoders.get(format);
     if (!encoder) this.#encoders.set(format, (encoder = new SharedEncoder(this.#makeEncoder(format))));
     return encoder;
+  }
+
+  #poolOf(format: LaneFormat): SlabPool {
+    let pool = this.#pools.get(format);
+    if (!pool) this.#pools.set(format, (pool = new SlabPool(this.#allocate(format))));
+    return pool;
   }
 
   #group(key: string): Set<Lane> {

@@ -56,7 +56,7 @@ function streamSink(
   words: ((notice: Lagged | Heartbeat) => Uint8Array) | undefined,
 ): Sink {
   return {
-    write: (bytes, _, isShared) => direct.write(bytes, isShared),
+    write: (bytes, _, slab) => direct.write(bytes, slab),
     isClear: () => direct.isClear(),
     gap(gap) {
       if (!words) return false;

@@ -32,13 +32,13 @@ interface Filed {
 export class PageFile {
   readonly #posix: Posix;
   readonly #fd: number;
-  readonly #byMemory = new WeakMap<ArrayBufferLike, Filed>();
+  readonly #byMemory = new WeakMap<object, Filed>();
   /** Oldest first. */
   readonly #held: Filed[] = [];
   #heldBytes = 0;
   #end = 0;
   /** What was sent last: nearly always it is the same again. */
-  #lastMemory: ArrayBufferLike | undefined;
+  #lastMemory: object | undefined;
   #lastFiled: Filed | undefined;
 
   /** @param life of the actor, which the file's name tells */
@@ -49,9 +49,13 @@ export class PageFile {
       throw new TocsinError('ERR_POSIX_UNAVAILABLE', 'there is no file in memory to be had (memfd_create)');
   }
 
-  /** @param bytes part of a memory that only grows. @returns how many of them the socket took, -1 for an error */
-  send(fd: number, bytes: Uint8Array): number {
-    const filed = this.#filedOf(bytes);
+  /**
+   * @param bytes of one buffer for all of the memory
+   * @param memory stands for a memory that only grows
+   * @returns how many of them the socket took, -1 for an error
+   */
+  send(fd: number, bytes: Uint8Array, memory: object): number {
+    const filed = this.#filedOf(bytes, memory);
     const from = bytes.byteOffset;
     const to = from + bytes.length;
     // A copy for somebody who is far behind the others, and where there is no memory for pages.
@@ -64,8 +68,7 @@ export class PageFile {
     this.#posix.close(this.#fd);
   }
 
-  #filedOf(bytes: Uint8Array): Filed {
-    const memory = bytes.buffer;
+  #filedOf(bytes: Uint8Array, memory: object): Filed {
     if (memory === this.#lastMemory) return this.#lastFiled!;
     let filed = this.#byMemory.get(memory);
     if (!filed?.isHeld) {

@@ -12,10 +12,10 @@ const PROBE_BYTES = 4 * 1024;
 /** The way to one socket, past its stream. */
 export interface DirectSocket {
   /**
-   * @param isShared others are given the same bytes, of a memory that only grows from now on
+   * @param memory stands for the memory that the bytes are part of, which only grows; given where others get the same bytes
    * @returns false when nothing more should be written before `onRoom`
    */
-  write(bytes: Uint8Array, isShared: boolean): boolean;
+  write(bytes: Uint8Array, memory: object | undefined): boolean;
   /** Nothing that was written waits here or in the stream. */
   isClear(): boolean;
   /** Hands what is left to the stream, so that whatever the stream is given next comes behind it. */
@@ -45,7 +45,7 @@ export class SocketWriter {
     const fd = descriptorOf(socket) ?? -1;
     /** Waits behind the probe: it is part of what others get, so it is not copied either, and goes as pages in its turn. */
     let left: Uint8Array | undefined;
-    let isLeftShared = false;
+    let leftMemory: object | undefined;
 
     const settle = (): void => {
       if (left) socket.write(left);
@@ -56,18 +56,18 @@ export class SocketWriter {
       if (!left || !socket.writable) return;
       const bytes = left;
       left = undefined;
-      if (bytes.length === 0 || write(bytes, isLeftShared)) onRoom();
+      if (bytes.length === 0 || write(bytes, leftMemory)) onRoom();
     };
-    const write = (bytes: Uint8Array, isShared: boolean): boolean => {
+    const write = (bytes: Uint8Array, memory: object | undefined): boolean => {
       settle();
       if (socket.writableLength > 0 || socket.destroyed) return socket.write(bytes);
-      const usesPages = isShared && bytes.length >= MIN_PAGES_BYTES;
-      const took = usesPages ? this.#pages.send(fd, bytes) : this.#posix.send(fd, bytes, bytes.length);
+      const usesPages = memory && bytes.length >= MIN_PAGES_BYTES;
+      const took = usesPages ? this.#pages.send(fd, bytes, memory) : this.#posix.send(fd, bytes, bytes.length);
       if (took === bytes.length) return true;
       const probeFrom = Math.max(0, took);
       const probeTo = Math.min(bytes.length, probeFrom + PROBE_BYTES);
       left = bytes.subarray(probeTo);
-      isLeftShared = isShared;
+      leftMemory = memory;
       socket.write(bytes.subarray(probeFrom, probeTo), onProbed);
       return false;
     };

@@ -44,12 +44,12 @@ describe('SocketWriter', () => {
   }
 
   /** Writes one after the other, and waits where it has to. @returns how often it had to */
-  async function writeAll(server: net.Socket, pieces: Iterable<Uint8Array>, isShared: boolean): Promise<number> {
+  async function writeAll(server: net.Socket, pieces: Iterable<Uint8Array>, memory?: object): Promise<number> {
     let onRoom = (): void => {};
     const direct = writer.to(server, () => onRoom());
     let waits = 0;
     for (const piece of pieces) {
-      if (direct.write(piece, isShared)) continue;
+      if (direct.write(piece, memory)) continue;
       waits += 1;
       await new Promise<void>((resolve) => (onRoom = resolve));
     }
@@ -85,7 +85,7 @@ describe('SocketWriter', () => {
       const waits = await Promise.all(
         pairs.map(async ({ server, client }) => {
           const received = readAll(client, memory.length);
-          const waited = await writeAll(server, cut(memory, sizes), isShared);
+          const waited = await writeAll(server, cut(memory, sizes), isShared ? memory : undefined);
           assert.ok((await received).equals(memory));
           return waited;
         }),
@@ -98,15 +98,15 @@ describe('SocketWriter', () => {
     const late = await connect();
     const busy = await connect();
     const first = randomBytes(64 * 1024);
-    assert.ok(writer.to(late.server, () => {}).write(first, true), 'fits into the socket');
+    assert.ok(writer.to(late.server, () => {}).write(first, first), 'fits into the socket');
     busy.client.resume();
     for (let index = 0; index < 40; index += 1) {
       const memory = new Uint8Array(256 * 1024).fill(index);
-      await writeAll(busy.server, cut(memory, [64 * 1024]), true);
+      await writeAll(busy.server, cut(memory, [64 * 1024]), memory);
     }
     assert.ok((await readAll(late.client, first.length)).equals(first));
     // It has been let go of meanwhile.
-    assert.ok(writer.to(late.server, () => {}).write(first, true));
+    assert.ok(writer.to(late.server, () => {}).write(first, first));
     assert.ok((await readAll(late.client, first.length)).equals(first));
   });
 
@@ -123,7 +123,7 @@ describe('SocketWriter', () => {
     ] as const) {
       if (from > 0 || to === 10_000) memory.fill(to & 0xff, from, to);
       const sent = memory.subarray(from, to);
-      assert.ok(writer.to(server, () => {}).write(sent, true));
+      assert.ok(writer.to(server, () => {}).write(sent, memory));
       assert.ok((await readAll(client, sent.length)).equals(sent));
     }
   });
@@ -133,8 +133,8 @@ describe('SocketWriter', () => {
     const filler = randomBytes(4 * 1024 * 1024);
     assert.equal(server.write(filler), false);
     const tail = randomBytes(50_000);
-    assert.equal(writer.to(server, () => {}).write(tail, true), false);
-    assert.equal(writer.to(server, () => {}).write(tail.subarray(0, 10), false), false);
+    assert.equal(writer.to(server, () => {}).write(tail, tail), false);
+    assert.equal(writer.to(server, () => {}).write(tail.subarray(0, 10), undefined), false);
     const expected = Buffer.concat([filler, tail, tail.subarray(0, 10)]);
     assert.ok((await readAll(client, expected.length)).equals(expected));
   });
@@ -143,7 +143,7 @@ describe('SocketWriter', () => {
     const { server, client } = await connect();
     const memory = randomBytes(4 * 1024 * 1024);
     const direct = writer.to(server, () => {});
-    assert.equal(direct.write(memory, true), false);
+    assert.equal(direct.write(memory, memory), false);
     direct.settle();
     server.write('the end');
     const expected = Buffer.concat([memory, Buffer.from('the end')]);
@@ -157,7 +157,7 @@ describe('SocketWriter', () => {
     const bytes = randomBytes(64 * 1024);
     assert.equal(direct.isClear(), true);
     let written = 0;
-    for (; direct.write(bytes, false); written += 1) assert.equal(direct.isClear(), true);
+    for (; direct.write(bytes, undefined); written += 1) assert.equal(direct.isClear(), true);
     assert.equal(direct.isClear(), false);
     const room = new Promise<void>((resolve) => (onRoom = resolve));
     const reading = readAll(client, (written + 1) * bytes.length);
@@ -166,7 +166,7 @@ describe('SocketWriter', () => {
     assert.deepEqual(await reading, Buffer.concat(Array.from({ length: written + 1 }, () => bytes)));
     server.cork();
     server.write('held');
-    assert.equal(direct.write(randomBytes(10), false), true);
+    assert.equal(direct.write(randomBytes(10), undefined), true);
     assert.equal(direct.isClear(), false, 'the stream holds them');
     server.uncork();
   });
@@ -176,11 +176,11 @@ describe('SocketWriter', () => {
     const memory = randomBytes(3 * 1024 * 1024);
     let rooms = 0;
     const direct = writer.to(server, () => (rooms += 1));
-    assert.equal(direct.write(memory, true), false);
+    assert.equal(direct.write(memory, memory), false);
     assert.ok((await readAll(client, memory.length)).equals(memory));
     assert.equal(rooms, 1);
     assert.equal(server.writableLength, 0);
-    assert.ok(direct.write(memory.subarray(0, 1000), false));
+    assert.ok(direct.write(memory.subarray(0, 1000), undefined));
   });
 
   it('leaves it to the stream to notice that the peer has gone, and writes nothing to a closed socket', async () => {
@@ -188,9 +188,10 @@ describe('SocketWriter', () => {
     const closed = new Promise<void>((resolve) => server.once('close', () => resolve()));
     client.destroy();
     await once(client, 'close');
-    writer.to(server, () => {}).write(randomBytes(20_000), true);
-    writer.to(server, () => {}).write(randomBytes(20), false);
+    const bytes = randomBytes(20_000);
+    writer.to(server, () => {}).write(bytes, bytes);
+    writer.to(server, () => {}).write(randomBytes(20), undefined);
     await closed;
-    assert.equal(writer.to(server, () => {}).write(randomBytes(20), false), false);
+    assert.equal(writer.to(server, () => {}).write(randomBytes(20), undefined), false);
   });
 });
