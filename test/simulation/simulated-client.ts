@@ -38,6 +38,8 @@ export class SimulatedClient {
   readonly format: LaneFormat;
   /** It connects with this one's help until it leaves, or is left. */
   sink: RecordingSink | undefined;
+  /** Those that it had before, which may still hold what they were given. */
+  readonly #formerSinks: RecordingSink[] = [];
   /** Behind the last thing that it has dealt with. */
   cursor: string | undefined;
   readonly #env: ClientEnv;
@@ -76,12 +78,11 @@ export class SimulatedClient {
     world: World,
     shard: number,
     subscription: Subscription,
-    options: { tellsGaps: boolean; isFull: boolean },
+    options: Pick<RecordingSink, 'tellsGaps' | 'isFull' | 'heldWrites'>,
   ): void {
     const { tally, trace, violations } = this.#env;
     const sink = new RecordingSink(this.format, violations);
-    sink.tellsGaps = options.tellsGaps;
-    sink.isFull = options.isFull;
+    Object.assign(sink, options);
     this.sink = sink;
     this.#world = world;
     this.#subscription = subscription;
@@ -152,6 +153,8 @@ export class SimulatedClient {
   /** Nothing more will come, and everything was read. */
   checkAtRest(): void {
     const { sink } = this;
+    for (const former of this.#formerSinks) former.send();
+    sink?.send();
     if (!sink || this.#isExcused) return;
     assert.ok(!sink.isBlocked, `${this.name} is full for ever`);
     this.#accountUpTo(Math.min(this.#env.truth.headSeq, this.#endSeq) + 1);
@@ -293,7 +296,9 @@ export class SimulatedClient {
   }
 
   #let(sink: RecordingSink): void {
-    if (this.sink === sink) this.sink = undefined;
+    if (this.sink !== sink) return;
+    this.sink = undefined;
+    this.#formerSinks.push(sink);
   }
 
   /** Whatever lies before `seq` and was not told must not have been wanted. */

@@ -483,7 +483,11 @@ class Simulation {
     this.#tellResume(client, start);
     const shard = random.below(this.#shards);
     this.#shardOf.set(client, shard);
-    client.connect(this.#world, shard, subscription, { tellsGaps: random.chance(0.9), isFull: random.chance(0.2) });
+    client.connect(this.#world, shard, subscription, {
+      tellsGaps: random.chance(0.9),
+      isFull: random.chance(0.2),
+      heldWrites: random.chance(0.3) ? 1 + random.below(4) : 0,
+    });
     await settled();
   }
 
@@ -681,6 +685,7 @@ class Simulation {
     }
     this.#checkBounds();
     for (const client of this.#clients) client.checkAtRest();
+    this.#check();
     await this.#restart();
     await this.#rest();
     await this.#readAll();
@@ -742,7 +747,7 @@ class Simulation {
     const reader = new SimulatedClient('reader', 'json-plain', () => true, env);
     const start: StartPosition = { from: 'time', time: { sec: 0, nanos: 0 } };
     const subscription: Subscription = { ...EVERYTHING, format: 'json-plain', start, follow: false };
-    reader.connect(this.#world, 0, subscription, { tellsGaps: true, isFull: false });
+    reader.connect(this.#world, 0, subscription, { tellsGaps: true, isFull: false, heldWrites: 0 });
     await settled();
     for (let steps = 0; reader.isConnected && steps < MOST_STEPS_OF_A_READER; steps += 1)
       if (!(await this.#stepped())) break;

@@ -20,7 +20,7 @@ export class RecordingSink implements Sink {
   readonly heartbeats: string[] = [];
   /** Looks at events before they are written down, as `onGap` and `onEnd` do. What they throw is a violation. */
   onEvents: ((seqs: readonly (number | string)[]) => void) | undefined;
-  /** The same, for whoever wants to see the bytes. */
+  /** The same, for whoever wants to see the bytes, which may change behind it. */
   onBytes: ((bytes: Uint8Array) => void) | undefined;
   onGap: ((gap: Lagged) => void) | undefined;
   onHeartbeat: ((cursor: string) => void) | undefined;
@@ -29,6 +29,8 @@ export class RecordingSink implements Sink {
   onWrite: (() => void) | undefined;
   /** Takes nothing more: each write is answered with false until `resume`. */
   isFull = false;
+  /** So many writes stay where they are while it takes more, as in a stream. */
+  heldWrites = 0;
   /** Its format has words for gaps. */
   tellsGaps = true;
   writes = 0;
@@ -38,7 +40,7 @@ export class RecordingSink implements Sink {
   readonly #violations: unknown[];
   #owesDrained = false;
   /** What it has not sent yet, as a full socket has not: where it lies, and what it was. */
-  #kept: { readonly bytes: Uint8Array; readonly copy: Uint8Array } | undefined;
+  readonly #kept: { readonly bytes: Uint8Array; readonly copy: Uint8Array }[] = [];
   #hasLeft = false;
 
   /** @param violations where broken promises go: a shard contains what a sink throws, so throwing would not be enough */
@@ -78,29 +80,29 @@ export class RecordingSink implements Sink {
 
   /** Takes one more write, and is full again if it was. */
   takeOne(): void {
-    this.#send();
+    this.send();
     if (!this.#owesDrained) return;
     this.#owesDrained = false;
     this.handle?.drained();
   }
 
-  /** As a socket that has sent everything. Whoever looks at the bytes may look at them later. */
+  /** As a socket that has sent everything. */
   isClear(): boolean {
-    return this.#kept === undefined && this.onBytes === undefined;
+    return this.#kept.length === 0;
   }
 
-  #send(): void {
-    const kept = this.#kept;
-    this.#kept = undefined;
-    if (kept)
-      this.#checked(() =>
-        assert.ok(Buffer.compare(kept.bytes, kept.copy) === 0, 'bytes changed before they were sent'),
-      );
+  /** Sends what it holds, which is still what it was given: also behind its end. */
+  send(held = 0): void {
+    while (this.#kept.length > held) {
+      const { bytes, copy } = this.#kept.shift()!;
+      this.#checked(() => assert.ok(Buffer.compare(bytes, copy) === 0, 'bytes changed before they were sent'));
+    }
   }
 
   leave(): void {
     this.#hasLeft = true;
     this.handle?.left();
+    this.#kept.length = 0;
   }
 
   write(bytes: Uint8Array, events: number): boolean {
@@ -117,7 +119,8 @@ export class RecordingSink implements Sink {
     this.writes += 1;
     this.onWrite?.();
     this.#owesDrained = this.isFull;
-    if (this.isFull) this.#kept = { bytes, copy: bytes.slice() };
+    if (this.isFull || this.heldWrites > 0) this.#kept.push({ bytes, copy: bytes.slice() });
+    if (!this.isFull) this.send(this.heldWrites);
     return !this.isFull;
   }
 

@@ -6,6 +6,7 @@ const TAIL = 'src/actors/log-tail.ts';
 const RECOVERY = 'src/history/recovery.ts';
 const WRITER = 'src/history/history-writer.ts';
 const DELIVERY = 'src/actors/delivery.ts';
+const MEMORY = 'src/actors/lane-memory.ts';
 
 /** Each has to be found within a thousand seeds; one that no longer applies is as bad as one that is not found. */
 export const MUTANTS: readonly Mutant[] = [
@@ -217,6 +218,27 @@ export const MUTANTS: readonly Mutant[] = [
     'answers that a dead collector had not come to tell are never told',
     'src/actors/publish-intake.ts',
     "this.post({ type: 'answers-ready', count: this.#ring.answered });",
+    '',
+  ),
+  mutant(
+    'unsent-reused',
+    'memory is used again that a full client has been given and has not sent',
+    MEMORY,
+    'sink?.isClear?.() ? mark : heldFrom',
+    'mark',
+  ),
+  mutant(
+    'unsent-left',
+    'memory is used again that a client which has gone on to another lane has not sent',
+    MEMORY,
+    'if (sink?.isClear?.()) return;',
+    'if (sink) return;',
+  ),
+  mutant(
+    'unsent-rewound',
+    'the newest memory is used again from its beginning before its only client has sent it',
+    MEMORY,
+    'for (const { sink } of this.#clients) if (!sink?.isClear?.()) return false;',
     '',
   ),
 ];
