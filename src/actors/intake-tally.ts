@@ -5,6 +5,8 @@ import type { IntakeCount } from '../messages/control.ts';
 
 /** Kinds of events that are told apart: whoever publishes may make up any number of them. */
 const MAX_KINDS = 512;
+/** Kinds that are found without a look into the map. */
+const RECENT = 256;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
@@ -17,6 +19,9 @@ export class IntakeTally {
   readonly #containers = new Float64Array(CONTAINER_STATES.length);
   readonly #images = new Float64Array(IMAGE_STATES.length);
   readonly #places = new Map<number, number>();
+  /** By the lowest bits of the key. */
+  readonly #recentKeys = new Float64Array(RECENT).fill(-1);
+  readonly #recentPlaces = new Uint16Array(RECENT);
   readonly #kinds: Kind[] = [OTHER];
   readonly #counts: number[] = [0];
 
@@ -44,8 +49,15 @@ export class IntakeTally {
 
   #placeOf(event: EventView): number {
     const key = keyOf(event);
-    const known = this.#places.get(key);
-    if (known !== undefined) return known;
+    const recent = key % RECENT;
+    if (this.#recentKeys[recent] === key) return this.#recentPlaces[recent]!;
+    const place = this.#places.get(key) ?? this.#newPlace(event, key);
+    this.#recentKeys[recent] = key;
+    this.#recentPlaces[recent] = place;
+    return place;
+  }
+
+  #newPlace(event: EventView, key: number): number {
     const isFull = this.#kinds.length === MAX_KINDS;
     const { source, type, action } = event;
     const place = isFull ? 0 : this.#kinds.push({ source: source || 'publish', type, action }) - 1;

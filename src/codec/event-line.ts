@@ -2,7 +2,7 @@ import type { Timestamp } from '../event/event.ts';
 import { actionOfDocker, hasDockerExitCode } from '../event/operators.ts';
 import { parseTime, parseTimeNano } from '../event/time.ts';
 import { NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
-import { isRange, textOf, utf8, viewOf } from './bytes.ts';
+import { isPlain, isRange, textOf, utf8, viewOf } from './bytes.ts';
 import { isText, JSON_KIND, JsonReader, KIND_WORDS, notText } from './json-reader.ts';
 import { LineAttributes } from './line-attributes.ts';
 import { integer, invalid, type RecordWriter } from './record-writer.ts';
@@ -86,6 +86,7 @@ export class EventLineReader {
   readonly #source: string | undefined;
   /** What the events of lines in Docker's form come from. */
   readonly #dockerSource: DataView;
+  readonly #isSourcePlain: boolean;
   readonly #json = new JsonReader();
   readonly #attributes = new LineAttributes(this.#json);
   readonly #actorAttributes = new LineAttributes(this.#json);
@@ -95,7 +96,9 @@ export class EventLineReader {
   /** @param source of the lines, which then are an engine's; absent: they are anybody's, and those in Docker's form are `docker`'s */
   constructor(source?: string) {
     this.#source = source;
-    this.#dockerSource = viewOf(utf8(source ?? 'docker'));
+    const dockerSource = utf8(source ?? 'docker');
+    this.#dockerSource = viewOf(dockerSource);
+    this.#isSourcePlain = isPlain(dockerSource);
   }
 
   /** Begins a record and writes it, up to `finish`. @throws ERR_EVENT_INVALID, ERR_EVENT_TOO_LARGE */
@@ -106,6 +109,7 @@ export class EventLineReader {
     this.#json.open(bytes, from, to);
     this.#read();
     out.begin();
+    if (this.#json.isPlain && this.#isSourcePlain) out.markPlain();
     if (this.#source === undefined && this.#kind(DOCKER_TYPE) === JSON_KIND.ABSENT) this.#writeNative(out);
     else this.#writeDocker(out);
   }

@@ -60,6 +60,9 @@ ESCAPES.set([0x09], 0x74);
 const STOPS = new Uint8Array(256).fill(1, 0x80).fill(1, 0, 0x20);
 STOPS[QUOTE] = 1;
 STOPS[BACKSLASH] = 1;
+/** Not plain, but nothing that a text would stop at. */
+const MARKUP = 2;
+for (const markup of '<>&') STOPS[markup.charCodeAt(0)] = MARKUP;
 
 /**
  * Reads one JSON text from its bytes, piece by piece, with the grammar of JSON.parse and without making strings or objects.
@@ -74,6 +77,8 @@ export class JsonReader {
   kind = 0;
   from = 0;
   to = 0;
+  /** No text since `open` has anything special in it. */
+  isPlain = true;
   #bytes: Uint8Array = NOTHING;
   #view = viewOf(NOTHING);
   #start = 0;
@@ -95,6 +100,7 @@ export class JsonReader {
     this.#end = to;
     this.#depth = 0;
     this.#decodedEnd = 0;
+    this.isPlain = true;
   }
 
   /** Where the bytes of a key or value of this kind are. */
@@ -232,7 +238,13 @@ export class JsonReader {
     const end = this.#end;
     const from = this.#at + 1;
     let at = plainEnd(this.#view, from, end);
-    while (at < end && STOPS[bytes[at]!] === 0) at += 1;
+    let found = 0;
+    for (; at < end; at += 1) {
+      const stop = STOPS[bytes[at]!]!;
+      if (stop === 1) break;
+      found |= stop;
+    }
+    if (found !== 0) this.isPlain = false;
     if (this.#byte(at) !== QUOTE) return this.#decode(from, at);
     this.from = from;
     this.to = at;
@@ -242,6 +254,7 @@ export class JsonReader {
 
   /** A text that is plain only up to `plainTo`. */
   #decode(from: number, plainTo: number): number {
+    this.isPlain = false;
     // No byte of a line becomes more than three; so once per line is enough.
     const room = 3 * (this.#end - this.#start);
     if (this.#decoded.length < room) {

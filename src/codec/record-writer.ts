@@ -2,6 +2,7 @@ import { TocsinError } from '../event/errors.ts';
 import {
   EVENT,
   EVENT_VERSION,
+  FLAG_PLAIN,
   FLAG_REPLACED_UTF8,
   FLAG_SOURCE_GAP,
   FLAG_SYNTHETIC,
@@ -90,6 +91,11 @@ export class RecordWriter {
   /** Something in the event was no UTF-8. */
   markReplaced(): void {
     this.#flags |= FLAG_REPLACED_UTF8;
+  }
+
+  /** All texts of the event are. */
+  markPlain(): void {
+    this.#flags |= FLAG_PLAIN;
   }
 
   /** It tells that events of a source may be missing. */

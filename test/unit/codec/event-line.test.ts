@@ -6,7 +6,7 @@ import { isBlankLine } from '../../../src/codec/event-line.ts';
 import { EventPacker } from '../../../src/codec/event-packer.ts';
 import { EventView } from '../../../src/codec/event-record.ts';
 import { TocsinError } from '../../../src/event/errors.ts';
-import { EVENT, FLAG_REPLACED_UTF8 } from '../../../src/messages/layout.ts';
+import { EVENT, FLAG_PLAIN, FLAG_REPLACED_UTF8 } from '../../../src/messages/layout.ts';
 import { anyLine, DOCKER_LINE, NATIVE_LINE } from '../../support/event-lines.ts';
 import { type Outcome, outcomeOf } from '../../support/line-oracle.ts';
 import { eventOfLine, eventOfRecord, packLine } from '../../support/packed.ts';
@@ -37,7 +37,7 @@ describe('a line of a publisher', () => {
         attributes: {},
         time: { sec: 1_778_404_834, nanos: 661_862_100 },
       });
-      assert.equal(packLine(line)[EVENT.FLAGS], 0);
+      assert.equal(packLine(line)[EVENT.FLAGS]! & ~FLAG_PLAIN, 0);
     }
   });
 
@@ -233,7 +233,7 @@ describe('a line of a publisher', () => {
         assert.equal(event.id, `x${Buffer.from(id).toString()}y`);
         assert.deepEqual(event.attributes, { [Buffer.from(key).toString()]: Buffer.from(value).toString() });
         const isReplaced = ![id, key, value].every((each) => isUtf8(each));
-        assert.equal(record[EVENT.FLAGS], isReplaced ? FLAG_REPLACED_UTF8 : 0);
+        assert.equal(record[EVENT.FLAGS]! & ~FLAG_PLAIN, isReplaced ? FLAG_REPLACED_UTF8 : 0);
       }),
       { numRuns: 1_000, seed: 31 },
     );
@@ -251,6 +251,43 @@ describe('a line of a publisher', () => {
       { numRuns: 5_000, seed: 32 },
     );
     assert.ok(taken > 1_000, `only ${taken} of 5,000 lines were events`);
+  });
+
+  it('is said to be plain only if JSON shows all of its texts as they are', () => {
+    const isSaidPlain = (line: string): boolean => (packLine(line)[EVENT.FLAGS]! & FLAG_PLAIN) !== 0;
+    for (const special of [
+      '\\"',
+      '\\\\',
+      '<',
+      '>',
+      '&',
+      '\\n',
+      '\\u0041',
+      '\u007f\u00e9',
+      '\u2028',
+      '\ufffd',
+      'plain',
+      '|',
+      '~',
+    ])
+      for (let at = 0; at < 8; at += 1) {
+        const text = `${'x'.repeat(at)}${special}abc`;
+        const lines = [
+          `{"type":"${text}","action":"b","id":"c"}`,
+          `{"type":"a","action":"${text}","id":"c"}`,
+          `{"type":"a","action":"b","args":"${text}","id":"c"}`,
+          `{"type":"a","action":"b","id":"${text}","attributes":{"k":"v"}}`,
+          `{"type":"a","action":"b","id":"c","attributes":{"${text}":"v"}}`,
+          `{"type":"a","action":"b","id":"c","attributes":{"k":"${text}"}}`,
+          `{"Type":"a","Action":"${text}","Actor":{"ID":"c","Attributes":{"k":"v"}}}`,
+          `{"Type":"a","Action":"b","Actor":{"ID":"c","Attributes":{"k":"${text}"}}}`,
+        ];
+        for (const line of lines) assert.equal(isSaidPlain(line), /^(?:plain|\||~)$/.test(special), line);
+      }
+    const name = 'a\u00e9';
+    const packer = new EventPacker(name);
+    packer.addLine(Buffer.from(DOCKER_LINE), 0, Buffer.byteLength(DOCKER_LINE));
+    assert.equal(packer.records(0, 1)[EVENT.FLAGS]! & FLAG_PLAIN, 0, 'its source is not');
   });
 
   it('says nothing about the lines behind it', () => {
@@ -358,9 +395,10 @@ function agree(bytes: Uint8Array, packer = new EventPacker()): 0 | 1 {
   try {
     packer.addLine(bytes, 0, bytes.length);
     const record = packer.records(count, count + 1).slice();
+    if (record[EVENT.FLAGS]! & FLAG_PLAIN) assert.match(textsOf(record), /^[ !#-%'-;=?-[\]-\u007f]*$/);
     // The oracle cannot tell a U+FFFD that was sent from one for bytes that were no UTF-8.
     const isReplaced = isUtf8(bytes)
-      ? record[EVENT.FLAGS] === FLAG_REPLACED_UTF8
+      ? (record[EVENT.FLAGS]! & FLAG_REPLACED_UTF8) !== 0
       : 'isReplaced' in expected && expected.isReplaced;
     outcome = { event: eventOfRecord(record), isReplaced };
   } catch (error) {
@@ -370,4 +408,11 @@ function agree(bytes: Uint8Array, packer = new EventPacker()): 0 | 1 {
   }
   assert.deepEqual(outcome, expected, Buffer.from(bytes).toString());
   return 'event' in outcome ? 1 : 0;
+}
+
+/** Keys of attributes among them. */
+function textsOf(record: Uint8Array<ArrayBuffer>): string {
+  const view = new EventView(record.buffer);
+  const { type, action, args, id, scope, source, namespace } = view;
+  return [type, action, args, id, scope, source, namespace, ...[...view.attributes()].flat()].join('');
 }
