@@ -1,5 +1,6 @@
+import { isRange, utf8 } from '../codec/bytes.ts';
+import { TYPE_CONTAINER } from '../codec/docker-event.ts';
 import { type EventView, readUint16 } from '../codec/event-record.ts';
-import { utf8 } from '../codec/bytes.ts';
 import type { PinnedField } from '../event/filter.ts';
 import type { Run } from '../history/segment.ts';
 import { EVENT } from '../messages/layout.ts';
@@ -7,12 +8,20 @@ import type { Lane, LanePosition } from './lane.ts';
 
 const KEY_NAME = utf8('name');
 
-/** The lanes that wait for a text which begins like this. Different texts may meet here: the lane's own filter decides. */
-type Waiting = Map<number, Set<Lane>>;
+/** Lanes that wait for a field which begins with this text. */
+interface Waiting {
+  readonly text: Uint8Array;
+  readonly lanes: Set<Lane>;
+  /** For another text of the same length and hash. */
+  next: Waiting | undefined;
+}
 
-/** Pins of one field, by the length of what is pinned. */
+/** @param isWhole the text is the whole field */
+type Found = (lane: Lane, isWhole: boolean) => void;
+
+/** Pins of one field, by the length of what is pinned, and its hash. */
 class PinnedTexts {
-  readonly #byLength = new Map<number, Waiting>();
+  readonly #byLength = new Map<number, Map<number, Waiting>>();
   #lengths: readonly number[] = [];
 
   get isEmpty(): boolean {
@@ -20,36 +29,51 @@ class PinnedTexts {
   }
 
   add(text: Uint8Array, lane: Lane): void {
-    let waiting = this.#byLength.get(text.length);
-    if (!waiting) this.#byLength.set(text.length, (waiting = new Map()));
+    let byHash = this.#byLength.get(text.length);
+    if (!byHash) {
+      byHash = new Map();
+      this.#byLength.set(text.length, byHash);
+      this.#sort();
+    }
     const hash = hashOf(text, 0, text.length, HASH_SEED);
-    const lanes = waiting.get(hash);
-    if (lanes) lanes.add(lane);
-    else waiting.set(hash, new Set([lane]));
-    this.#sort();
+    const first = byHash.get(hash);
+    const known = find(first, text);
+    if (known) known.lanes.add(lane);
+    else byHash.set(hash, { text, lanes: new Set([lane]), next: first });
   }
 
   remove(text: Uint8Array, lane: Lane): void {
-    const waiting = this.#byLength.get(text.length);
+    const byHash = this.#byLength.get(text.length);
     const hash = hashOf(text, 0, text.length, HASH_SEED);
-    const lanes = waiting?.get(hash);
-    if (!waiting || !lanes?.delete(lane) || lanes.size > 0) return;
-    waiting.delete(hash);
-    if (waiting.size > 0) return;
+    const first = byHash?.get(hash);
+    const waiting = find(first, text);
+    if (!byHash || !waiting?.lanes.delete(lane) || waiting.lanes.size > 0) return;
+    if (waiting !== first) {
+      let before = first!;
+      while (before.next !== waiting) before = before.next!;
+      before.next = waiting.next;
+      return;
+    }
+    if (waiting.next) return void byHash.set(hash, waiting.next);
+    byHash.delete(hash);
+    if (byHash.size > 0) return;
     this.#byLength.delete(text.length);
     this.#sort();
   }
 
   /** Calls `found` for every lane that waits for a beginning of this text. */
-  look(bytes: Uint8Array, from: number, to: number, found: (lane: Lane) => void): void {
+  look(bytes: Uint8Array, from: number, to: number, found: Found): void {
     let hash = HASH_SEED;
     let at = from;
     for (const length of this.#lengths) {
       if (from + length > to) return;
       hash = hashOf(bytes, at, from + length, hash);
       at = from + length;
-      const lanes = this.#byLength.get(length)!.get(hash);
-      if (lanes) for (const lane of lanes) found(lane);
+      let waiting = this.#byLength.get(length)!.get(hash);
+      for (; waiting; waiting = waiting.next) {
+        if (!isRange(bytes, from, at, waiting.text)) continue;
+        for (const lane of waiting.lanes) found(lane, at === to);
+      }
     }
   }
 
@@ -58,11 +82,17 @@ class PinnedTexts {
   }
 }
 
+function find(first: Waiting | undefined, text: Uint8Array): Waiting | undefined {
+  let waiting = first;
+  while (waiting && !isRange(text, 0, text.length, waiting.text)) waiting = waiting.next;
+  return waiting;
+}
+
 /**
  * Lanes at the head of the log whose filters ask for one object, action or type: an event finds those that wait for it by
  * look-up, and the others are not even asked. So a thousand clients that each watch a container cost per event what one does.
  *
- *   run --> each event: hash of its id, name, action, type --> lanes that may show it --> their own filters
+ *   run --> each event: hash of its id, name, action, type --> lanes that may show it --> their own filters, if they ask for more
  *
  * Its lanes have seen everything before `nextSeq`, and been written as far. A lane leaves when nobody on it can take more, and
  * comes back at the head.
@@ -151,8 +181,8 @@ export class LaneIndex implements LanePosition {
     const typeFrom = view.at + EVENT.FIXED_BYTES;
     const actionFrom = typeFrom + view.half(EVENT.TYPE_BYTES);
     const argsFrom = actionFrom + view.half(EVENT.ACTION_BYTES);
-    if (!type.isEmpty) type.look(bytes, typeFrom, actionFrom, this.#offer);
-    if (!action.isEmpty) action.look(bytes, actionFrom, argsFrom, this.#offer);
+    if (!type.isEmpty) type.look(bytes, typeFrom, actionFrom, this.#ask);
+    if (!action.isEmpty) action.look(bytes, actionFrom, argsFrom, this.#ask);
     if (!id.isEmpty) {
       const idFrom = argsFrom + view.half(EVENT.ARGS_BYTES);
       id.look(bytes, idFrom, idFrom + view.half(EVENT.ID_BYTES), this.#offer);
@@ -164,9 +194,13 @@ export class LaneIndex implements LanePosition {
     }
   }
 
-  readonly #offer = (lane: Lane): void => {
+  readonly #ask: Found = (lane) => this.#offer(lane, false);
+
+  /** Of an id or a name, the only pins that are enough. */
+  readonly #offer: Found = (lane, isWhole) => {
     if (!lane.isServing) return this.remove(lane);
-    if (!lane.offer(this.#view!, this.nextSeq)) return;
+    const view = this.#view!;
+    if (!lane.offer(view, this.nextSeq, isWhole && view.isOfType(TYPE_CONTAINER))) return;
     this.encoded += 1;
     this.#touched.add(lane);
   };

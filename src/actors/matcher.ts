@@ -1,6 +1,6 @@
 import { utf8 } from '../codec/bytes.ts';
 import { compileDockerFilters } from '../codec/docker-filter.ts';
-import { recordTest } from '../codec/record-filter.ts';
+import { isExactTerm, recordTest } from '../codec/record-filter.ts';
 import type { DockerFilters } from '../event/docker-filters.ts';
 import { compileFilter, loadRegexEngine, type Pin, type Term } from '../event/filter.ts';
 import type { Subscription } from '../messages/control.ts';
@@ -26,6 +26,7 @@ export async function makeMatcher(
   return {
     ...matcher,
     key: quiet ? `quiet ${key}`.trimEnd() : key,
+    showsPinned: matcher.showsPinned && !quiet,
     wanted: wanted && { ...wanted, redact },
     matches: !quiet
       ? matcher.matches
@@ -48,6 +49,7 @@ function within(limit: readonly Term[], asked: Asked): Asked {
   return {
     key: `limit=${filter.key} ${asked.key}`.trimEnd(),
     pins: asked.pins.length > 0 ? asked.pins : pinnedTexts(filter.pins),
+    showsPinned: false,
     cost: asked.cost + filter.cost,
     wanted: { terms: [], container: undefined, ...asked.wanted, limit: filter.terms },
     matches: (event) => asked.matches(event) && isWithin(event),
@@ -67,6 +69,7 @@ async function matcherOf(
     return {
       key: synthetic ? `synthetic ${filter.key}`.trimEnd() : filter.key,
       pins: pinnedTexts(filter.pins),
+      showsPinned: false,
       cost: filter.cost,
       wanted: undefined,
       matches: (event) => (event.half(EVENT.FLAGS) & hidden) === 0 && filter.matches(event),
@@ -76,10 +79,14 @@ async function matcherOf(
   const { cost } = filter;
   const matches = recordTest(filter, id);
   const wanted = id === undefined && filters.length === 0 ? undefined : { terms: filters, container: id };
-  if (id === undefined) return { key: filter.key, pins: pinnedTexts(filter.pins), cost, wanted, matches };
+  if (id === undefined) {
+    const showsPinned = filters.every((term) => term.key === 'container' && isExactTerm(term));
+    return { key: filter.key, pins: pinnedTexts(filter.pins), showsPinned, cost, wanted, matches };
+  }
   return {
     key: `id=${JSON.stringify(id)} ${filter.key}`.trimEnd(),
     pins: pinnedTexts([{ field: 'id', text: id }]),
+    showsPinned: filters.length === 0,
     cost,
     wanted,
     matches,

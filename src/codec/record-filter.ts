@@ -69,7 +69,8 @@ export function recordTest(filter: Filter, container?: string): RecordTest {
   return (record) => first(record) && second(record) && others.every((test) => test(record));
 }
 
-function isExactTerm({ op, value }: Term): boolean {
+/** Whether bytes can tell that a field is the value. */
+export function isExactTerm({ op, value }: Term): boolean {
   // A text that UTF-8 cannot say equals none, but its replacement would.
   return op === '=' && !WILDCARD.test(value) && decoded(utf8(value)) === value;
 }

@@ -28,8 +28,8 @@ function runOf(events: readonly NewEvent[]): Run {
 }
 
 /** A client that asks for one container, on a lane that waits at the head of an empty log. */
-async function attach(lanes: Lanes, row: number): Promise<Lane> {
-  const term = { key: 'container', op: '=', value: `c${row}` } as const;
+async function attach(lanes: Lanes, row: number, container = `c${row}`): Promise<Lane> {
+  const term = { key: 'container', op: '=', value: container } as const;
   const subscription = {
     kind: 'events',
     format: 'json-chunked',
@@ -83,5 +83,43 @@ describe('LaneIndex', () => {
     assert.equal(second.index, undefined);
     assert.equal(second.nextSeq, 2);
     assert.deepEqual([...lanes.walking], [second]);
+  });
+
+  it('tells texts apart that have the same hash, also when one is not waited for any more', async () => {
+    const lanes = makeLanes();
+    const names = ['declinate', 'macallums'];
+    const waiting = [await attach(lanes, 0, names[0]), await attach(lanes, 1, names[1])];
+    const events = names.map((id): NewEvent => ({ type: 'container', action: 'start', id, attributes: {} }));
+    const shown = (): number[] => waiting.map(({ head }) => head.events);
+    const scan = (from: number): void => {
+      lanes.index.scan(runOf(events), from + events.length);
+      lanes.index.take();
+    };
+    scan(1);
+    assert.deepEqual(shown(), [1, 1]);
+    for (const lane of waiting) {
+      lanes.index.remove(lane);
+      scan(lanes.index.nextSeq);
+      assert.deepEqual(shown(), [1, 2]);
+    }
+  });
+
+  it('shows of what is called like a container only what is one', async () => {
+    const lanes = makeLanes();
+    const lane = await attach(lanes, 1);
+    const start = { type: 'container', action: 'start', attributes: {} };
+    const events: NewEvent[] = [
+      { ...start, id: 'c1' },
+      { ...start, id: 'x', attributes: { name: 'c1' } },
+      { ...start, id: 'c1', attributes: { name: 'c1' } },
+      { ...start, id: 'c1', type: 'image' },
+      { ...start, id: 'x', type: 'network', attributes: { name: 'c1' } },
+      { ...start, id: 'c10' },
+      { ...start, id: 'x', attributes: { name: 'c10' } },
+      { ...start, id: 'c' },
+    ];
+    lanes.index.scan(runOf(events), events.length + 1);
+    lanes.index.take();
+    assert.equal(lane.head.events, 3);
   });
 });
