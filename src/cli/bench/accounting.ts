@@ -8,6 +8,12 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
+/** CPU seconds that the calling thread has used. */
+export function threadCpuSeconds(): number {
+  const [nanoseconds = ''] = fs.readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ', 1);
+  return Number(nanoseconds) / 1e9;
+}
+
 /** Resident memory of a process in bytes. */
 export function residentBytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;

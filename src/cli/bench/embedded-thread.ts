@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { openConnection } from '../../runtime/connection.ts';
+import { threadCpuSeconds } from './accounting.ts';
 
 /** One of the two threads of `embedded.ts`: publishes stamped events at a rate, or receives them and says how late they were. */
 export interface EmbeddedTask {
@@ -21,8 +22,15 @@ export interface Received {
   readonly latenciesUs: Float64Array;
 }
 
+export interface Published {
+  /** Of the thread: it waits awake. */
+  readonly cpuSeconds: number;
+}
+
 const MAX_LATENCIES = 1_000_000;
 const MAX_BATCH = 256;
+/** Before an event is due. */
+const AWAKE_MS = 0.3;
 const NOTHING = new Int32Array(new SharedArrayBuffer(4));
 const now = (): number => performance.timeOrigin + performance.now();
 const task = workerData as EmbeddedTask;
@@ -76,10 +84,12 @@ async function publish(): Promise<void> {
     const momentOf = (number: number): number => begunMs + ((number - task.burst) * 1000) / task.rate;
     const due = Math.min(last, task.burst + ((now() - begunMs) * task.rate) / 1000);
     for (; sent < due; sent += 1) connection.publish(event(sent, momentOf(sent)));
-    // Timers come a millisecond late; this thread has nothing else to do.
-    Atomics.wait(NOTHING, 0, 0, Math.max(0, momentOf(sent) - now()));
     await new Promise((resolve) => setImmediate(resolve));
+    // Awake when the moment comes: how long its own thread takes to wake is not what is measured.
+    Atomics.wait(NOTHING, 0, 0, Math.max(0, momentOf(sent) - now() - AWAKE_MS));
+    while (now() < momentOf(sent));
   }
+  parentPort?.postMessage({ cpuSeconds: threadCpuSeconds() } satisfies Published);
 }
 
 await (task.role === 'receive' ? receive() : publish());

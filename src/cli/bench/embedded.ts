@@ -3,14 +3,14 @@ import { Worker } from 'node:worker_threads';
 import { createPipeline } from '../../create-pipeline.ts';
 import { TocsinError } from '../../event/errors.ts';
 import { cpuSeconds, machineTime, residentBytes, stealPercent } from './accounting.ts';
-import type { EmbeddedTask, Received } from './embedded-thread.ts';
+import type { EmbeddedTask, Published, Received } from './embedded-thread.ts';
 import type { Measurement, Plan } from './measure.ts';
 
 const THREAD = new URL('./embedded-thread.js', import.meta.url);
 
 /**
- * A pipeline in this process: one thread publishes, another has all the subscribers. CPU is that of the whole process, both
- * of them included, from the start of the first event on.
+ * A pipeline in this process: one thread publishes, another has all the subscribers. CPU is that of the whole process but the
+ * publisher, which waits awake, from the start of the first event on.
  * @throws ERR_BENCH_INVALID
  */
 export async function measureEmbedded(plan: Plan): Promise<Measurement> {
@@ -28,10 +28,12 @@ export async function measureEmbedded(plan: Plan): Promise<Measurement> {
     const cpuBefore = cpuSeconds(process.pid);
     const machineBefore = machineTime();
     const publisher = await start('publish');
-    const published = once(publisher, 'exit');
+    const published = once(publisher, 'message');
+    const ended = once(publisher, 'exit');
     const [received] = (await once(receiver, 'message')) as [Received];
-    const cpu = cpuSeconds(process.pid) - cpuBefore;
-    await published;
+    const [{ cpuSeconds: publisherCpu }] = (await published) as [Published];
+    const cpu = cpuSeconds(process.pid) - cpuBefore - publisherCpu;
+    await ended;
     const { deliveries, seconds } = received;
     if (deliveries !== clients * events)
       throw new TocsinError('ERR_BENCH_INVALID', `${deliveries} deliveries of ${clients * events}`);
