@@ -5,7 +5,7 @@ import type { IntakeCount } from '../messages/control.ts';
 
 /** Kinds of events that are told apart: whoever publishes may make up any number of them. */
 const MAX_KINDS = 512;
-/** Kinds that are found without a look into the map. */
+/** Kinds that are found without a look into the map; a power of two. */
 const RECENT = 256;
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
@@ -49,7 +49,7 @@ export class IntakeTally {
 
   #placeOf(event: EventView): number {
     const key = keyOf(event);
-    const recent = key % RECENT;
+    const recent = key & (RECENT - 1);
     if (this.#recentKeys[recent] === key) return this.#recentPlaces[recent]!;
     const place = this.#places.get(key) ?? this.#newPlace(event, key);
     this.#recentKeys[recent] = key;

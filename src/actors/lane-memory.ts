@@ -51,9 +51,10 @@ export class LaneMemory {
     if (this.#slab.used > 0 && !this.#isLeft && this.#isCopied()) this.#full.push({ slab: this.#slab, lastMark });
     if (this.#full.length > MAX_FULL) this.#full.shift();
     const most = isAlone ? MAX_OWN_BYTES : MAX_SLAB_BYTES;
+    // One of few sizes, so that others can use it again.
     let size = MIN_SLAB_BYTES;
-    while (size < most && size < 4 * stepBytes) size *= 2;
-    this.#slab = { bytes: this.#pool.take(Math.max(need, size)), used: 0 };
+    while (size < need || (size < most && size < 4 * stepBytes)) size *= 2;
+    this.#slab = { bytes: this.#pool.take(size), used: 0 };
     this.#isLeft = false;
   }
 

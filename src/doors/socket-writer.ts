@@ -44,19 +44,18 @@ export class SocketWriter {
     if (isTls(socket)) return { write: (bytes) => socket.write(bytes), isClear: isFlushed, settle() {} };
     const fd = descriptorOf(socket) ?? -1;
     /** Waits behind the probe: it is part of what others get, so it is not copied either, and goes as pages in its turn. */
-    let left: Uint8Array | undefined;
-    let leftMemory: object | undefined;
+    let left: { readonly bytes: Uint8Array; readonly memory: object | undefined } | undefined;
 
     const settle = (): void => {
-      if (left) socket.write(left);
+      if (left) socket.write(left.bytes);
       left = undefined;
     };
     const onProbed = (): void => {
       // An ended stream takes nothing more: its client was cut.
       if (!left || !socket.writable) return;
-      const bytes = left;
+      const { bytes, memory } = left;
       left = undefined;
-      if (bytes.length === 0 || write(bytes, leftMemory)) onRoom();
+      if (bytes.length === 0 || write(bytes, memory)) onRoom();
     };
     const write = (bytes: Uint8Array, memory: object | undefined): boolean => {
       settle();
@@ -66,8 +65,7 @@ export class SocketWriter {
       if (took === bytes.length) return true;
       const probeFrom = Math.max(0, took);
       const probeTo = Math.min(bytes.length, probeFrom + PROBE_BYTES);
-      left = bytes.subarray(probeTo);
-      leftMemory = memory;
+      left = { bytes: bytes.subarray(probeTo), memory };
       socket.write(bytes.subarray(probeFrom, probeTo), onProbed);
       return false;
     };

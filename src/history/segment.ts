@@ -21,6 +21,8 @@ export interface Run {
  */
 export class Segment {
   readonly memory: SharedArrayBuffer;
+  /** Kept: asking the memory is a call. */
+  readonly byteLength: number;
   readonly firstSeq: number;
   /** Counts the segments of a log, from 1 on. */
   readonly number: number;
@@ -30,6 +32,7 @@ export class Segment {
   private constructor(memory: SharedArrayBuffer) {
     weigh(memory.byteLength);
     this.memory = memory;
+    this.byteLength = memory.byteLength;
     this.view = new EventView(memory);
     const { words } = this.view;
     this.firstSeq = (words[SEGMENT.FIRST_SEQ_LOW >> 2]! >>> 0) + words[SEGMENT.FIRST_SEQ_HIGH >> 2]! * 0x100000000;
@@ -52,10 +55,6 @@ export class Segment {
   /** The segment behind memory that another thread announced. */
   static of(memory: SharedArrayBuffer): Segment {
     return new Segment(memory);
-  }
-
-  get byteLength(): number {
-    return this.memory.byteLength;
   }
 
   /** Everything before this offset can be read. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { ClientHandle, Sink } from '../../src/actors/client.ts';
+import type { Slab } from '../../src/actors/lane-memory.ts';
 import { EventView } from '../../src/codec/event-record.ts';
 import type { TocsinError } from '../../src/event/errors.ts';
 import type { Lagged } from '../../src/event/event.ts';
@@ -36,6 +37,8 @@ export class RecordingSink implements Sink {
   writes = 0;
   ending: { readonly code: string | undefined } | undefined;
   handle: ClientHandle | undefined;
+  /** Absent for formats whose sinks keep bytes as they are, as long as they like. */
+  readonly isClear?: () => boolean;
   readonly #format: LaneFormat;
   readonly #violations: unknown[];
   #owesDrained = false;
@@ -47,6 +50,8 @@ export class RecordingSink implements Sink {
   constructor(format: LaneFormat, violations: unknown[]) {
     this.#format = format;
     this.#violations = violations;
+    const keepsAll = format === 'packed' || format === 'isulad-grpc' || format === 'event-log';
+    if (!keepsAll) this.isClear = () => this.#kept.length === 0;
   }
 
   /** The events alone. */
@@ -80,15 +85,10 @@ export class RecordingSink implements Sink {
 
   /** Takes one more write, and is full again if it was. */
   takeOne(): void {
-    this.send();
+    if (this.isClear) this.send();
     if (!this.#owesDrained) return;
     this.#owesDrained = false;
     this.handle?.drained();
-  }
-
-  /** As a socket that has sent everything. */
-  isClear(): boolean {
-    return this.#kept.length === 0;
   }
 
   /** Sends what it holds, which is still what it was given: also behind its end. */
@@ -105,9 +105,10 @@ export class RecordingSink implements Sink {
     this.#kept.length = 0;
   }
 
-  write(bytes: Uint8Array, events: number): boolean {
+  write(bytes: Uint8Array, events: number, slab?: Slab): boolean {
     this.#checked(() => {
       this.#mayBeTold('a write');
+      if (slab) checkGrowth(slab, bytes);
       assert.equal(this.#owesDrained, false, 'a write to a sink that is full');
       const seqs = decode(this.#format, bytes);
       assert.equal(seqs.length, events, 'events announced and written');
@@ -119,8 +120,8 @@ export class RecordingSink implements Sink {
     this.writes += 1;
     this.onWrite?.();
     this.#owesDrained = this.isFull;
-    if (this.isFull || this.heldWrites > 0) this.#kept.push({ bytes, copy: bytes.slice() });
-    if (!this.isFull) this.send(this.heldWrites);
+    if (this.isFull || this.heldWrites > 0 || !this.isClear) this.#kept.push({ bytes, copy: bytes.slice() });
+    if (!this.isFull && this.isClear) this.send(this.heldWrites);
     return !this.isFull;
   }
 
@@ -161,6 +162,20 @@ export class RecordingSink implements Sink {
     } catch (error) {
       this.#violations.push(error);
     }
+  }
+}
+
+/** What stood where in memory that several clients were given: pages of it may still be on their way. */
+const grown = new WeakMap<Slab, Uint8Array>();
+
+/** A slab only grows: what any client was given of it is what all others are given there. */
+function checkGrowth(slab: Slab, bytes: Uint8Array): void {
+  const known = grown.get(slab) ?? new Uint8Array(slab.bytes.length);
+  grown.set(slab, known);
+  for (const [index, byte] of bytes.entries()) {
+    const at = bytes.byteOffset + index;
+    assert.ok(known[at] === 0 || known[at] === byte, 'memory changed that others were given');
+    known[at] = byte;
   }
 }
 

@@ -241,4 +241,16 @@ export const MUTANTS: readonly Mutant[] = [
     'for (const { sink } of this.#clients) if (!sink?.isClear?.()) return false;',
     '',
   ),
+  {
+    id: 'kept-reused',
+    what: 'memory of sinks that keep bytes as they are is used again',
+    edits: [
+      { file: MEMORY, search: 'if (!sink?.isClear) return false;', replace: 'if (!sink) return false;' },
+      {
+        file: MEMORY,
+        search: 'sink?.isClear?.() ? mark : heldFrom',
+        replace: '!sink?.isClear || sink.isClear() ? mark : heldFrom',
+      },
+    ],
+  },
 ];
