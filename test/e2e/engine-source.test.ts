@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { call, type Daemon, startDaemon, statsOf, tocsin, waitFor } from '../support/daemon.ts';
 import { freePort, vector } from '../support/remote.ts';
 import { dockerEngine, missingFor, podmanEngine, type RealEngine } from './support/engines.ts';
@@ -232,7 +233,7 @@ describe('a podman engine as a source', { skip: PODMAN_MISSING ?? false }, () =>
       await engine.run('docker', ['run', '--rm', '--network', 'none', 'bb:1', '/bin/true']);
       await quiet(async () => (await statsOf(daemon)).headSeq);
       const { headSeq } = await statsOf(daemon);
-      const past = ['events', '--since', '0', '--until', lately(), '--format', '{{json .}}'];
+      const past = ['events', '--since', '0', '--until', await nextSecond(), '--format', '{{json .}}'];
       const through = linesOf(await engine.run('docker', ['-H', `unix://${daemon.events}`, ...past]));
       const itself = linesOf(await engine.run('docker', past));
       assert.ok(headSeq >= 30, `${headSeq} events`);
@@ -266,7 +267,7 @@ async function compareLifeCycle(engine: RealEngine, port: number): Promise<boole
     await quiet(() => [...direct, ...live].reduce((sum, one) => sum + one.text().length, 0));
     const told = (await Promise.all(direct.map((one) => one.end()))).map(linesOf);
     const got = (await Promise.all(live.map((one) => one.end()))).map(linesOf);
-    const past = ['-H', `unix://${daemon.events}`, 'events', '--since', '0', '--until', lately()];
+    const past = ['-H', `unix://${daemon.events}`, 'events', '--since', '0', '--until', await nextSecond()];
     const replayed = (await Promise.all(forms.map((args) => engine.run('docker', [...past, ...args])))).map(linesOf);
     const { counters } = await statsOf(daemon);
     assert.deepEqual([counters['sourceGaps'], counters['sourceSynthetic']], [0, 0]);
@@ -306,7 +307,7 @@ async function outputs(
   engine: RealEngine,
 ): Promise<readonly (readonly [name: string, text: string])[]> {
   const host = `unix://${daemon.events}`;
-  const past = ['-H', host, 'events', '--since', '0', '--until', lately()];
+  const past = ['-H', host, 'events', '--since', '0', '--until', await nextSecond()];
   const filters = encodeURIComponent(JSON.stringify({ event: [`exec_create: mysql --password ${SECRET} -u root`] }));
   const sse = { headers: { Accept: 'text/event-stream' } };
   const native = '/v1/events?since=0&follow=false';
@@ -356,8 +357,13 @@ function modern(lines: readonly string[]): string[] {
   return lines.map((line) => line.replace(/^\{("status":.*?,)?("id":"[^"]*",)?("from":"[^"]*",)?"Type"/, '{"Type"'));
 }
 
-/** The last second that has begun: behind the last event, once it has been quiet for one. */
-const lately = (): string => String(Math.floor(Date.now() / 1000));
+/** The next full second, once it has begun: whatever has happened lies before it. */
+async function nextSecond(): Promise<string> {
+  const second = Math.floor(Date.now() / 1000) + 1;
+  while (Date.now() < second * 1000) await wait(second * 1000 - Date.now());
+  return String(second);
+}
+
 const nanos = (time: string): bigint =>
   BigInt(Date.parse(`${time.slice(0, 19)}Z`)) * 1_000_000n + BigInt(time.slice(20, 29));
 
@@ -393,7 +399,7 @@ class Tagging {
     for (let n = 1; !this.#isEnding; n += 1) {
       while (this.#isPaused) {
         this.#isIdle = true;
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        await wait(5);
       }
       this.#isIdle = false;
       const name = `bb:tag${n}`;
