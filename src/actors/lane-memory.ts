@@ -48,7 +48,7 @@ export class LaneMemory {
    * @param lastMark of the lane
    */
   next(need: number, stepBytes: number, isAlone: boolean, lastMark: number): void {
-    if (this.#slab.used > 0 && !this.#isLeft && this.#isCopied()) this.#full.push({ slab: this.#slab, lastMark });
+    if (this.#slab.used > 0 && !this.#isLeft && this.#canTell()) this.#full.push({ slab: this.#slab, lastMark });
     if (this.#full.length > MAX_FULL) this.#full.shift();
     const most = isAlone ? MAX_OWN_BYTES : MAX_SLAB_BYTES;
     // One of few sizes, so that others can use it again.
@@ -81,8 +81,8 @@ export class LaneMemory {
     this.#isLeft = true;
   }
 
-  /** Some sinks keep bytes as they are. */
-  #isCopied(): boolean {
+  /** Whether every sink says when it has copied: some keep bytes as they are. */
+  #canTell(): boolean {
     for (const { sink } of this.#clients) if (!sink?.isClear) return false;
     return true;
   }
