@@ -5,7 +5,7 @@ import type { Posix } from './posix.ts';
 import { isTls } from './remote-peer.ts';
 
 /** From here on handing over pages costs less than the copy. */
-const MIN_PAGES_BYTES = 8 * 1024;
+const MIN_PAGES_BYTES = 4 * 1024;
 /** What a full socket gets through the stream, only to hear when it has room again. */
 const PROBE_BYTES = 4 * 1024;
 
