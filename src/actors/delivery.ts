@@ -1,7 +1,6 @@
 import type { Encoder } from '../codec/encoder.ts';
 import type { Redactor } from '../codec/redactor.ts';
-import { asTocsinError, TocsinError } from '../event/errors.ts';
-import type { GapReason, Lagged, Timestamp } from '../event/event.ts';
+import type { GapReason, Timestamp } from '../event/event.ts';
 import { compareTime } from '../event/time.ts';
 import type { LogReader } from '../history/log-reader.ts';
 import { RecentRuns } from '../history/recent-runs.ts';
@@ -12,12 +11,12 @@ import type { LaneFormat } from '../messages/control.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { Clock, Defer, Later } from './actor.ts';
 import type { Asks } from './asks.ts';
-import type { Client, Sink } from './client.ts';
+import type { Client } from './client.ts';
+import type { ClientWriter } from './client-writer.ts';
 import { Convoy } from './convoy.ts';
 import type { LagPolicy } from './lag-policy.ts';
 import { LatencyTally } from './latency-tally.ts';
 import type { Lane } from './lane.ts';
-import type { Slab } from './lane-memory.ts';
 import { Lanes } from './lanes.ts';
 import { Pacer } from './pacer.ts';
 import type { Allocate } from './slab-pool.ts';
@@ -28,8 +27,6 @@ const MAX_LANE_BYTES = 8 * 1024 * 1024;
 const MIN_LANE_BYTES = 256 * 1024;
 /** Of a backlog, lanes that wait in the index get so many events each, on average, before these are written. */
 const GATHERED_EVENTS = 16;
-/** A client that has taken nothing for so long has stopped, and need not be noticed at once when it goes on. */
-const STOPPED_MS = 50;
 /** Steps of one lane before the others, and messages, get their turn. */
 const STEPS_PER_TURN = 4;
 /** What a turn of a costly filter may cost: some milliseconds. */
@@ -58,10 +55,9 @@ export interface DeliveryOwner {
   readonly log: LogReader;
   readonly asks: Asks;
   readonly lag: LagPolicy;
+  readonly writer: ClientWriter;
   /** The client has got everything that it asked for. */
   readonly ended: (client: Client) => void;
-  /** It cannot be served any more. */
-  readonly failed: (client: Client, error: TocsinError) => void;
   /** It has come to where the log was when it began. */
   readonly caughtUp: (client: Client) => void;
 }
@@ -82,12 +78,6 @@ export class Delivery {
   readonly recent = new RecentRuns();
   readonly #pacer: Pacer;
   #headSeq: number;
-  /** Clients that can take nothing now. */
-  #blocked = 0;
-  #blockedAtMs = -Infinity;
-  /** Since the shard began. */
-  #writes = 0;
-  #writtenBytes = 0;
   #sealedSeq: number | undefined;
   readonly latencies = new LatencyTally();
 
@@ -105,11 +95,6 @@ export class Delivery {
     return this.#headSeq;
   }
 
-  /** A client has to take something before it gets more, and may do so at any moment. */
-  get awaitsClients(): boolean {
-    return this.#blocked > 0 && this.#env.clock.elapsedMs() - this.#blockedAtMs < STOPPED_MS;
-  }
-
   /** There are new events: takes them up, at once or a moment later. */
   arrived(): void {
     this.#pacer.arrived();
@@ -121,7 +106,6 @@ export class Delivery {
   }
 
   remove(client: Client): void {
-    if (client.blocked) this.#blocked -= 1;
     this.#lanes.remove(client);
     this.release();
   }
@@ -161,11 +145,12 @@ export class Delivery {
 
   #flush(): void {
     const startedMs = this.#env.clock.elapsedMs();
-    const [writes, bytes] = [this.#writes, this.#writtenBytes];
+    const { writer } = this.#env;
+    const { writes, writtenBytes } = writer;
     const from = this.#headSeq + 1;
     this.advance();
-    if (this.#writes > writes) this.#timed(from);
-    this.#pacer.flushed(startedMs, this.#writes - writes, this.#writtenBytes - bytes);
+    if (writer.writes > writes) this.#timed(from);
+    this.#pacer.flushed(startedMs, writer.writes - writes, writer.writtenBytes - writtenBytes);
   }
 
   /** The first of the events that were taken up was the one that waited longest. */
@@ -264,47 +249,17 @@ export class Delivery {
       if (!mark.awaitsSince) client.since = undefined;
       if (client.isReplaying && client.nextSeq > client.headAtStart) this.#env.caughtUp(client);
       const goesOn =
-        events === 0 || this.#write(client, step.bytes, events, lane.clients.size > 1 ? mark.slab : undefined);
+        events === 0 ||
+        this.#env.writer.write(client, step.bytes, events, lane.clients.size > 1 ? mark.slab : undefined);
       this.#env.clients.progress(client.row, client.nextSeq, client.delivered, client.missed);
       if (!goesOn) return;
     }
     if (lane.isFinished || client.isServed) this.#env.ended(client);
   }
 
-  /** @returns false when the client must be waited for (or is gone) */
-  #write(client: Client, bytes: Uint8Array, events: number, slab: Slab | undefined): boolean {
-    const { counters, clock } = this.#env;
-    client.delivered += events;
-    this.#writes += 1;
-    this.#writtenBytes += bytes.length;
-    if (client.subscription.heartbeatMs > 0) client.lastWriteSec = clock.now().sec;
-    counters.add('delivered', events);
-    counters.add('bytesWritten', bytes.length);
-    counters.add('writes');
-    const takesMore = this.tell(client, (sink) => sink.write(bytes, events, slab));
-    if (takesMore || client.ended) return !client.ended;
-    client.blocked = true;
-    this.#blocked += 1;
-    this.#blockedAtMs = clock.elapsedMs();
-    counters.add('writesBlocked');
-    return false;
-  }
-
-  /** Calls the client's sink; one that throws is cut, and harms nobody else. */
-  tell<Result>(client: Client, call: (sink: Sink) => Result): Result | undefined {
-    try {
-      return call(client.sink!);
-    } catch (error) {
-      this.#env.failed(client, asTocsinError(error, 'ERR_CLIENT_FAILED'));
-      return undefined;
-    }
-  }
-
   /** The client takes more. */
   drained(client: Client): void {
-    if (client.ended || !client.blocked) return;
-    client.blocked = false;
-    this.#blocked -= 1;
+    if (!this.#env.writer.unblock(client)) return;
     if (client.subscription.dropsOldest && !this.#moveOn(client)) return;
     // Not at once: others that drain at the same time are then served together, and stay together.
     if (client.lane) this.#pumpSoon(client.lane);
@@ -316,7 +271,7 @@ export class Delivery {
     const gap = this.#env.lag.moveOn(client, this.#headSeq);
     if (!gap) return true;
     this.#env.counters.add('lagBreaches');
-    if (!this.tellGap(client, gap)) return false;
+    if (!this.#env.writer.tellGap(client, gap)) return false;
     this.#lanes.place(client, client.lane?.bounds.until);
     return true;
   }
@@ -358,26 +313,12 @@ export class Delivery {
     client.nextSeq = page.firstSeq;
     // It has no claim to what was before its `since`.
     if (client.expectsAll && missed > 0 && !isBefore(page, client.since)) {
-      if (!this.tellGap(client, { type: 'gap', missed, from, to, ...why })) return;
+      if (!this.#env.writer.tellGap(client, { type: 'gap', missed, from, to, ...why })) return;
     }
     const next = this.#lanes.place(client, lane.bounds.until);
     // With the page itself: asking for the oldest event again would find it gone as well.
     if (next.nextSeq === page.firstSeq) next.page = page;
     this.#pumpSoon(next);
-  }
-
-  /** @returns false when the client has no words for it, and was cut */
-  tellGap(client: Client, gap: Lagged): boolean {
-    const { missed } = gap;
-    client.missed += missed ?? 0;
-    this.#env.counters.add('gaps');
-    this.#env.counters.add('eventsMissed', missed ?? 0);
-    const told = this.tell(client, (sink) => sink.gap(gap));
-    if (client.ended) return false;
-    if (told) return true;
-    const what = missed === null ? 'events were lost in a crash' : `${missed} events are no longer retained`;
-    this.#env.failed(client, new TocsinError('ERR_CLIENT_GAP', what));
-    return false;
   }
 
   #pumpSoon(lane: Lane): void {

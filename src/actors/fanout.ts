@@ -13,6 +13,7 @@ import type { Outbox } from './actor.ts';
 import { admit } from './admission.ts';
 import { Asks } from './asks.ts';
 import { Client, type ClientHandle, type Sink } from './client.ts';
+import { ClientWriter } from './client-writer.ts';
 import { describeClient } from './client-info.ts';
 import { type ClientLimits, ClientRows } from './client-rows.ts';
 import { Delivery, type DeliveryEnv } from './delivery.ts';
@@ -40,6 +41,7 @@ export class Fanout {
   readonly #env: FanoutEnv;
   readonly #log: LogReader;
   readonly #asks: Asks;
+  readonly #writer: ClientWriter;
   readonly #delivery: Delivery;
   readonly #clients = new Map<number, Client>();
   readonly #rows: ClientRows;
@@ -53,13 +55,15 @@ export class Fanout {
     this.#asks = new Asks(env.buffer, env.collector, env.life);
     this.#rows = new ClientRows(env.shard, env.clients, env.logState, env.limits);
     this.#lag = new LagPolicy(env);
+    const { counters, clock } = env;
+    this.#writer = new ClientWriter({ counters, clock, failed: (client, error) => this.#cut(client, error) });
     this.#delivery = new Delivery({
       ...env,
+      writer: this.#writer,
       log: this.#log,
       asks: this.#asks,
       lag: this.#lag,
       ended: (client) => this.#end(client),
-      failed: (client, error) => this.#cut(client, error),
       caughtUp: (client) => this.#endReplay(client),
     });
   }
@@ -146,7 +150,7 @@ export class Fanout {
 
   /** A client has to take something before it gets more, and may do so at any moment. */
   get awaitsClients(): boolean {
-    return this.#delivery.awaitsClients;
+    return this.#writer.awaitsClients;
   }
 
   /** The containers that an engine has described and not removed, those that the limit shows. @throws ERR_PIPELINE_CLOSED */
@@ -212,14 +216,14 @@ export class Fanout {
   #start(client: Client, sink: Sink): void {
     if (client.ended) return;
     client.sink = sink;
-    if (client.lost && !this.#delivery.tellGap(client, client.lost)) return;
+    if (client.lost && !this.#writer.tellGap(client, client.lost)) return;
     // At once: a client that is cut off before its first event knows where it began.
     if (client.subscription.heartbeatMs > 0) this.#beat(client);
     if (!client.ended) this.#delivery.begin(client);
   }
 
   #beat(client: Client): void {
-    this.#delivery.tell(client, (sink) => sink.heartbeat(this.#env.epochs.cursor(client.nextSeq - 1)));
+    this.#writer.heartbeat(client, this.#env.epochs.cursor(client.nextSeq - 1));
   }
 
   #onTimeMark(mark: { readonly sec: number; readonly nanos: number; readonly seq: number }): void {
@@ -256,7 +260,7 @@ export class Fanout {
     }
     this.#env.counters.add('cancelsSeen');
     this.#leave(client);
-    this.#endSink(client);
+    this.#writer.end(client);
   }
 
   #cutLagged(client: Client): void {
@@ -277,22 +281,14 @@ export class Fanout {
   #end(client: Client): void {
     this.#env.counters.add('clientsEnded');
     this.#forget(client);
-    this.#endSink(client);
+    this.#writer.end(client);
   }
 
   #cut(client: Client, error: TocsinError): void {
     if (client.ended) return;
     this.#env.counters.add('clientsCut');
     this.#forget(client);
-    this.#endSink(client, error);
-  }
-
-  #endSink(client: Client, error?: TocsinError): void {
-    try {
-      client.sink?.end(error);
-    } catch {
-      // It is forgotten already, and there is nobody left to tell.
-    }
+    this.#writer.end(client, error);
   }
 
   #leave(client: Client): void {
@@ -304,6 +300,7 @@ export class Fanout {
   #forget(client: Client): void {
     if (client.ended) return;
     client.ended = true;
+    this.#writer.forget(client);
     this.#delivery.remove(client);
     this.#clients.delete(client.row);
     if (client.isReplaying) this.#endReplay(client);
