@@ -95,14 +95,15 @@ function brief({
 export const AHEAD = 4096;
 const PROCESSES = 5;
 
-/** Enough events for two or three seconds, and as long a warm-up: so long the compiler takes. */
+/** Enough events for two or three seconds, behind as many as it takes until V8 has compiled nearly everything. */
 export function planFor(clients: number, more: Partial<Plan> = {}): Plan {
   const events = clients <= 1 ? 1_600_000 : clients <= 10 ? 1_200_000 : clients <= 100 ? 400_000 : 40_000;
+  const warmup = clients <= 10 ? 1_280_000 : clients <= 100 ? 800_000 : 40_000;
   const ahead = clients <= 10 ? 4 * AHEAD : AHEAD;
   return {
     clients,
     events,
-    warmup: Math.round(events * 0.8),
+    warmup,
     rate: 0,
     ahead,
     processes: processesFor(clients),
