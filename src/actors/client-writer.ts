@@ -5,7 +5,7 @@ import type { Clock } from './actor.ts';
 import type { Client, Sink } from './client.ts';
 import type { Slab } from './lane-memory.ts';
 
-/** A client that has taken nothing for so long has stopped, and need not be noticed at once when it goes on. */
+/** So long after the last client had to be waited for all that are left have stopped, and need not be noticed at once when they go on. */
 const STOPPED_MS = 50;
 
 export interface ClientWriterEnv {
@@ -16,8 +16,8 @@ export interface ClientWriterEnv {
 }
 
 /**
- * The way to the sinks of a shard's clients, the only one: counts what they are given, and knows who has to be waited for. A sink
- * that throws costs its own client the stream, and harms nobody else.
+ * Whatever a shard's clients are given goes to their sinks through here: counts it, and knows who has to be waited for. A sink that
+ * throws costs its own client the stream, and harms nobody else.
  */
 export class ClientWriter {
   readonly #env: ClientWriterEnv;

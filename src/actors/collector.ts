@@ -35,12 +35,12 @@ import { PublishIntake } from './publish-intake.ts';
 import { RecordIntake } from './record-intake.ts';
 import { RecordObjects } from './record-objects.ts';
 
-/** Records taken from one intake before the other gets its turn. */
+/** Records taken from one intake before the next gets its turn. */
 const TURN = 256;
-/** Turns of both intakes before messages get theirs; also the most that one commit makes visible. */
+/** Turns of every intake before messages get theirs, and what was taken becomes a batch. */
 const TURNS_PER_BATCH = 4;
-/** Publishers with a ring of their own. */
-const MAX_INTAKES = 64;
+/** Threads that publish through a ring of their own, besides main and what reads engines. */
+const MAX_CONNECTED = 64;
 
 /**
  * The `collector`: takes records from the intakes in turn, gives each its object's attributes, its time and its number, and
@@ -57,6 +57,8 @@ export class Collector {
   readonly #accept = (bytes: Uint8Array, at: number): void => this.#appender.appendRecord(bytes, at);
   readonly #engineContainers: EngineContainers;
   readonly #intakes = new Set<PublishIntake>();
+  /** Those of threads that have connected and are there. */
+  readonly #connected = new Set<PublishIntake>();
   /** Intakes whose publisher is gone. */
   readonly #leaving = new Set<PublishIntake>();
   readonly #main: PublishIntake;
@@ -178,11 +180,18 @@ export class Collector {
     return this.#known.containers.list();
   }
 
-  /** One more publisher with a ring of its own. @throws ERR_PIPELINE_CLOSED, ERR_CLIENTS_EXHAUSTED */
+  /** A thread connects: one more publisher, until `closeIntake`. @throws ERR_PIPELINE_CLOSED, ERR_CLIENTS_EXHAUSTED */
+  connectIntake(ring: PublishRing, publisher: Outbox<PublisherNotice>): PublishIntake {
+    if (this.#connected.size === MAX_CONNECTED)
+      throw new TocsinError('ERR_CLIENTS_EXHAUSTED', `there are ${MAX_CONNECTED} connected publishers, the limit`);
+    const intake = this.openIntake(ring, publisher);
+    this.#connected.add(intake);
+    return intake;
+  }
+
+  /** One more publisher with a ring of its own. @throws ERR_PIPELINE_CLOSED */
   openIntake(ring: PublishRing, publisher: Outbox<PublisherNotice>): PublishIntake {
     if (this.#sealed) throw new TocsinError('ERR_PIPELINE_CLOSED', 'the service is shutting down');
-    if (this.#intakes.size === MAX_INTAKES)
-      throw new TocsinError('ERR_CLIENTS_EXHAUSTED', `there are ${MAX_INTAKES} connected publishers, the limit`);
     const intake = new PublishIntake(ring, publisher, {
       table: this.#known.publishers,
       sources: this.#known.sources,
@@ -206,6 +215,7 @@ export class Collector {
   /** The publisher is gone: what it has offered is still taken, nothing more. */
   closeIntake(intake: PublishIntake): void {
     intake.close();
+    this.#connected.delete(intake);
     this.#leaving.add(intake);
     this.#wake();
   }
@@ -234,7 +244,7 @@ export class Collector {
     if (!this.#working) this.#work();
   }
 
-  /** Takes what is there; comes back by itself while there is more, sleeps on both intakes once there is not. */
+  /** Takes what is there; comes back by itself while there is more, sleeps on all intakes once there is not. */
   #work(): void {
     if (this.#sealed) return;
     this.#working = false;

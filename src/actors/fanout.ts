@@ -253,10 +253,11 @@ export class Fanout {
     const client = this.#clients.get(command.row);
     if (!client || client.generation !== command.generation) return;
     if (command.reason === 'lagged') {
-      const lag = this.#env.logState.headSeq + 1 - client.nextSeq;
+      // One that nothing was for is further than the table says.
+      client.lane?.settle();
       // One that takes what it is given is catching up, however far behind it is: it began there, or has just come back.
-      if (!client.blocked || lag <= client.subscription.lagLimit) return;
-      return this.#cutLagged(client);
+      if (client.blocked && this.#lag.isBeyondOwn(client)) this.#cutLagged(client);
+      return;
     }
     this.#env.counters.add('cancelsSeen');
     this.#leave(client);

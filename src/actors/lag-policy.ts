@@ -38,10 +38,17 @@ export class LagPolicy {
     return !client.subscription.dropsOldest && client.nextSeq > client.headAtStart && client.nextSeq < this.#floorSeq;
   }
 
+  /** The same, for the client's own limit. */
+  isBeyondOwn(client: Client): boolean {
+    const { lagLimit, dropsOldest } = client.subscription;
+    if (lagLimit === 0 || dropsOldest || client.nextSeq <= client.headAtStart) return false;
+    return this.#lagOf(client) > lagLimit;
+  }
+
   /** Why it was ended. */
   error(client: Client): TocsinError {
     const { lagLimit } = client.subscription;
-    const lag = this.#logState.headSeq + 1 - client.nextSeq;
+    const lag = this.#lagOf(client);
     if (lagLimit > 0 && lag > lagLimit)
       return new TocsinError('ERR_CLIENT_LAGGED', `${lag} events behind; the limit is ${lagLimit}`);
     return new TocsinError('ERR_CLIENT_LAGGED', `${lag} events behind, more than ${this.#maxBytes} bytes of the log`, {
@@ -62,6 +69,10 @@ export class LagPolicy {
     client.nextSeq = to + 1;
     const oldest = this.#epochs.cursor(this.#logState.oldestSeq - 1);
     return { type: 'gap', missed: to + 1 - from, from, to, reason: 'policy', oldest };
+  }
+
+  #lagOf({ nextSeq }: Client): number {
+    return this.#logState.headSeq + 1 - nextSeq;
   }
 
   get #floorSeq(): number {

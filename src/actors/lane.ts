@@ -105,7 +105,7 @@ export class Lane {
   #firstMark = 0;
   #events = 0;
   #stepBytes = 0;
-  /** Encoded bytes behind the head mark. */
+  /** Encoded bytes of the step that has not ended. */
   #unmarked = 0;
   #offeredSeq = 0;
   readonly #showsPinned: boolean;

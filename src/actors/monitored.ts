@@ -48,6 +48,8 @@ export class Monitored {
   /** Bytes still to be read before intake ends; finite once it was told to stop. */
   #stopBudget = Infinity;
   #stopped = false;
+  /** Reading has stopped for want of a free slot. */
+  #isFull = false;
 
   constructor(env: {
     readonly source: RecordSource;
@@ -100,11 +102,13 @@ export class Monitored {
     for (let reads = 0; reads < READS_PER_PUMP; reads += 1) {
       if (this.#ring.contiguousFree === 0) {
         if (this.#ring.sleepUntilFree()) {
-          this.#counters.add('intakeWaits');
+          if (!this.#isFull) this.#counters.add('intakeWaits');
+          this.#isFull = true;
           return { records, state: 'full' };
         }
         continue;
       }
+      this.#isFull = false;
       const step = this.#resync.length > 0 ? this.#readResync() : this.#readRing();
       records += step.records;
       if (step.isEmpty) return { records, state: 'empty' };

@@ -36,8 +36,6 @@ const ACTION = literal('","Action":"');
 const ID = literal('","Actor":{"ID":"');
 const ATTRIBUTES = literal('","Attributes":{');
 const SCOPE = literal('}},"scope":"');
-const TIME = literal('","time":');
-const TIME_NANO = literal(',"timeNano":');
 const SYNTHETIC = literal(',"synthetic":true');
 const LOCAL = literal(DOCKER_SCOPE);
 const KEY_EXIT_CODE = utf8('exitCode');
@@ -96,6 +94,9 @@ export class DockerJsonEncoder implements Encoder {
   /** Of the events of one epoch, which nearly all are. */
   #epoch: Epoch = '';
   #cursorPrefix = literal('');
+  /** Both times, up to the nanoseconds: the same for all events of a second. */
+  #second = -1;
+  #beforeNanos = literal('');
   /** keyFrom, keyTo, valueFrom, valueTo per attribute; grows with the largest event. */
   #entries = new Int32Array(32 * ENTRY_WORDS);
   #count = 0;
@@ -155,15 +156,19 @@ export class DockerJsonEncoder implements Encoder {
     pos = writeLiteral(out, pos, SCOPE);
     pos = scopeTo > idTo ? writeText(bytes, idTo, scopeTo, out, pos, isPlain) : writeLiteral(out, pos, LOCAL);
     const { timeSec, timeNanos } = event;
-    pos = writeUint(out, writeLiteral(out, pos, TIME), timeSec);
-    pos = writeLiteral(out, pos, TIME_NANO);
-    if (timeSec === 0) pos = writeUint(out, pos, timeNanos);
-    else pos = writeNanos(out, writeUint(out, pos, timeSec), timeNanos);
+    if (timeSec !== this.#second) this.#enterSecond(timeSec);
+    pos = writeLiteral(out, pos, this.#beforeNanos);
+    pos = timeSec === 0 ? writeUint(out, pos, timeNanos) : writeNanos(out, pos, timeNanos);
     if (event.isSynthetic) pos = writeLiteral(out, pos, SYNTHETIC);
     if (this.#cursors) pos = this.#cursor(event.seq, this.#cursors, out, pos);
     out[pos] = 0x7d;
     out[pos + 1] = 0x0a;
     return pos + 2;
+  }
+
+  #enterSecond(sec: number): void {
+    this.#second = sec;
+    this.#beforeNanos = literal(`","time":${sec},"timeNano":${sec === 0 ? '' : sec}`);
   }
 
   #cursor(seq: number, epochs: Epochs, out: Uint8Array, start: number): number {

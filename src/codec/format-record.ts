@@ -52,7 +52,7 @@ export interface Origin {
   readonly isSuspect: boolean;
   /** All of its texts are, as FLAG_PLAIN says. */
   readonly isPlain: boolean;
-  /** Set by the formatter: bytes that a record of this origin needs at most. */
+  /** Bytes that a record of this origin needs at most. */
   readonly maxRecordBytes: number;
 }
 

@@ -6,7 +6,7 @@ import type { Framing } from '../messages/control.ts';
 import type { DirectSocket, SocketWriter } from './socket-writer.ts';
 
 /** How long a client that was cut may take to read what was queued for it. */
-const FLUSH_LIMIT_MS = 5_000;
+export const FLUSH_LIMIT_MS = 5_000;
 
 /** HTTP/1.0 knows no chunks: its body ends with the connection. */
 export function framingOf(request: http.IncomingMessage): Framing {

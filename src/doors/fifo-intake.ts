@@ -51,12 +51,21 @@ export function driveIntake(monitored: Monitored, fifoFd: number): IntakeDriver 
 
   // Through the descriptor, so that it is this FIFO even if the path has been replaced.
   const watch = (): void => {
-    watcher ??= fs.watch(`/proc/self/fd/${fifoFd}`, look).on('error', () => unwatch());
+    try {
+      watcher ??= fs.watch(`/proc/self/fd/${fifoFd}`, look).on('error', onWatchLost);
+    } catch {
+      // The system has no watch left: the FIFO is polled until there is one.
+    }
   };
   const unwatch = (): void => {
     watcher?.close();
     watcher = undefined;
   };
+
+  function onWatchLost(): void {
+    unwatch();
+    look();
+  }
 
   function isBusy(records: number): boolean {
     const nowMs = performance.now();

@@ -5,6 +5,7 @@ import { decodeEventsRequest } from '../codec/isulad-grpc.ts';
 import { asTocsinError, type ErrorCode, TocsinError } from '../event/errors.ts';
 import type { StartPosition } from '../messages/control.ts';
 import type { Counters } from '../messages/counters.ts';
+import { FLUSH_LIMIT_MS } from './event-stream.ts';
 import type { Peer } from './peer.ts';
 import type { ListenerShard } from './listener-shard.ts';
 
@@ -208,6 +209,10 @@ function grpcSink(stream: http2.ServerHttp2Stream): Sink {
     end(error) {
       if (error) trailers = statusHeaders(error);
       stream.end();
+      if (!error) return;
+      // What is queued never leaves when the client has stopped reading.
+      const limit = setTimeout(() => stream.close(http2.constants.NGHTTP2_CANCEL), FLUSH_LIMIT_MS);
+      stream.once('close', () => clearTimeout(limit));
     },
   };
 }

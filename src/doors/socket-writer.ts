@@ -52,10 +52,11 @@ export class SocketWriter {
     };
     const onProbed = (): void => {
       // An ended stream takes nothing more: its client was cut.
-      if (!left || !socket.writable) return;
-      const { bytes, memory } = left;
+      if (!socket.writable) return;
+      const rest = left;
       left = undefined;
-      if (bytes.length === 0 || write(bytes, memory)) onRoom();
+      // Where it was settled meanwhile, the stream has it.
+      if (!rest || rest.bytes.length === 0 || write(rest.bytes, rest.memory)) onRoom();
     };
     const write = (bytes: Uint8Array, memory: object | undefined): boolean => {
       settle();

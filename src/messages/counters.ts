@@ -112,14 +112,18 @@ export const COUNTER_TABLE = {
   writesBlocked: { label: 'writes blocked', meaning: 'Writes after which a client had to be waited for.' },
   eventsEncoded: {
     label: 'events encoded',
-    meaning: 'Events that a lane or private page took up in its format, once for each of them.',
+    meaning: 'Events that a lane took up in its format, once for each lane.',
   },
   costlyTurns: {
     label: 'costly turns',
     meaning:
       'Turns of filters that cost so much that they take turns, one after the other, and let all others go first.',
   },
-  gaps: { label: 'gaps', meaning: 'Times that a client was told that events are gone.' },
+  gaps: {
+    label: 'gaps',
+    meaning:
+      'Times that a client came to events that are gone: it was told, or ended where its protocol has no words for that.',
+  },
   eventsMissed: { label: 'events missed', meaning: 'Events in those gaps.' },
   connections: { label: 'connections', meaning: 'Connections accepted on the event socket.' },
   connectionsRefused: {
@@ -162,7 +166,10 @@ export const COUNTER_TABLE = {
     meaning: 'Events that no state handler got because too many waited behind a call that timed out.',
   },
   eventLogErrors: { label: 'event log errors', meaning: 'Writes to the event log that failed.' },
-  lagBreaches: { label: 'lag breaches', meaning: 'Clients that were ended because they were beyond their lag limit.' },
+  lagBreaches: {
+    label: 'lag breaches',
+    meaning: 'Times that a client was beyond its lag limit, and was ended or moved on.',
+  },
 } as const satisfies Record<string, CounterRow>;
 
 export type CounterId = keyof typeof COUNTER_TABLE;

@@ -1,11 +1,12 @@
 /**
- * Every byte offset that two threads (later: two processes, or a thread and the disk) agree on. Little endian throughout;
- * the daemon runs on little-endian Linux only.
+ * Every byte offset that two threads, or a thread and the disk, agree on. Little endian throughout; the daemon runs on little-endian
+ * Linux only.
  *
  *   FIFO --readSync--> IntakeRing --collector--> Segment --cursor--> buffer, fanout 0..N
  *   publishers -------> PublishRing --^            ^ one Atomics.store of COMMITTED makes a batch visible
  *
- * Main allocates all of it and hands it out, so nothing here depends on the life of a thread.
+ * Main has all of it: what it allocated and handed out, and segments, which the collector makes and tells it of. So nothing here
+ * depends on the life of a thread.
  */
 
 /** iSulad's monitor record, as a C compiler lays it out (x86-64 and aarch64 agree; spec: iSulad 2.1.6). */

@@ -89,7 +89,7 @@ export function hostCollector(init: HostInit): Hosted {
       },
       containers: () => collector.containers(),
       openIntake(ring, port) {
-        const intake = collector.openIntake(new PublishRing(ring), { post: (notice) => port.postMessage(notice) });
+        const intake = collector.connectIntake(new PublishRing(ring), { post: (notice) => port.postMessage(notice) });
         publishers.add(port);
         port.on('message', (command: CollectorCommand) => {
           standBy.woken();

@@ -58,7 +58,7 @@ export class StandBy {
     });
   };
 
-  /** For one task at a time. */
+  /** The task that was asked for last is run to the fraction of a millisecond, any others as timers are. */
   readonly later: Later = (ms, task) => {
     const run = (): void => {
       clearTimeout(timer);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import http2 from 'node:http2';
 import net from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { grpcClient, readAll } from '../e2e/support/grpc.ts';
@@ -58,6 +59,41 @@ export function describeLimits(threads: Threads): void {
       assert.deepEqual(new Set(statuses), new Set([0]), 'a stock client goes on over another connection');
       assert.equal(counter('connectionsSpent'), before + 2);
       client.close();
+    });
+  });
+
+  describe(`a gRPC client that has stopped reading (${threads})`, () => {
+    const fixture = new Fixture(threads);
+    before(() => fixture.open({ maxLagBytes: 1024 * 1024 }));
+    after(() => fixture.close());
+
+    it('is let go of five seconds after it was ended for being too far behind', async () => {
+      const { pipeline, events } = fixture;
+      const session = http2.connect('http://tocsin', {
+        createConnection: () => net.connect(events),
+        settings: { initialWindowSize: 0 },
+      });
+      session.on('error', () => {});
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': '/containers.ContainerService/Events',
+        'content-type': 'application/grpc',
+        te: 'trailers',
+      });
+      stream.on('error', () => {});
+      const closed = new Promise((resolve) => stream.once('close', resolve));
+      // One message, which is empty.
+      stream.end(Buffer.alloc(5));
+      await waitFor(async () => (await pipeline.clients()).length === 1, 'the client');
+      const event = { type: 'container', action: 'start', id: 'c1', attributes: { note: 'x'.repeat(1000) } };
+      for (let batch = 0; batch < 10; batch += 1)
+        await pipeline.publishDurable(Array.from({ length: 512 }, () => event));
+      await fixture.counter('clientsCut', 1);
+      assert.deepEqual(await pipeline.clients(), []);
+      assert.equal(stream.closed, false, 'it may still read what it has');
+      await closed;
+      assert.equal(stream.rstCode, http2.constants.NGHTTP2_CANCEL);
+      session.destroy();
     });
   });
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Collector } from '../../../src/actors/collector.ts';
+import type { PublishIntake } from '../../../src/actors/publish-intake.ts';
 import { EventView } from '../../../src/codec/event-record.ts';
 import { packBatchHead } from '../../../src/codec/publish-batch.ts';
 import type { ContainerSpec, NewEvent, TocsinEvent } from '../../../src/event/event.ts';
@@ -214,6 +215,23 @@ describe('Collector: the log', () => {
     bench.record({ type: 1 }, { type: 2 }, {});
     assert.equal(bench.events().length, 1);
     assert.equal(bench.counters.values.recordsIgnored, 2);
+  });
+});
+
+describe('Collector: publishers of other threads', () => {
+  const CONNECTED = 64;
+
+  it('are 64 at a time, besides main and what reads engines', () => {
+    const { collector } = new Bench();
+    const publisher = { post: () => {} };
+    const ring = (): PublishRing => new PublishRing(PublishRing.allocate(64 * 1024));
+    collector.openIntake(ring(), publisher);
+    const connect = (): PublishIntake => collector.connectIntake(ring(), publisher);
+    const [first] = Array.from({ length: CONNECTED }, connect);
+    assert.throws(connect, { code: 'ERR_CLIENTS_EXHAUSTED' });
+    collector.closeIntake(first!);
+    connect();
+    assert.throws(connect, { code: 'ERR_CLIENTS_EXHAUSTED' });
   });
 });
 

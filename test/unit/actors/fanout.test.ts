@@ -727,6 +727,38 @@ describe('Fanout: who is ended', () => {
     assert.deepEqual(sink.told, seqs(1, 5000));
   });
 
+  it('spares a client that still reads history, also while it has to be waited for', async () => {
+    const world = await worldWith(5000);
+    const sink = world.sink();
+    sink.isFull = true;
+    await world.attach({ ...ALL, lagLimit: 10 }, sink);
+    await world.run();
+    assert.equal(sink.isBlocked, true);
+    world.checker.tick();
+    await world.run();
+    assert.equal(sink.state, 'open');
+    sink.resume();
+    await world.run();
+    sink.isFull = true;
+    await grow(world, 30);
+    world.checker.tick();
+    await world.run();
+    assert.equal(sink.state, 'ERR_CLIENT_LAGGED', 'it has been at the head since');
+  });
+
+  it('spares a client that is blocked when nothing was for it since', async () => {
+    const world = new World();
+    const sink = await world.attach({ lagLimit: 10, filter: [{ key: 'event', op: '=', value: 'die' }] });
+    sink.isFull = true;
+    world.publish(event('c1', { action: 'die' }));
+    await world.run();
+    assert.equal(sink.isBlocked, true);
+    await grow(world, 30);
+    world.checker.tick();
+    await world.run();
+    assert.equal(sink.state, 'open');
+  });
+
   it('moves a client on that drops the oldest, tells it once what it missed, and never one that still reads history', async () => {
     const world = await worldWith(100);
     const sink = await world.attach({ ...ALL, lagLimit: 10, dropsOldest: true });

@@ -150,6 +150,21 @@ describe('SocketWriter', () => {
     assert.ok((await readAll(client, expected.length)).equals(expected));
   });
 
+  it('says that there is room also when what waited was settled', async () => {
+    const { server, client } = await connect();
+    let onRoom = (): void => {};
+    const room = new Promise<void>((resolve) => (onRoom = resolve));
+    const direct = writer.to(server, () => onRoom());
+    const bytes = randomBytes(8 * 1024);
+    let written = 1;
+    for (; direct.write(bytes, undefined); written += 1);
+    // Less than a stream would wait for by itself.
+    direct.settle();
+    const reading = readAll(client, written * bytes.length);
+    await room;
+    assert.deepEqual(await reading, Buffer.concat(Array.from({ length: written }, () => bytes)));
+  });
+
   it('keeps bytes of a write that waits for room, and nothing once it says that there is some', async () => {
     const { server, client } = await connect();
     let onRoom = (): void => {};
