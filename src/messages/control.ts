@@ -16,7 +16,7 @@ export interface CollectorControl<Port> {
   removeContainer(id: string): Promise<boolean>;
   containers(): readonly ContainerInfo[];
   /** Takes events from one more publisher, from this ring. @throws ERR_PIPELINE_CLOSED, ERR_CLIENTS_EXHAUSTED */
-  openIntake(ring: SharedArrayBuffer, port: Port): void;
+  connectIntake(ring: SharedArrayBuffer, port: Port): void;
   /** Main alone is heard, its events keep their times. @throws ERR_LOG_NOT_EMPTY */
   beginImport(): void;
   endImport(): void;

@@ -83,7 +83,7 @@ export class Connections {
 
   async #toCollector(ring: SharedArrayBuffer): Promise<MessagePort> {
     const { port1, port2 } = new MessageChannel();
-    await this.#env.collector().ask('openIntake', [ring, port2], [port2]);
+    await this.#env.collector().ask('connectIntake', [ring, port2], [port2]);
     return port1;
   }
 

@@ -88,7 +88,7 @@ export function hostCollector(init: HostInit): Hosted {
         return isRemoved;
       },
       containers: () => collector.containers(),
-      openIntake(ring, port) {
+      connectIntake(ring, port) {
         const intake = collector.connectIntake(new PublishRing(ring), { post: (notice) => port.postMessage(notice) });
         publishers.add(port);
         port.on('message', (command: CollectorCommand) => {
