@@ -2,9 +2,6 @@ import type { NewBatch } from '../history/batch.ts';
 import type { Segment } from '../history/segment.ts';
 import { type IntakeProgress, joinProgress } from './intake-progress.ts';
 
-/** What goes to disk in one write. */
-const MAX_FLUSH_BYTES = 4 * 1024 * 1024;
-
 /** Records of one segment, and everything that becomes true with them. */
 export interface Batch extends NewBatch {
   readonly segment: Segment;
@@ -41,24 +38,9 @@ export function joined(left: Batch, right: Batch): Batch {
   };
 }
 
-/** What it keeps waiting, more or less; never nothing. */
-export function bytesOf({ events, state }: NewBatch): number {
-  return events.length + 256 * state.length + 1;
-}
-
 function concatenated(left: Uint8Array, right: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(left.length + right.length);
   bytes.set(left);
   bytes.set(right, left.length);
   return bytes;
-}
-
-/** Of batches that wait, those that go to disk together; never so much that a reader would take it for garbage. */
-export function nextFlush(waiting: readonly Batch[]): Batch[] {
-  let bytes = 0;
-  const count = waiting.findIndex((batch) => {
-    bytes += batch.events.length;
-    return bytes > MAX_FLUSH_BYTES;
-  });
-  return waiting.slice(0, count < 0 ? undefined : Math.max(1, count));
 }

@@ -14,7 +14,8 @@ import { EVENT, MAX_EVENT_BYTES, SEGMENT } from '../messages/layout.ts';
 import type { LogState } from '../messages/log-state.ts';
 import type { Later, Outbox } from './actor.ts';
 import type { IntakeProgress } from './intake-progress.ts';
-import { type Batch, bytesOf, joined, nextFlush } from './log-batch.ts';
+import { type Batch, joined } from './log-batch.ts';
+import { SyncQueue } from './sync-queue.ts';
 
 /** Under `async`, a loss of power takes what was written within this time. */
 const SYNC_EVERY_MS = 100;
@@ -73,11 +74,7 @@ export class LogTail {
   nextSeq: number;
   #batchFrom: number = SEGMENT.HEADER_BYTES;
   #batchSeq: number;
-  /** Under `sync`: what is not on disk yet, in order. */
-  readonly #waiting: Batch[] = [];
-  #waitingBytes = 0;
-  /** Of those: how many are on their way. */
-  #inFlight = 0;
+  readonly #waiting = new SyncQueue();
   #isSyncDue = false;
   /** Why the disk takes nothing at the moment, and where to go on when it does. */
   #failure: { readonly mark: HistoryTail | undefined } | undefined;
@@ -157,7 +154,7 @@ export class LogTail {
 
   /** Intake has to wait for the disk. */
   get isStalled(): boolean {
-    return this.#waitingBytes > MAX_WAITING_BYTES || (this.#failure !== undefined && this.#waitingBytes > 0);
+    return this.#waiting.bytes > MAX_WAITING_BYTES || (this.#failure !== undefined && this.#waiting.bytes > 0);
   }
 
   /**
@@ -168,11 +165,11 @@ export class LogTail {
     const count = this.nextSeq - this.#batchSeq;
     if (count === 0 && state.length === 0 && progress.length === 0) return;
     const { history } = this.#env;
-    this.#stateLog.append(state, this.#waiting.length === 0);
+    this.#stateLog.append(state, this.#waiting.bytes === 0);
     const batch = this.#batchOf(count, last, state, progress);
     this.#batchFrom = this.pos;
     this.#batchSeq = this.nextSeq;
-    if (history?.durability === 'sync') return this.#wait(batch);
+    if (history?.durability === 'sync') return this.#wait(history, batch);
     this.#show(history && (count > 0 || state.length > 0) ? this.#write(history, batch) : batch);
   }
 
@@ -184,7 +181,7 @@ export class LogTail {
 
   /** Does it once everything that was committed before can be seen. */
   after(effect: () => void): void {
-    const last = this.#waiting.at(-1);
+    const { last } = this.#waiting;
     if (last) last.effects.push(effect);
     else effect();
   }
@@ -332,47 +329,39 @@ export class LogTail {
       this.#failure = undefined;
       this.#env.logState.isHistoryFailed = false;
       this.#env.recovered();
-      this.#flush();
+      if (this.#env.history) this.#flush(this.#env.history);
     };
     this.#env.later(RETRY_MS, again);
   }
 
   /** `sync`: batches wait for each other while the disk is busy, and go there together. */
-  #wait(batch: Batch): void {
-    const last = this.#waiting.at(-1);
-    const isInFlight = this.#inFlight === this.#waiting.length;
-    if (last && !isInFlight && last.segment === batch.segment && last.to === batch.from)
-      this.#waiting[this.#waiting.length - 1] = joined(last, batch);
-    else this.#waiting.push(batch);
-    this.#waitingBytes += bytesOf(batch);
-    this.#flush();
+  #wait(history: DurableHistory, batch: Batch): void {
+    this.#waiting.add(batch);
+    this.#flush(history);
   }
 
-  #flush(): void {
-    const { history, moved } = this.#env;
-    if (!history || this.#inFlight > 0 || this.#waiting.length === 0 || this.#failure) return;
-    const batches = nextFlush(this.#waiting);
+  #flush(history: DurableHistory): void {
+    if (this.#failure) return;
+    const batches = this.#waiting.take();
+    if (!batches) return;
     const { mark } = history.writer;
     const startedMs = this.#env.elapsedMs();
     const fail = (error: unknown): void => {
-      this.#inFlight = 0;
+      this.#waiting.failed();
       this.#fail(mark, error, () => history.writer.reopen(mark, batches[0]!.firstSeq));
     };
     try {
       // One write, which is there whole or not at all: a later batch must not outlive an earlier one.
-      history.writer.append(batches.reduce(joined), batches.length === this.#waiting.length);
+      history.writer.append(batches.reduce(joined), this.#waiting.isAllInFlight);
     } catch (error) {
       return fail(error);
     }
-    this.#inFlight = batches.length;
     history.writer.sync().then(() => {
       this.#timed(startedMs);
-      this.#inFlight = 0;
-      this.#waiting.splice(0, batches.length);
-      this.#waitingBytes = this.#waiting.reduce((sum, batch) => sum + bytesOf(batch), 0);
+      this.#waiting.settled();
       for (const batch of batches) this.#show(batch);
-      this.#flush();
-      moved();
+      this.#flush(history);
+      this.#env.moved();
     }, fail);
   }
 

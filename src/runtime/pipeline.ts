@@ -1,24 +1,16 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
-import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import type { EventPacker } from '../codec/event-packer.ts';
 import type { Epoch } from '../event/cursor.ts';
 import { Epochs } from '../event/epochs.ts';
 import { asTocsinError, TocsinError } from '../event/errors.ts';
 import type { ContainerInfo, ContainerSpec, NewEvent } from '../event/event.ts';
-import { LIVE_OPTIONS, makeOptions, OPTION_NAMES, type OptionName, type Options } from '../event/options.ts';
+import type { Options } from '../event/options.ts';
 import { ClientTable } from '../messages/client-table.ts';
 import type { Recovered } from '../history/recovery.ts';
 import type { HistoryNotice, KeeperNotice } from '../messages/collector.ts';
 import { CommitJournal } from '../messages/commit-journal.ts';
-import type {
-  BufferControl,
-  ClientInfo,
-  ClientRow,
-  CollectorControl,
-  FanoutControl,
-  Subscription,
-} from '../messages/control.ts';
+import type { BufferControl, ClientInfo, CollectorControl, FanoutControl } from '../messages/control.ts';
 import { Counters, type CounterValues, readCounters } from '../messages/counters.ts';
 import { DescriptorTable, type OpenSocket } from '../messages/descriptor-table.ts';
 import { LiveSettings } from '../messages/live-settings.ts';
@@ -32,17 +24,19 @@ import { systemClock } from './clock.ts';
 import { Connections } from './connections.ts';
 import type { Asks } from './control.ts';
 import { Drain, type DrainOrder, INTAKE_STOP_LIMIT_MS, within } from './drain.ts';
+import { EmbeddedClients } from './embedded-clients.ts';
 import { HistoryImport } from './history-import.ts';
+import { LiveOptions, type Reconfigured } from './live-options.ts';
 import { LogKeeper } from './log-keeper.ts';
 import type { Observation } from './observation.ts';
 import { BEAT_MS } from './pulse.ts';
 import { closed, type Published, Publisher, type PublishOrigin, type PublishOutcome } from './publisher.ts';
-import { type PushClient, type PushClientFunctions, runPushClient } from './push-client.ts';
+import type { PushClient, PushClientFunctions } from './push-client.ts';
 import { allocateMemory, type SharedMemory } from './shared-memory.ts';
 import type { StateHandlers, StateHandlerOptions } from './state-handlers.ts';
-import { Subscriber } from './subscriber.ts';
+import type { Subscriber } from './subscriber.ts';
+import type { SubscribeOptions } from './subscription.ts';
 import { Supervisor } from './supervisor.ts';
-import { type SubscribeOptions, subscriptionOf } from './subscription.ts';
 
 export type PipelineState = 'starting' | 'running' | 'draining' | 'stopped' | 'failed';
 
@@ -55,13 +49,6 @@ export interface PipelineStats {
   readonly headSeq: number;
   readonly oldestSeq: number;
   readonly counters: CounterValues;
-}
-
-/** What became of options that had changed. */
-export interface Reconfigured {
-  readonly applied: readonly OptionName[];
-  /** Those that count from the next start on. */
-  readonly pending: readonly OptionName[];
 }
 
 /** What a pipeline is made of besides its options. */
@@ -82,7 +69,6 @@ export interface PipelineParts extends ActorParts {
 /** What is not in the log by then is lost; nothing else would wait so long. */
 const HAND_OVER_LIMIT_MS = 30_000;
 const SOURCES_LIMIT_MS = 5_000;
-const ATTACH_TRIES = 3;
 
 /**
  * Main: allocates the shared memory, starts the actors, and ends them; its supervisor has those that die begin anew. It looks at
@@ -99,19 +85,16 @@ export class Pipeline {
   readonly #memory: SharedMemory;
   readonly #logState: LogState;
   readonly #publisher: Publisher;
-  readonly #clientTable: ClientTable;
   readonly #counters: Counters;
   readonly #settings: LiveSettings;
+  readonly #options: LiveOptions;
   readonly #actors: ActorSet;
   readonly #keeper: LogKeeper;
   readonly #supervisor: Supervisor;
   readonly #connections: Connections;
+  readonly #embedded: EmbeddedClients;
   readonly #import: HistoryImport;
   readonly #end: Drain;
-  readonly #handlers = new Set<StateHandlers>();
-  readonly #clock = systemClock();
-  /** As they are now. */
-  #options: Options;
   #state: PipelineState = 'starting';
   #nextShard = 0;
   #closing: Promise<void> | undefined;
@@ -124,13 +107,13 @@ export class Pipeline {
   private constructor(parts: PipelineParts) {
     this.#parts = parts;
     const { options, recovered } = parts;
-    this.#options = options;
     this.#epochs = new Epochs(recovered.epochs);
     this.#memory = allocateMemory(options, recovered);
     this.#logState = new LogState(this.#memory.logState);
-    this.#clientTable = new ClientTable(this.#memory.clients);
+    const clients = new ClientTable(this.#memory.clients);
     this.#counters = new Counters(this.#memory.counters, 0);
     this.#settings = new LiveSettings(this.#memory.settings);
+    this.#options = new LiveOptions(options, this.#settings);
     this.#keeper = new LogKeeper(new CommitJournal(this.#memory.commits), this.#logState, recovered);
     this.#publisher = new Publisher(new PublishRing(this.#memory.publishRing), this.#epochs, (command) =>
       this.#actors.tell('collector', command),
@@ -168,6 +151,14 @@ export class Pipeline {
       shard: (name) => this.#shard(name),
       pickShard: () => this.#pickShard(),
     });
+    this.#embedded = new EmbeddedClients({
+      epochs: this.#epochs,
+      clients,
+      counters: this.#counters,
+      clock: systemClock(),
+      nextShard: () => this.#nextRunning(),
+      head: () => this.stats().cursor,
+    });
     this.#end = new Drain({
       actors: this.#actors,
       publisher: this.#publisher,
@@ -177,7 +168,7 @@ export class Pipeline {
       actors: this.#actors,
       keeper: this.#keeper,
       logState: this.#logState,
-      clients: this.#clientTable,
+      clients,
       descriptors: this.#memory.descriptors,
       counters: this.#counters,
       maxRestarts: () => this.#settings.get('maxRestarts'),
@@ -327,14 +318,8 @@ export class Pipeline {
    * never waits for it.
    * @throws ERR_OPTION_INVALID, and as subscribe
    */
-  async handleStates(options: StateHandlerOptions): Promise<StateHandlers> {
-    const { cursor } = this.stats();
-    // Most pipelines have none.
-    const { StateHandlers } = await import('./state-handlers.ts');
-    const handlers = new StateHandlers(options, cursor, this.#counters);
-    await handlers.start((subscription) => this.subscribe(subscription));
-    this.#handlers.add(handlers);
-    return handlers;
+  handleStates(options: StateHandlerOptions): Promise<StateHandlers> {
+    return this.#embedded.handleStates(options);
   }
 
   /**
@@ -342,17 +327,13 @@ export class Pipeline {
    * loop or aborting `signal` ends the subscription.
    * @throws ERR_TIME_INVALID, ERR_SINCE_AFTER_UNTIL, ERR_CURSOR_*, ERR_FILTER_INVALID, ERR_CONTAINER_*, ERR_PIPELINE_CLOSED
    */
-  async subscribe(options: SubscribeOptions = {}): Promise<Subscriber> {
-    const { subscriber } = await this.#attach(subscriptionOf('subscribe', options, this.#clock.now()));
-    if (options.signal) subscriber.cancelOn(options.signal);
-    return subscriber;
+  subscribe(options: SubscribeOptions = {}): Promise<Subscriber> {
+    return this.#embedded.subscribe(options);
   }
 
   /** A client whose `write` is called for each event, as iSulad's stream functions are. @throws as subscribe */
-  async addClient(client: PushClientFunctions & SubscribeOptions): Promise<PushClient> {
-    const { subscriber, row, generation } = await this.#attach(subscriptionOf('push', client, this.#clock.now()));
-    if (client.signal) subscriber.cancelOn(client.signal);
-    return runPushClient(client, subscriber, () => this.#clientTable.cancel(row, generation));
+  addClient(client: PushClientFunctions & SubscribeOptions): Promise<PushClient> {
+    return this.#embedded.addClient(client);
   }
 
   /** What the engine knows about its containers; events are enriched with it. Applied when the promise resolves. */
@@ -384,14 +365,7 @@ export class Pipeline {
    * @throws ERR_OPTION_INVALID; then nothing has changed
    */
   reconfigure(given: Readonly<Record<string, unknown>>): Reconfigured {
-    const { fanouts } = this.#parts.options;
-    const asked = makeOptions(given);
-    const wanted = { ...asked, fanouts: asked.fanouts || fanouts };
-    const changed = OPTION_NAMES.filter((name) => !isDeepStrictEqual(wanted[name], this.#options[name]));
-    const applied = LIVE_OPTIONS.filter((name) => changed.includes(name));
-    for (const name of applied) this.#settings.set(name, wanted[name]);
-    this.#options = { ...this.#options, ...Object.fromEntries(applied.map((name) => [name, wanted[name]])) };
-    return { applied, pending: changed.filter((name) => !(applied as readonly OptionName[]).includes(name)) };
+    return this.#options.reconfigure(given);
   }
 
   /** What there is to see just now, for metrics. @throws ERR_PIPELINE_CLOSED, ERR_ACTOR_DIED, ERR_ASK_TIMEOUT */
@@ -463,9 +437,7 @@ export class Pipeline {
     if (this.#state !== 'running') return this.#finish('stopped');
     this.#state = 'draining';
     await this.#end.run(order);
-    await Promise.all(
-      [...this.#handlers].map((handlers) => within(handlers.finished(), this.#settings.get('drainTimeout'))),
-    );
+    await this.#embedded.finished(this.#settings.get('drainTimeout'));
     await this.#finish('stopped');
     // An actor died meanwhile: not everything was delivered.
     if (this.#failure) throw this.#failure;
@@ -483,26 +455,10 @@ export class Pipeline {
     this.#connections.close();
     this.#publisher.close(error ?? closed());
     await this.#actors.stop();
-    for (const handlers of this.#handlers) await handlers.close();
+    await this.#embedded.close();
     await this.#parts.release();
     if (error) this.#settleClosed.reject(error);
     else this.#settleClosed.resolve();
-  }
-
-  async #attach(subscription: Subscription): Promise<{ readonly subscriber: Subscriber } & ClientRow> {
-    if (this.#state !== 'running') throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${this.#state}`);
-    for (let tries = 1; ; tries += 1) {
-      const { port1, port2 } = new MessageChannel();
-      const subscriber = new Subscriber(port1, this.#epochs);
-      try {
-        const at = await this.#shard(this.#pickShard()).ask('addClient', [subscription, port2], [port2]);
-        return { subscriber, ...at };
-      } catch (error) {
-        subscriber.cancel();
-        // Nothing has come from the shard that has died meanwhile.
-        if (tries === ATTACH_TRIES || !(error instanceof TocsinError) || error.code !== 'ERR_ACTOR_DIED') throw error;
-      }
-    }
   }
 
   /** In turn. */
@@ -510,6 +466,11 @@ export class Pipeline {
     const { shardsUp } = this.#actors;
     this.#nextShard += 1;
     return shardsUp[this.#nextShard % shardsUp.length]!;
+  }
+
+  #nextRunning(): Asks<FanoutControl<MessagePort>> {
+    if (this.#state !== 'running') throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${this.#state}`);
+    return this.#shard(this.#pickShard());
   }
 
   #collector(): Asks<CollectorControl<MessagePort>> {

@@ -35,7 +35,7 @@ export const MUTANTS: readonly Mutant[] = [
     'ack-before-sync',
     'events are shown and acknowledged when they are written, not when they are safe',
     TAIL,
-    "if (history?.durability === 'sync') return this.#wait(batch);",
+    "if (history?.durability === 'sync') return this.#wait(history, batch);",
     '',
   ),
   mutant(
@@ -57,7 +57,7 @@ export const MUTANTS: readonly Mutant[] = [
     'batches that waited for one sync are shown in the wrong order',
     TAIL,
     'for (const batch of batches) this.#show(batch);',
-    'for (const batch of batches.reverse()) this.#show(batch);',
+    'for (const batch of batches.toReversed()) this.#show(batch);',
   ),
   mutant(
     'lost-wake-up',
