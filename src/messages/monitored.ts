@@ -12,4 +12,6 @@ export type MonitoredCommand =
 /** What `monitored` tells. */
 export type MonitoredNotice =
   /** Nothing more will come from the FIFO. */
-  { readonly type: 'intake-stopped' };
+  | { readonly type: 'intake-stopped' }
+  /** The kernel tells of no writes, so the FIFO is looked at a thousand times a second. */
+  | { readonly type: 'intake-polled'; readonly why: string };

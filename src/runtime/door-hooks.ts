@@ -28,7 +28,7 @@ export interface ShardDoors {
 /** What the outermost layer adds to the actors: only it knows files and sockets. */
 export interface DoorHooks {
   openSource(fifoFd: number): Promise<RecordSource>;
-  driveIntake(monitored: Monitored, fifoFd: number): Promise<IntakeDriver>;
+  driveIntake(monitored: Monitored, fifoFd: number, polled: (why: string) => void): Promise<IntakeDriver>;
   openEngine(address: SourceAddress): Promise<Engine>;
   openDoors(fanout: Fanout, init: HostInit, counters: Counters): Promise<ShardDoors>;
 }

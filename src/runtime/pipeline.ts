@@ -15,6 +15,7 @@ import { Counters, type CounterValues, readCounters } from '../messages/counters
 import { DescriptorTable, type OpenSocket } from '../messages/descriptor-table.ts';
 import { LiveSettings } from '../messages/live-settings.ts';
 import { LogState } from '../messages/log-state.ts';
+import type { MonitoredNotice } from '../messages/monitored.ts';
 import { PublishRing } from '../messages/publish-ring.ts';
 import type { PublisherNotice } from '../messages/publisher.ts';
 import type { SourceNotice } from '../messages/engine-source.ts';
@@ -138,6 +139,7 @@ export class Pipeline {
         notice: (from, notice) => {
           // What the others tell is waited for where it is wanted.
           if (from === 'collector') this.#onCollector(notice as PublisherNotice | HistoryNotice | KeeperNotice);
+          if (from === 'monitored') this.#onMonitored(notice as MonitoredNotice);
           if (from === 'sources') parts.report?.((notice as SourceNotice).message);
         },
         death: (name, error) => this.#onDeath(name, error),
@@ -272,6 +274,11 @@ export class Pipeline {
   /** As importHistory, for the doors. A batch's packer may be used again when the next batch is asked for. @throws as importHistory */
   importPacked(batches: AsyncIterable<EventPacker>): Promise<Published> {
     return this.#import.run(batches, (batch) => this.#publisher.publishPacked(batch));
+  }
+
+  #onMonitored(notice: MonitoredNotice): void {
+    if (notice.type === 'intake-polled')
+      this.#parts.report?.(`the FIFO cannot be watched, and is polled instead: ${notice.why}`);
   }
 
   #onCollector(notice: PublisherNotice | HistoryNotice | KeeperNotice): void {

@@ -32,6 +32,8 @@ async function close(): Promise<void> {
   process.disconnect();
 }
 
+// Whoever began it has gone.
+process.once('disconnect', () => process.exit());
 process.on('message', (command: HostCommand) => {
   if (command.type === 'close') void close();
   else void killer.kill(command.actor, command.kind).then((death) => tell({ type: 'death', death }));

@@ -101,6 +101,8 @@ class Visitor implements Stand {
 }
 
 const visitors = Array.from({ length: Number(count) }, (_, index) => new Visitor(index));
+// Whoever began them has gone.
+process.once('disconnect', () => process.exit());
 process.on('message', (command: VisitorsCommand) => {
   ({ sent } = command);
   finishing.abort();

@@ -17,9 +17,9 @@ class IdleMonitored {
 }
 
 describe('driveIntake', () => {
-  function drive(test: TestContext): IdleMonitored {
+  function drive(test: TestContext, polled: (why: string) => void = () => {}): IdleMonitored {
     const monitored = new IdleMonitored();
-    const driver = driveIntake(monitored as unknown as Monitored, 0);
+    const driver = driveIntake(monitored as unknown as Monitored, 0, polled);
     test.after(() => driver.close());
     return monitored;
   }
@@ -48,9 +48,11 @@ describe('driveIntake', () => {
       return Object.assign(new EventEmitter(), { close() {} });
     };
     test.mock.method(fs, 'watch', watch);
-    const monitored = drive(test);
+    const told: string[] = [];
+    const monitored = drive(test, (why) => told.push(why));
     await waitFor(() => monitored.pumps > 40, 'many looks');
     hasWatches = true;
     await waitFor(() => watches === 1, 'a watch');
+    assert.deepEqual(told, ['no watch is left'], 'said once');
   });
 });
