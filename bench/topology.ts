@@ -141,3 +141,11 @@ export function tocsinCase(
     plan,
   };
 }
+
+/** Tocsin that writes nothing to disk, as brokers do that keep nothing; by default every event is written before anybody sees it. */
+export const IN_MEMORY = 'tocsin, in memory';
+
+export function inMemoryCase(...[context, door, params, plan, options]: Parameters<typeof tocsinCase>): Case {
+  const flags = ['--durability', 'memory'];
+  return { ...tocsinCase(context, door, params, plan, { ...options, flags }), system: IN_MEMORY };
+}

@@ -4,6 +4,7 @@ import {
   brokerPlanFor,
   type Case,
   type Context,
+  inMemoryCase,
   inRounds,
   planFor,
   type Row,
@@ -22,7 +23,7 @@ export const fanout: Topology = {
     'Tocsin takes 596-byte records from its FIFO, formats and numbers them; Redis and NATS are given the finished 300 bytes by a ' +
     'pipelining publisher. All clients are connections of one C program, which checks every event of each. NATS has no unix ' +
     'sockets and uses TCP on the loopback interface. The limits write 64 KiB of the same bytes again and again; `pages` is without ' +
-    'a copy into each socket, as Tocsin does it.',
+    'a copy into each socket, as Tocsin does it. Redis and NATS keep nothing; Tocsin keeps every event on disk but `in memory`.',
   async run(context: Context): Promise<Row[]> {
     const rows: Row[] = [];
     for (const clients of CLIENTS) rows.push(...(await inRounds(context, casesOf(context, clients))));
@@ -36,6 +37,9 @@ function casesOf(context: Context, clients: number): Case[] {
   const params = { clients };
   const raw = { ...plan, events: plan.events * 2, warmup: 0 };
   const cases = [tocsinCase(context, 'native', params, plan), tocsinCase(context, 'docker', params, plan)];
+  // Where there is one client, the disk is a good part of the cost.
+  if (clients === 1)
+    cases.push(...(['native', 'docker'] as const).map((door) => inMemoryCase(context, door, params, plan)));
   if (clients === 100) cases.push(tocsinCase(context, 'docker-legacy', params, plan));
   for (const pipeline of clients === 1 ? PIPELINES : PIPELINES.slice(0, 1)) {
     const load = ['--batch', String(pipeline), '--depth', String(16 * pipeline)];

@@ -3,6 +3,7 @@ import {
   brokerPlanFor,
   type Case,
   type Context,
+  inMemoryCase,
   inRounds,
   planFor,
   type Row,
@@ -19,7 +20,7 @@ export const publish: Topology = {
   title: 'The publish API, N clients, as fast as it goes',
   about:
     `Batches of ${LINES} JSON lines to \`POST /v1/events\`, four requests on their way, against pipelined PUBLISH. Every batch is ` +
-    'acknowledged when it is in the log.',
+    'acknowledged when it is in the log, which is on disk but `in memory`. Redis keeps nothing.',
   async run(context: Context): Promise<Row[]> {
     const rows: Row[] = [];
     for (const clients of CLIENTS) {
@@ -28,6 +29,7 @@ export const publish: Topology = {
       const load = ['--batch', String(PIPELINE), '--depth', String(16 * PIPELINE)];
       const cases: Case[] = [
         tocsinCase(context, 'native', { clients, intake: 'http' }, batches, { intake: 'http' }),
+        inMemoryCase(context, 'native', { clients, intake: 'http' }, batches, { intake: 'http' }),
         {
           system: 'redis',
           params: { clients, pipeline: PIPELINE },
