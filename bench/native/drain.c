@@ -55,6 +55,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -1409,6 +1410,8 @@ static void map_progress(const char *file)
 
 int main(int argc, char **argv)
 {
+    /* Whoever began this may be ended at any time. */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
     static const struct option long_options[] = {
         { "door", required_argument, NULL, 'd' },     { "path", required_argument, NULL, 'p' },
         { "since", required_argument, NULL, 's' },    { "window", required_argument, NULL, 'w' },

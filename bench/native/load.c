@@ -43,6 +43,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -560,6 +561,8 @@ static volatile uint64_t *map_progress(const char *file)
 
 int main(int argc, char **argv)
 {
+    /* Whoever began this may be ended at any time. */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
     static const struct option names[] = {
         { "burst", required_argument, NULL, 'B' },   { "rate", required_argument, NULL, 'r' },    { "progress", required_argument, NULL, 'P' },
         { "ahead", required_argument, NULL, 'a' },   { "start", required_argument, NULL, 's' },

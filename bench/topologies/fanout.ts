@@ -23,7 +23,7 @@ export const fanout: Topology = {
     'Tocsin takes 596-byte records from its FIFO, formats and numbers them; Redis and NATS are given the finished 300 bytes by a ' +
     'pipelining publisher. All clients are connections of one C program, which checks every event of each. NATS has no unix ' +
     'sockets and uses TCP on the loopback interface. The limits write 64 KiB of the same bytes again and again; `pages` is without ' +
-    'a copy into each socket, as Tocsin does it. Redis and NATS keep nothing; Tocsin keeps every event on disk but `in memory`.',
+    'a copy into each socket, as Tocsin does it. Redis and NATS keep nothing; Tocsin writes every event to disk, except in rows `tocsin, in memory`.',
   async run(context: Context): Promise<Row[]> {
     const rows: Row[] = [];
     for (const clients of CLIENTS) rows.push(...(await inRounds(context, casesOf(context, clients))));

@@ -20,7 +20,7 @@ export const publish: Topology = {
   title: 'The publish API, N clients, as fast as it goes',
   about:
     `Batches of ${LINES} JSON lines to \`POST /v1/events\`, four requests on their way, against pipelined PUBLISH. Every batch is ` +
-    'acknowledged when it is in the log, which is on disk but `in memory`. Redis keeps nothing.',
+    'acknowledged when it is in the log, which is on disk except in rows `tocsin, in memory`. Redis keeps nothing.',
   async run(context: Context): Promise<Row[]> {
     const rows: Row[] = [];
     for (const clients of CLIENTS) {

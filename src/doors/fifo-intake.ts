@@ -40,7 +40,7 @@ const QUIET_POLLS = 16;
  * Decides when to look at the FIFO. Idle, the kernel tells (inotify, one wake-up per burst of writes, no cost without
  * writes); under load every write would tell, which costs sender and reader more than looking once a millisecond.
  *
- * @param polled told when there is no watch to be had, until there has been one
+ * @param polled told, once, when there is no watch to be had
  */
 export function driveIntake(monitored: Monitored, fifoFd: number, polled: (why: string) => void): IntakeDriver {
   let watcher: fs.FSWatcher | undefined;
@@ -49,18 +49,17 @@ export function driveIntake(monitored: Monitored, fifoFd: number, polled: (why: 
   let quietPolls = 0;
   let recentRecords = 0;
   let recentSinceMs = 0;
-  let isToldOf = false;
+  let isTold = false;
   let isClosed = false;
 
   // Through the descriptor, so that it is this FIFO even if the path has been replaced.
   const watch = (): void => {
     try {
       watcher ??= fs.watch(`/proc/self/fd/${fifoFd}`, look).on('error', onWatchLost);
-      isToldOf = false;
     } catch (error) {
       // The system has no watch left, perhaps: the FIFO is polled until there is one.
-      if (!isToldOf) polled((error as Error).message);
-      isToldOf = true;
+      if (!isTold) polled((error as Error).message);
+      isTold = true;
     }
   };
   const unwatch = (): void => {
