@@ -4,6 +4,7 @@ import type { MonitoredCommand } from '../messages/monitored.ts';
 import type { ActorName } from './actor-init.ts';
 import type { ActorSet } from './actor-set.ts';
 import type { Publisher } from './publisher.ts';
+import { within } from './within.ts';
 
 /** How a pipeline ends in order. */
 export interface DrainOrder {
@@ -82,14 +83,4 @@ export class Drain {
   #seal(): void {
     this.#env.actors.tell('collector', { type: 'seal' } satisfies CollectorCommand);
   }
-}
-
-/** Waits for it, at most so long. */
-export async function within(settled: Promise<void>, limitMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limitMs);
-  });
-  await Promise.race([settled, limit]);
-  clearTimeout(timer);
 }

@@ -6,11 +6,11 @@ import type { ClientTable } from '../messages/client-table.ts';
 import type { ClientRow, FanoutControl, Subscription } from '../messages/control.ts';
 import type { Counters } from '../messages/counters.ts';
 import type { Asks } from './control.ts';
-import { within } from './drain.ts';
 import { type PushClient, type PushClientFunctions, runPushClient } from './push-client.ts';
 import type { StateHandlerOptions, StateHandlers } from './state-handlers.ts';
 import { Subscriber } from './subscriber.ts';
 import { type SubscribeOptions, subscriptionOf } from './subscription.ts';
+import { within } from './within.ts';
 
 export interface EmbeddedClientsEnv {
   readonly epochs: Epochs;

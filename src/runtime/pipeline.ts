@@ -24,7 +24,7 @@ import { type ActorParts, ActorSet } from './actor-set.ts';
 import { systemClock } from './clock.ts';
 import { Connections } from './connections.ts';
 import type { Asks } from './control.ts';
-import { Drain, type DrainOrder, INTAKE_STOP_LIMIT_MS, within } from './drain.ts';
+import { Drain, type DrainOrder, INTAKE_STOP_LIMIT_MS } from './drain.ts';
 import { EmbeddedClients } from './embedded-clients.ts';
 import { HistoryImport } from './history-import.ts';
 import { LiveOptions, type Reconfigured } from './live-options.ts';
@@ -38,6 +38,7 @@ import type { StateHandlers, StateHandlerOptions } from './state-handlers.ts';
 import type { Subscriber } from './subscriber.ts';
 import type { SubscribeOptions } from './subscription.ts';
 import { Supervisor } from './supervisor.ts';
+import { within } from './within.ts';
 
 export type PipelineState = 'starting' | 'running' | 'draining' | 'stopped' | 'failed';
 
@@ -126,7 +127,7 @@ export class Pipeline {
         // A pipeline that has ended meanwhile has no import to end.
         if (this.#state === 'running' || this.#state === 'draining') await this.#collector().ask('endImport', []);
       },
-      requireRunning: () => this.#requireRunning(),
+      requireRunning: () => this.#require('running'),
     });
     this.closed = new Promise((resolve, reject) => {
       this.#settleClosed = { resolve, reject };
@@ -304,11 +305,7 @@ export class Pipeline {
 
   #requirePublishing(): void {
     this.#import.requireNone();
-    this.#requireRunning();
-  }
-
-  #requireRunning(): void {
-    if (this.#state !== 'running') throw closed();
+    this.#require('running');
   }
 
   /**
@@ -476,22 +473,21 @@ export class Pipeline {
   }
 
   #nextRunning(): Asks<FanoutControl<MessagePort>> {
-    if (this.#state !== 'running') throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${this.#state}`);
+    this.#require('running');
     return this.#shard(this.#pickShard());
   }
 
   #collector(): Asks<CollectorControl<MessagePort>> {
-    this.#requireActors();
+    this.#require('running', 'draining');
     return this.#actors.control('collector');
   }
 
   #shard(name: ActorName): Asks<FanoutControl<MessagePort>> {
-    this.#requireActors();
+    this.#require('running', 'draining');
     return this.#actors.control(name);
   }
 
-  #requireActors(): void {
-    if (this.#state !== 'running' && this.#state !== 'draining')
-      throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${this.#state}`);
+  #require(...states: readonly PipelineState[]): void {
+    if (!states.includes(this.#state)) throw new TocsinError('ERR_PIPELINE_CLOSED', `the pipeline is ${this.#state}`);
   }
 }
