@@ -178,7 +178,11 @@ export function isPlain(text: Uint8Array): boolean {
   return !text.some(isSpecial);
 }
 
-/** Copies ASCII, eight bytes at a time: none of it is a NaN, so a number stands for its bytes. @returns the position behind it */
+/**
+ * Copies ASCII, eight bytes at a time: none of it is a NaN, so a number stands for its bytes. In the machine's order, as all copies here:
+ * the other one turns every word around twice.
+ * @returns the position behind it
+ */
 export function copyAscii(source: Uint8Array, from: number, to: number, out: Uint8Array, pos: number): number {
   const end = pos + to - from;
   if (to - from < 4) {
@@ -189,13 +193,13 @@ export function copyAscii(source: Uint8Array, from: number, to: number, out: Uin
   const output = viewToWrite(out);
   // The last step takes what is left, and some that was copied before.
   if (to - from < 8) {
-    output.setInt32(pos, input.getInt32(from));
-    output.setInt32(end - 4, input.getInt32(to - 4));
+    output.setInt32(pos, input.getInt32(from, true), true);
+    output.setInt32(end - 4, input.getInt32(to - 4, true), true);
     return end;
   }
   const last = to - 8;
-  for (let at = from, put = pos; at < last; at += 8, put += 8) output.setFloat64(put, input.getFloat64(at));
-  output.setFloat64(end - 8, input.getFloat64(last));
+  for (let at = from, put = pos; at < last; at += 8, put += 8) output.setFloat64(put, input.getFloat64(at, true), true);
+  output.setFloat64(end - 8, input.getFloat64(last, true), true);
   return end;
 }
 
@@ -227,9 +231,9 @@ export function copyWords(source: DataView, from: number, to: number, out: DataV
   const last = to - 4;
   let at = from;
   let put = pos;
-  for (; at <= last; at += 4, put += 4) out.setInt32(put, source.getInt32(at));
+  for (; at <= last; at += 4, put += 4) out.setInt32(put, source.getInt32(at, true), true);
   if (at === to) return end;
-  if (last >= from) out.setInt32(end - 4, source.getInt32(last));
+  if (last >= from) out.setInt32(end - 4, source.getInt32(last, true), true);
   else for (; at < to; at += 1, put += 1) out.setUint8(put, source.getUint8(at));
   return end;
 }
@@ -280,7 +284,7 @@ function digitsOf(value: number): number {
 /** Digits that have just been written there, once more. The three bytes behind them may change too. @returns the position behind them */
 export function repeatDigits(out: Uint8Array, from: number, to: number, pos: number): number {
   const output = viewToWrite(out);
-  for (let done = 0; done < to - from; done += 4) output.setInt32(pos + done, output.getInt32(from + done));
+  for (let done = 0; done < to - from; done += 4) output.setInt32(pos + done, output.getInt32(from + done, true), true);
   return pos + to - from;
 }
 

@@ -28,12 +28,15 @@ export class Segment {
   readonly number: number;
   /** A view of one's own; every reader on a thread may use it, one at a time. */
   readonly view: EventView;
+  /** As 64-bit words: records are whole ones. */
+  readonly longs: BigInt64Array;
 
   private constructor(memory: SharedArrayBuffer) {
     weigh(memory.byteLength);
     this.memory = memory;
     this.byteLength = memory.byteLength;
     this.view = new EventView(memory);
+    this.longs = new BigInt64Array(memory, 0, memory.byteLength >> 3);
     const { words } = this.view;
     this.firstSeq = (words[SEGMENT.FIRST_SEQ_LOW >> 2]! >>> 0) + words[SEGMENT.FIRST_SEQ_HIGH >> 2]! * 0x100000000;
     this.number = words[SEGMENT.NUMBER >> 2]!;

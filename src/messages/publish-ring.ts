@@ -23,6 +23,8 @@ export interface BatchAnswer {
 export class PublishRing {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
+  /** As 64-bit words: entries are whole ones. */
+  readonly longs: BigInt64Array;
   /** The collector's: see PUBLISH.PROGRESS. */
   readonly progress: RingProgress;
   readonly #length: number;
@@ -35,6 +37,7 @@ export class PublishRing {
   constructor(memory: SharedArrayBuffer) {
     this.bytes = new Uint8Array(memory);
     this.words = new Int32Array(memory);
+    this.longs = new BigInt64Array(memory, 0, memory.byteLength >> 3);
     this.progress = new RingProgress(memory, PUBLISH.PROGRESS, PUBLISH.PROGRESS_CELLS);
     this.#length = memory.byteLength - PUBLISH.HEADER_BYTES - ANSWER_BYTES;
   }
