@@ -15,12 +15,14 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -50,6 +52,8 @@ static _Noreturn void fail(const char *what)
 
 int main(int argc, char **argv)
 {
+    /* Whoever began this may be ended at any time. */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
     static const struct option names[] = {
         { "event-bytes", required_argument, NULL, 'e' },
         { "write-bytes", required_argument, NULL, 'w' },

@@ -75,7 +75,8 @@ export class EventAppender implements Appender {
     const { view, longs } = tail.segment;
     const { bytes, words } = view;
     const word = tail.pos >> 2;
-    // A call of `set` costs more than the copy, and makes garbage for each. V8 makes no objects of these numbers, once it has compiled.
+    // Records are whole 64-bit words. A call of `set` costs more than they do, and makes garbage of each; V8, once it has compiled
+    // this, makes no objects of them.
     const { longs: from } = published;
     const [to, count] = [tail.pos >> 3, length >> 3];
     for (let offset = 0; offset < count; offset += 1) longs[to + offset] = from[(at >> 3) + offset]!;

@@ -154,7 +154,7 @@ export class LogTail {
 
   /** Intake has to wait for the disk. */
   get isStalled(): boolean {
-    return this.#waiting.bytes > MAX_WAITING_BYTES || (this.#failure !== undefined && this.#waiting.bytes > 0);
+    return this.#waiting.bytes > MAX_WAITING_BYTES || (this.#failure !== undefined && !this.#waiting.isEmpty);
   }
 
   /**
@@ -165,7 +165,7 @@ export class LogTail {
     const count = this.nextSeq - this.#batchSeq;
     if (count === 0 && state.length === 0 && progress.length === 0) return;
     const { history } = this.#env;
-    this.#stateLog.append(state, this.#waiting.bytes === 0);
+    this.#stateLog.append(state, this.#waiting.isEmpty);
     const batch = this.#batchOf(count, last, state, progress);
     this.#batchFrom = this.pos;
     this.#batchSeq = this.nextSeq;

@@ -1,4 +1,5 @@
-import { repairUtf8, textOf, utf8 } from '../codec/bytes.ts';
+import { textOf, utf8 } from '../codec/bytes.ts';
+import { repairUtf8 } from '../codec/utf8.ts';
 import { makeOrigin, type Origin } from '../codec/format-record.ts';
 import { textEnd } from '../codec/monitor-record.ts';
 import { NameCache } from '../codec/name-cache.ts';

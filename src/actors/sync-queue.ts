@@ -11,7 +11,11 @@ export class SyncQueue {
   /** Of the first ones: how many are on their way. */
   #inFlight = 0;
 
-  /** What it keeps waiting, more or less; 0 = nothing waits. */
+  get isEmpty(): boolean {
+    return this.#batches.length === 0;
+  }
+
+  /** What it keeps waiting, more or less. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -39,7 +43,7 @@ export class SyncQueue {
    * @returns undefined while some are on their way, and when none waits
    */
   take(): readonly Batch[] | undefined {
-    if (this.#inFlight > 0 || this.#batches.length === 0) return undefined;
+    if (this.#inFlight > 0 || this.isEmpty) return undefined;
     let bytes = 0;
     const count = this.#batches.findIndex((batch) => {
       bytes += batch.events.length;
@@ -63,7 +67,6 @@ export class SyncQueue {
   }
 }
 
-/** Never nothing. */
 function bytesOf({ events, state }: NewBatch): number {
   return events.length + 256 * state.length + 1;
 }

@@ -4,7 +4,6 @@
  */
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
@@ -55,7 +54,7 @@ function viewToRead(bytes: Uint8Array): DataView {
   return readView;
 }
 
-function viewToWrite(bytes: Uint8Array): DataView {
+export function viewToWrite(bytes: Uint8Array): DataView {
   if (bytes !== writtenBytes) {
     writtenBytes = bytes;
     let view = writtenViews.get(bytes);
@@ -242,160 +241,9 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Two decimal digits as they stand in memory. */
-const PAIRS = Uint16Array.from({ length: 100 }, (_, value) => 0x3030 + Math.floor(value / 10) + ((value % 10) << 8));
-
-/** Decimal digits of a non-negative safe integer. */
-export function writeUint(out: Uint8Array, pos: number, value: number): number {
-  if (value < 10) {
-    out[pos] = 48 + value;
-    return pos + 1;
-  }
-  const output = viewToWrite(out);
-  const end = pos + digitsOf(value);
-  let rest = value;
-  let at = end;
-  // Above 2^31 the remainder of a double is slow; split until there are small integers.
-  while (rest > 0x7fffffff) {
-    const high = Math.floor(rest / 100);
-    at -= 2;
-    output.setUint16(at, PAIRS[rest - high * 100]!, true);
-    rest = high;
-  }
-  let small = rest | 0;
-  while (small >= 100) {
-    const high = (small / 100) | 0;
-    at -= 2;
-    output.setUint16(at, PAIRS[small - high * 100]!, true);
-    small = high;
-  }
-  if (small >= 10) output.setUint16(pos, PAIRS[small]!, true);
-  else out[pos] = 48 + small;
-  return end;
-}
-
-/** Of a non-negative safe integer. */
-function digitsOf(value: number): number {
-  if (value < 1e4) return value < 100 ? (value < 10 ? 1 : 2) : value < 1000 ? 3 : 4;
-  if (value < 1e8) return value < 1e6 ? (value < 1e5 ? 5 : 6) : value < 1e7 ? 7 : 8;
-  return 8 + digitsOf(Math.floor(value / 1e8));
-}
-
-/** Digits that have just been written there, once more. The three bytes behind them may change too. @returns the position behind them */
-export function repeatDigits(out: Uint8Array, from: number, to: number, pos: number): number {
-  const output = viewToWrite(out);
-  for (let done = 0; done < to - from; done += 4) output.setInt32(pos + done, output.getInt32(from + done, true), true);
-  return pos + to - from;
-}
-
-export function writeInt(out: Uint8Array, pos: number, value: number): number {
-  if (value >= 0) return writeUint(out, pos, value);
-  out[pos] = 45;
-  return writeUint(out, pos + 1, -value);
-}
-
-/** Exactly nine digits. */
-export function writeNanos(out: Uint8Array, pos: number, nanos: number): number {
-  const output = viewToWrite(out);
-  const five = (nanos / 10_000) | 0;
-  const one = (five / 10_000) | 0;
-  out[pos] = 48 + one;
-  output.setInt32(pos + 1, fourDigits(five - one * 10_000), true);
-  output.setInt32(pos + 5, fourDigits(nanos - five * 10_000), true);
-  return pos + 9;
-}
-
-function fourDigits(value: number): number {
-  const high = (value / 100) | 0;
-  return PAIRS[high]! | (PAIRS[value - high * 100]! << 16);
-}
-
-/** Protobuf varint of a non-negative integer below 2^53. */
-export function writeVarint(out: Uint8Array, pos: number, value: number): number {
-  let rest = value;
-  let at = pos;
-  while (rest > 0x7fffffff) {
-    out[at] = (rest % 128) | 0x80;
-    rest = Math.floor(rest / 128);
-    at += 1;
-  }
-  let small = rest | 0;
-  while (small > 127) {
-    out[at] = (small & 127) | 0x80;
-    small >>>= 7;
-    at += 1;
-  }
-  out[at] = small;
-  return at + 1;
-}
-
-export function varintBytes(value: number): number {
-  if (value < 128) return 1;
-  if (value < 16384) return 2;
-  let bytes = 3;
-  for (let limit = 2097152; value >= limit; limit *= 128) bytes += 1;
-  return bytes;
-}
-
-/** UTF-8 of a code point that is no half of a surrogate pair. */
-export function writeCodePoint(out: Uint8Array, pos: number, point: number): number {
-  if (point < 0x80) {
-    out[pos] = point;
-    return pos + 1;
-  }
-  let at = pos;
-  if (point < 0x800) {
-    out[at] = 0xc0 | (point >> 6);
-  } else {
-    if (point < 0x10000) {
-      out[at] = 0xe0 | (point >> 12);
-    } else {
-      out[at] = 0xf0 | (point >> 18);
-      at += 1;
-      out[at] = 0x80 | ((point >> 12) & 0x3f);
-    }
-    at += 1;
-    out[at] = 0x80 | ((point >> 6) & 0x3f);
-  }
-  out[at + 1] = 0x80 | (point & 0x3f);
-  return at + 2;
-}
-
-/**
- * Bytes of the UTF-8 sequence that begins with this byte, which is not ASCII. Negative when it is not valid: as many bytes are
- * then one U+FFFD to a decoder (Unicode's "maximal subpart").
- */
-export function utf8SequenceBytes(bytes: Uint8Array, at: number, end: number): number {
-  const lead = bytes[at]!;
-  if (lead < 0xc2 || lead > 0xf4) return -1;
-  const count = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-  // The second byte rules out overlong forms, surrogates and what lies beyond U+10FFFF.
-  let low = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
-  let high = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
-  for (let index = 1; index < count; index += 1) {
-    const byte = at + index < end ? bytes[at + index]! : 0;
-    if (byte < low || byte > high) return -index;
-    low = 0x80;
-    high = 0xbf;
-  }
-  return count;
-}
-
 /** Whether the range holds exactly these bytes. Differences are most often at the end. */
 export function isRange(bytes: Uint8Array, from: number, to: number, wanted: Uint8Array): boolean {
   if (to - from !== wanted.length) return false;
   for (let index = wanted.length - 1; index >= 0; index -= 1) if (bytes[from + index] !== wanted[index]) return false;
   return true;
-}
-
-/** The range as valid UTF-8: each invalid sequence becomes U+FFFD. `replaced` tells whether there was one. */
-export function repairUtf8(
-  bytes: Uint8Array,
-  from: number,
-  to: number,
-): { readonly bytes: Uint8Array; readonly replaced: boolean } {
-  const original = bytes.slice(from, to);
-  const repaired = encoder.encode(decoder.decode(original));
-  const replaced = repaired.length !== original.length || repaired.some((byte, index) => byte !== original[index]);
-  return { bytes: repaired, replaced };
 }

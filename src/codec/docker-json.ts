@@ -4,17 +4,8 @@ import type { Heartbeat, Lagged } from '../event/event.ts';
 import { dockerAction } from '../event/operators.ts';
 import type { DockerDialect, Framing } from '../messages/control.ts';
 import { EVENT, FLAG_PLAIN } from '../messages/layout.ts';
-import {
-  copyAscii,
-  copyPlain,
-  literal,
-  textOf,
-  utf8,
-  writeBytes,
-  writeLiteral,
-  writeNanos,
-  writeUint,
-} from './bytes.ts';
+import { copyAscii, copyPlain, literal, textOf, utf8, writeBytes, writeLiteral } from './bytes.ts';
+import { writeNanos, writeUint } from './numbers.ts';
 import {
   DOCKER_SCOPE,
   dockerExitCodeOf,

@@ -1,6 +1,7 @@
 import type { Lagged } from '../event/event.ts';
 import { EVENT, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
-import { utf8, writeBytes, writeInt, writeNanos } from './bytes.ts';
+import { utf8, writeBytes } from './bytes.ts';
+import { writeInt, writeNanos } from './numbers.ts';
 import type { Encoder } from './encoder.ts';
 import { type EventView, readUint16 } from './event-record.ts';
 

@@ -11,18 +11,8 @@ import {
   NO_EXIT_CODE,
   NO_PID,
 } from '../messages/layout.ts';
-import {
-  copyPlainAscii,
-  isPlain,
-  isRange,
-  isSpecial,
-  repairUtf8,
-  textOf,
-  utf8,
-  viewOf,
-  writeBytes,
-  writeView,
-} from './bytes.ts';
+import { copyPlainAscii, isPlain, isRange, isSpecial, textOf, utf8, viewOf, writeBytes, writeView } from './bytes.ts';
+import { repairUtf8 } from './utf8.ts';
 import { type EventView, roundUp8, writeAttribute } from './event-record.ts';
 import { readInt32, textEnd } from './monitor-record.ts';
 import { BUILT_IN_SCAN } from './secret-scan.ts';

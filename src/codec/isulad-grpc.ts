@@ -2,7 +2,8 @@ import { TocsinError } from '../event/errors.ts';
 import type { Timestamp } from '../event/event.ts';
 import { isuladAction } from '../event/operators.ts';
 import { EVENT, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
-import { copyBytes, textOf, utf8, varintBytes, writeBytes, writeInt, writeVarint } from './bytes.ts';
+import { copyBytes, textOf, utf8, writeBytes } from './bytes.ts';
+import { varintBytes, writeInt, writeVarint } from './numbers.ts';
 import type { Encoder } from './encoder.ts';
 import { type EventView, readUint16 } from './event-record.ts';
 

@@ -1,5 +1,6 @@
 import { TocsinError } from '../event/errors.ts';
-import { copyBytes, plainEnd, textOf, utf8SequenceBytes, viewOf, writeCodePoint } from './bytes.ts';
+import { copyBytes, plainEnd, textOf, viewOf } from './bytes.ts';
+import { utf8SequenceBytes, writeCodePoint } from './utf8.ts';
 
 /** What a value or key is; 0 is kept for "none". The first three are texts: as they stand in the line, decoded, and decoded with U+FFFD for what is no UTF-8. */
 export const JSON_KIND = {

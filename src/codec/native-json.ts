@@ -3,18 +3,8 @@ import type { Epochs } from '../event/epochs.ts';
 import type { Heartbeat, Lagged } from '../event/event.ts';
 import type { Framing } from '../messages/control.ts';
 import { EVENT, FLAG_PLAIN, FLAG_SOURCE_GAP, FLAG_SYNTHETIC, NO_EXIT_CODE, NO_PID } from '../messages/layout.ts';
-import {
-  copyAscii,
-  copyPlain,
-  type Literal,
-  literal,
-  repeatDigits,
-  utf8,
-  writeInt,
-  writeLiteral,
-  writeNanos,
-  writeUint,
-} from './bytes.ts';
+import { copyAscii, copyPlain, type Literal, literal, utf8, writeLiteral } from './bytes.ts';
+import { repeatDigits, writeInt, writeNanos, writeUint } from './numbers.ts';
 import type { Encoder } from './encoder.ts';
 import { type EventView, readUint16 } from './event-record.ts';
 import { CHUNK_HEAD_BYTES, frameChunk, frameText } from './http-chunk.ts';

@@ -90,6 +90,7 @@ export class ActorSet {
   readonly #heartbeats: Heartbeats;
   readonly #slots = new Map<ActorName, Slot>();
   readonly #waiting = new Map<string, () => void>();
+  #turn = 0;
   /** One at a time: whoever begins anew is linked to those who have. */
   #restarting: Promise<void> = Promise.resolve();
   #isStopping = false;
@@ -207,10 +208,12 @@ export class ActorSet {
     return this.#slots.has(name);
   }
 
-  /** Those that take clients at the moment; all of them when none does. */
-  get shardsUp(): readonly ActorName[] {
+  /** Shards take turns: one of those that take clients at the moment, or of all when none does. */
+  nextShard(): ActorName {
     const up = this.shardNames.filter((name) => this.#slots.get(name)!.isUp);
-    return up.length > 0 ? up : this.shardNames;
+    const shards = up.length > 0 ? up : this.shardNames;
+    this.#turn += 1;
+    return shards[this.#turn % shards.length]!;
   }
 
   /** Of a shard's life: no other actor has it, nor has had. */

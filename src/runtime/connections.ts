@@ -11,7 +11,8 @@ export interface ConnectionsEnv {
   readonly doorbells: SharedArrayBuffer;
   readonly collector: () => Asks<CollectorControl<MessagePort>>;
   readonly shard: (name: ActorName) => Asks<FanoutControl<MessagePort>>;
-  readonly pickShard: () => ActorName;
+  /** The one whose turn it is. */
+  readonly nextShard: () => ActorName;
 }
 
 interface Connected {
@@ -35,7 +36,7 @@ export class Connections {
   async connect(): Promise<MessagePort> {
     const ring = PublishRing.allocate();
     const { port1, port2 } = new MessageChannel();
-    const connected: Connected = { port: port2, ring, shard: this.#env.pickShard() };
+    const connected: Connected = { port: port2, ring, shard: this.#env.nextShard() };
     try {
       const peers = { collector: await this.#toCollector(ring), shard: await this.#toShard(connected.shard) };
       const { epochs, doorbells } = this.#env;

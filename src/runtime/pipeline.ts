@@ -30,6 +30,7 @@ import { HistoryImport } from './history-import.ts';
 import { LiveOptions, type Reconfigured } from './live-options.ts';
 import { LogKeeper } from './log-keeper.ts';
 import type { Observation } from './observation.ts';
+import { sentenceOf } from './operator-words.ts';
 import { BEAT_MS } from './pulse.ts';
 import { closed, type Published, Publisher, type PublishOrigin, type PublishOutcome } from './publisher.ts';
 import type { PushClient, PushClientFunctions } from './push-client.ts';
@@ -98,7 +99,6 @@ export class Pipeline {
   readonly #import: HistoryImport;
   readonly #end: Drain;
   #state: PipelineState = 'starting';
-  #nextShard = 0;
   #closing: Promise<void> | undefined;
   #finishing: Promise<void> | undefined;
   #failure: TocsinError | undefined;
@@ -140,8 +140,7 @@ export class Pipeline {
         notice: (from, notice) => {
           // What the others tell is waited for where it is wanted.
           if (from === 'collector') this.#onCollector(notice as PublisherNotice | HistoryNotice | KeeperNotice);
-          if (from === 'monitored') this.#onMonitored(notice as MonitoredNotice);
-          if (from === 'sources') parts.report?.((notice as SourceNotice).message);
+          if (from === 'monitored' || from === 'sources') this.#report(notice as MonitoredNotice | SourceNotice);
         },
         death: (name, error) => this.#onDeath(name, error),
         hanging: (name) => this.#deafen(name),
@@ -152,14 +151,14 @@ export class Pipeline {
       doorbells: this.#memory.doorbells,
       collector: () => this.#collector(),
       shard: (name) => this.#shard(name),
-      pickShard: () => this.#pickShard(),
+      nextShard: () => this.#actors.nextShard(),
     });
     this.#embedded = new EmbeddedClients({
       epochs: this.#epochs,
       clients,
       counters: this.#counters,
       clock: systemClock(),
-      nextShard: () => this.#nextRunning(),
+      nextShard: () => this.#nextShard(),
       head: () => this.stats().cursor,
     });
     this.#end = new Drain({
@@ -277,25 +276,23 @@ export class Pipeline {
     return this.#import.run(batches, (batch) => this.#publisher.publishPacked(batch));
   }
 
-  #onMonitored(notice: MonitoredNotice): void {
-    if (notice.type === 'intake-polled')
-      this.#parts.report?.(`the FIFO cannot be watched, and is polled instead: ${notice.why}`);
-  }
-
   #onCollector(notice: PublisherNotice | HistoryNotice | KeeperNotice): void {
     switch (notice.type) {
       case 'segment-opened':
       case 'state-log-opened':
         return this.#keeper.keep(notice);
       case 'history-failed':
-        return this.#parts.report?.(`the history cannot be written: ${notice.error.message}`);
       case 'history-recovered':
-        return this.#parts.report?.('the history is written again');
       case 'history-slow':
-        return this.#parts.report?.(`the disk took ${Math.round(notice.ms)} ms for a write of the history`);
+        return this.#report(notice);
       default:
         return this.#publisher.receive(notice);
     }
+  }
+
+  #report(notice: HistoryNotice | MonitoredNotice | SourceNotice): void {
+    const sentence = sentenceOf(notice);
+    if (sentence) this.#parts.report?.(sentence);
   }
 
   /** The history can be written, if there is one. */
@@ -465,16 +462,9 @@ export class Pipeline {
     else this.#settleClosed.resolve();
   }
 
-  /** In turn. */
-  #pickShard(): ActorName {
-    const { shardsUp } = this.#actors;
-    this.#nextShard += 1;
-    return shardsUp[this.#nextShard % shardsUp.length]!;
-  }
-
-  #nextRunning(): Asks<FanoutControl<MessagePort>> {
+  #nextShard(): Asks<FanoutControl<MessagePort>> {
     this.#require('running');
-    return this.#shard(this.#pickShard());
+    return this.#shard(this.#actors.nextShard());
   }
 
   #collector(): Asks<CollectorControl<MessagePort>> {
